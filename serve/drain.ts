@@ -1,0 +1,39 @@
+/**
+ * Lets a server finish what it has begun. `Deno.HttpServer.shutdown()` should, but since Deno 2.9 it makes
+ * the bodies of requests that are still arriving unreadable (https://github.com/denoland/deno/issues/36809),
+ * so requests are counted here, and the server is shut down when none is left. This file can go once that
+ * issue is closed.
+ *
+ * @module
+ */
+import { Problem } from "./middleware/problem.ts";
+
+type Fetch = (request: Request) => Response | Promise<Response>;
+
+/** Wraps a server's handler. */
+export function drainable(fetch: Fetch): {
+  fetch: Fetch;
+  /** Answers new requests with 503 from now on and resolves when all earlier ones are answered. */
+  drain: () => Promise<void>;
+} {
+  const drained = Promise.withResolvers<void>();
+  let active = 0;
+  let stopping = false;
+  return {
+    fetch: async (request) => {
+      if (stopping) return new Problem(503, "The server is stopping", { connection: "close" }).toResponse();
+      active++;
+      try {
+        return await fetch(request);
+      } finally {
+        active--;
+        if (stopping && active === 0) drained.resolve();
+      }
+    },
+    drain: () => {
+      stopping = true;
+      if (active === 0) drained.resolve();
+      return drained.promise;
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/**
+ * What to answer where no route matches: 405 with `Allow` if the path exists for other methods (RFC 9110,
+ * section 15.5.6), else 404. It runs only then, so routes that match pay nothing for it.
+ *
+ * @module
+ */
+import type { Hono, NotFoundHandler } from "hono";
+import { Problem } from "./problem.ts";
+
+/** @param app has all its routes, under fixed paths, by the time of the first request */
+export function notFound(app: Hono): NotFoundHandler {
+  return (c): Response => {
+    const methods = app.routes.filter(({ path }) => path === c.req.path).map(({ method }) => method);
+    if (methods.length === 0) {
+      return new Problem(404, "There is nothing at this path; GET / tells what there is").toResponse();
+    }
+    // Hono answers HEAD wherever there is GET.
+    const allow = methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]).join(", ");
+    return new Problem(405, `This path answers ${allow}`, { allow }).toResponse();
+  };
+}

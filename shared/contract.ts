@@ -1,0 +1,178 @@
+/**
+ * The model contract: what an ONNX file must look like for the two programs to agree on it. `train/`
+ * writes files that keep it and `serve/` is driven by it, so it is written once, here.
+ *
+ * | tensor          | type    | shape          | meaning                                          |
+ * | --------------- | ------- | -------------- | ------------------------------------------------ |
+ * | `image`         | float32 | `[N, C, H, W]` | pixels in 0..1, as torchvision's ToTensor        |
+ * | `logits`        | float32 | `[N, classes]` | the raw scores                                   |
+ * | `probabilities` | float32 | `[N, classes]` | softmax of the logits, each row sums to 1        |
+ *
+ * @module
+ */
+import { type OnnxModel, readOnnx } from "./onnx/read.ts";
+
+/** The graph's input. */
+export const INPUT = "image";
+/** The graph's output of raw scores. */
+export const LOGITS = "logits";
+/** The graph's output of probabilities. */
+export const PROBABILITIES = "probabilities";
+
+/**
+ * Keys of `metadata_props`. The `Image.*`, `model_author` and `model_license` keys are ONNX's own
+ * (https://github.com/onnx/onnx/blob/main/docs/MetadataProps.md); the others are ours, and their values
+ * are JSON.
+ */
+export const METADATA = {
+  /** `Gray8`, or `Rgb8` for three channels. */
+  pixelFormat: "Image.BitmapPixelFormat",
+  /** `SRGB`: pixels are used as stored, no gamma is undone. */
+  colorSpace: "Image.ColorSpaceGamma",
+  /** `Normalized_0_1`: a byte is divided by 255. */
+  pixelRange: "Image.NominalPixelRange",
+  author: "model_author",
+  license: "model_license",
+  /** `string[]`: the class names, in the order of the outputs. */
+  labels: "selvedge.labels",
+  /** {@linkcode Provenance.dataset} */
+  dataset: "selvedge.dataset",
+  /** {@linkcode Provenance.recipe} */
+  recipe: "selvedge.recipe",
+  /** `number` */
+  seed: "selvedge.seed",
+  /** `string`: the TensorFlow.js backend that trained it. */
+  backend: "selvedge.backend",
+  /** {@linkcode Metrics} */
+  metrics: "selvedge.metrics",
+  /** `string`: version of this project. */
+  codeVersion: "selvedge.version",
+} as const;
+
+/** What a model scored, and on what. Accuracies are in 0..1, losses are mean cross-entropies. */
+export interface Metrics {
+  /** On images held out of the training split, by which the model was chosen; absent if none were. */
+  validation?: { images: number; accuracy: number; loss: number };
+  /** On the test split, for reporting only. */
+  test: { images: number; accuracy: number; loss: number };
+}
+
+/** Where a model comes from. */
+export interface Provenance {
+  dataset: {
+    name: string;
+    /** SHA-256 over the pixels and labels of both splits, as 64 hexadecimal digits. */
+    sha256: string;
+  };
+  /** Every hyper-parameter of the run. */
+  recipe: Record<string, unknown>;
+  seed: number;
+  backend: string;
+  codeVersion: string;
+}
+
+/** The size of one input image. */
+export interface ImageShape {
+  channels: number;
+  height: number;
+  width: number;
+}
+
+/** What an ONNX file says about itself. */
+export interface ModelDescription {
+  /** The graph's name. */
+  name: string;
+  /** The first 12 hexadecimal digits of the file's SHA-256. */
+  version: string;
+  labels: readonly string[];
+  input: ImageShape;
+  /** Absent where the file does not say. */
+  metrics?: Metrics;
+  /** Absent keys where the file does not say. */
+  provenance: Partial<Provenance>;
+}
+
+/**
+ * Reads what a model file says about itself and checks that it keeps the contract.
+ *
+ * @param bytes the ONNX file
+ * @throws {SyntaxError} if the bytes are no ONNX file
+ * @throws {TypeError} if the file does not keep the contract
+ */
+export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<ModelDescription> {
+  const model = readOnnx(bytes);
+  const input = imageShape(model);
+  const labels = json(model, METADATA.labels);
+  if (!Array.isArray(labels) || !labels.every((label): label is string => typeof label === "string")) {
+    throw new TypeError(
+      `Cannot use the model as its metadata "${METADATA.labels}" must be a JSON array of class names: ` +
+        `current value is ${JSON.stringify(labels)}`,
+    );
+  }
+  for (const name of [LOGITS, PROBABILITIES]) {
+    const output = model.outputs.find((output) => output.name === name);
+    const [batch, classes] = output?.shape ?? [];
+    if (output?.shape.length !== 2 || typeof batch === "number" || classes !== labels.length) {
+      throw new TypeError(
+        `Cannot use the model as it must have an output "${name}" of shape [N, ${labels.length}], ` +
+          `one column per label: current outputs are ${signature(model.outputs)}`,
+      );
+    }
+  }
+  const metrics = json(model, METADATA.metrics) as Metrics | undefined;
+  const known = {
+    dataset: json(model, METADATA.dataset),
+    recipe: json(model, METADATA.recipe),
+    seed: json(model, METADATA.seed),
+    backend: json(model, METADATA.backend),
+    codeVersion: json(model, METADATA.codeVersion),
+  };
+  return {
+    name: model.name,
+    version: (await sha256(bytes)).slice(0, 12),
+    labels,
+    input,
+    ...(metrics && { metrics }),
+    provenance: Object.fromEntries(
+      Object.entries(known).filter(([, value]) => value !== undefined),
+    ) as Partial<Provenance>,
+  };
+}
+
+/** SHA-256 of some bytes, as 64 hexadecimal digits. */
+export async function sha256(...parts: Uint8Array<ArrayBuffer>[]): Promise<string> {
+  const whole = parts.length === 1 ? parts[0]! : new Uint8Array(await new Blob(parts).arrayBuffer());
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", whole)).toHex();
+}
+
+function imageShape(model: OnnxModel): ImageShape {
+  const input = model.inputs.find((input) => input.name === INPUT);
+  const [batch, channels, height, width] = input?.shape ?? [];
+  if (
+    input?.shape.length !== 4 || typeof batch === "number" || typeof channels !== "number" ||
+    typeof height !== "number" || typeof width !== "number"
+  ) {
+    throw new TypeError(
+      `Cannot use the model as it must have an input "${INPUT}" of shape [N, C, H, W] with a free N: ` +
+        `current inputs are ${signature(model.inputs)}`,
+    );
+  }
+  return { channels, height, width };
+}
+
+function json(model: OnnxModel, key: string): unknown {
+  const value = model.metadata.get(key);
+  if (value === undefined) return undefined;
+  try {
+    return JSON.parse(value);
+  } catch {
+    throw new TypeError(
+      `Cannot use the model as its metadata "${key}" must be JSON: current value is ${value.slice(0, 80)}`,
+    );
+  }
+}
+
+function signature(values: OnnxModel["inputs"]): string {
+  if (values.length === 0) return "none";
+  return values.map(({ name, shape }) => `"${name}" [${shape.join(", ")}]`).join(", ");
+}

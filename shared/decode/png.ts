@@ -1,0 +1,350 @@
+/**
+ * Decodes PNG from strangers (https://www.w3.org/TR/png-3/). A PNG of 400 kB can be made to fill 400 MB, so
+ * everything that decides how much is allocated is checked first: the header's size against a budget of
+ * pixels, and then the inflated bytes against exactly what that header needs, counted while they come. Past
+ * that gate, decoding is a walk over known lengths.
+ *
+ * All colour types, depths and Adam7 interlacing are read. Animation, text, and colour management (`gAMA`,
+ * `iCCP`, …) are ignored: the model was trained on samples as stored.
+ *
+ * @module
+ */
+import type { Image } from "../image.ts";
+
+/** What a decoder may spend. */
+export interface PngLimits {
+  /** The most pixels a picture may have, width × height. */
+  maxPixels: number;
+}
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+// Encoders cut the data into pieces of 8 kB or more; smaller pieces only serve to slow a reader down.
+const MAX_CHUNKS = 4096;
+// Deflate grows at most 1032-fold, so one slice that is fed to it makes no more than 4 MB at a time.
+const SLICE = 4096;
+
+const GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6;
+/** Colour type → samples a pixel and the legal bit depths. */
+const FORMATS: Record<number, { samples: number; depths: number[] }> = {
+  [GREY]: { samples: 1, depths: [1, 2, 4, 8, 16] },
+  [RGB]: { samples: 3, depths: [8, 16] },
+  [PALETTE]: { samples: 1, depths: [1, 2, 4, 8] },
+  [GREY_ALPHA]: { samples: 2, depths: [8, 16] },
+  [RGB_ALPHA]: { samples: 4, depths: [8, 16] },
+};
+
+/**
+ * Decodes a PNG.
+ *
+ * @returns one channel for grey without transparency, else red, green, blue and alpha; 16 bits become 8
+ * @throws {SyntaxError} if the bytes are no PNG, or a broken one
+ * @throws {RangeError} if the picture has more than `maxPixels` pixels
+ */
+export async function decodePng(bytes: Uint8Array<ArrayBuffer>, { maxPixels }: PngLimits): Promise<Image> {
+  const chunks = readChunks(bytes);
+  const header = readHeader(chunks.header);
+  if (header.width > Math.floor(maxPixels / header.height)) {
+    throw new RangeError(
+      `Cannot decode the PNG as it must have at most ${maxPixels} pixels: ` +
+        `current size is ${header.width}x${header.height}`,
+    );
+  }
+  const palette = header.colour === PALETTE ? readPalette(chunks, header.depth) : undefined;
+  const key = readColourKey(chunks, header);
+  const passes = header.interlaced ? adam7(header) : [whole(header)];
+  const lengths = passes.map((pass) => pass.height * (1 + pass.stride));
+  const data = await inflate(chunks.data, lengths.reduce((sum, length) => sum + length, 0));
+  const grey = header.colour === GREY && !key;
+  const { width, height } = header;
+  const channels = grey ? 1 : 4;
+  const image: Image = { width, height, channels, data: new Uint8Array(width * height * channels) };
+  let start = 0;
+  for (const [i, pass] of passes.entries()) {
+    const lines = data.subarray(start, start += lengths[i]!);
+    unfilter(lines, pass, Math.max(1, header.bits >> 3));
+    paint(image, header, pass, lines, palette, key);
+  }
+  return image;
+}
+
+/** The chunks that matter. */
+interface Chunks {
+  header: Uint8Array;
+  palette?: Uint8Array;
+  transparency?: Uint8Array;
+  /** The `IDAT` chunks, in order. */
+  data: Uint8Array<ArrayBuffer>[];
+}
+
+function readChunks(bytes: Uint8Array<ArrayBuffer>): Chunks {
+  if (!SIGNATURE.every((byte, i) => bytes[i] === byte)) {
+    throw new SyntaxError("Cannot decode the PNG as it does not start with the PNG signature");
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const found: Partial<Chunks> = {};
+  const data: Uint8Array<ArrayBuffer>[] = [];
+  for (let at = SIGNATURE.length, count = 0;; count++) {
+    if (at + 12 > bytes.length) throw new SyntaxError("Cannot decode the PNG as it is cut off");
+    if (count === MAX_CHUNKS) {
+      throw new SyntaxError(`Cannot decode the PNG as it has more than ${MAX_CHUNKS} chunks`);
+    }
+    const length = view.getUint32(at);
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    const end = at + 12 + length;
+    if (end > bytes.length) {
+      throw new SyntaxError(
+        `Cannot decode the PNG as chunk ${JSON.stringify(type)} has ${length} bytes and the file ends before`,
+      );
+    }
+    const content = bytes.subarray(at + 8, at + 8 + length);
+    if ((type === "IHDR") !== (count === 0)) {
+      throw new SyntaxError("Cannot decode the PNG as its one IHDR chunk must come first");
+    }
+    if (type === "IHDR") found.header = content;
+    else if (type === "PLTE") found.palette = content;
+    else if (type === "tRNS") found.transparency = content;
+    else if (type === "IDAT") data.push(content);
+    else if (type === "IEND") break;
+    else if ((bytes[at + 4]! & 0x20) === 0) {
+      // A capital first letter says that the picture cannot be understood without the chunk.
+      throw new SyntaxError(`Cannot decode the PNG as critical chunk ${JSON.stringify(type)} is unknown`);
+    }
+    at = end;
+  }
+  return { ...found, header: found.header!, data };
+}
+
+interface Header {
+  width: number;
+  height: number;
+  /** Bits a sample. */
+  depth: number;
+  colour: number;
+  samples: number;
+  /** Bits a pixel. */
+  bits: number;
+  interlaced: boolean;
+}
+
+function readHeader(chunk: Uint8Array): Header {
+  if (chunk.length !== 13) {
+    throw new SyntaxError(
+      `Cannot decode the PNG as its header must have 13 bytes: current length is ${chunk.length}`,
+    );
+  }
+  const view = new DataView(chunk.buffer, chunk.byteOffset);
+  const width = view.getUint32(0);
+  const height = view.getUint32(4);
+  const [depth, colour, compression, filter, interlace] = [...chunk.subarray(8)] as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  // The specification's own bound is 2^31 - 1 a side.
+  if (width === 0 || height === 0 || width > 0x7fffffff || height > 0x7fffffff) {
+    throw new SyntaxError(
+      `Cannot decode the PNG as its sides must be in 1..2147483647: current size is ${width}x${height}`,
+    );
+  }
+  const format = FORMATS[colour];
+  if (!format?.depths.includes(depth)) {
+    throw new SyntaxError(
+      `Cannot decode the PNG as colour type ${colour} with bit depth ${depth} does not exist`,
+    );
+  }
+  if (compression !== 0 || filter !== 0 || interlace > 1) {
+    throw new SyntaxError(
+      "Cannot decode the PNG as its compression, filter and interlace methods must be 0, 0 and 0 or 1: " +
+        `current values are ${compression}, ${filter} and ${interlace}`,
+    );
+  }
+  const { samples } = format;
+  return { width, height, depth, colour, samples, bits: depth * samples, interlaced: interlace === 1 };
+}
+
+/** `[256, 4]`: red, green, blue, alpha; indices that the file leaves out are opaque black, as in libpng. */
+function readPalette({ palette, transparency = new Uint8Array() }: Chunks, depth: number): Uint8Array {
+  if (!palette || palette.length === 0 || palette.length % 3 !== 0 || palette.length / 3 > 1 << depth) {
+    throw new SyntaxError(
+      `Cannot decode the PNG as its palette must have 1..${1 << depth} colours of 3 bytes: ` +
+        `current length is ${palette?.length ?? 0}`,
+    );
+  }
+  const table = new Uint8Array(256 * 4);
+  for (let i = 0; i < 256; i++) {
+    table.set(palette.subarray(3 * i, 3 * i + 3), 4 * i);
+    table[4 * i + 3] = transparency[i] ?? 255;
+  }
+  return table;
+}
+
+/** The one colour that is transparent, as raw samples; undefined if there is none. */
+function readColourKey({ transparency }: Chunks, { colour, samples }: Header): number[] | undefined {
+  if (!transparency || (colour !== GREY && colour !== RGB)) return undefined;
+  if (transparency.length !== 2 * samples) {
+    throw new SyntaxError(
+      `Cannot decode the PNG as its tRNS chunk must have ${2 * samples} bytes: ` +
+        `current length is ${transparency.length}`,
+    );
+  }
+  return Array.from({ length: samples }, (_, i) => transparency[2 * i]! << 8 | transparency[2 * i + 1]!);
+}
+
+/** A grid of every `dx`th pixel of every `dy`th line, stored as a picture of its own. */
+interface Pass {
+  x: number;
+  y: number;
+  dx: number;
+  dy: number;
+  width: number;
+  height: number;
+  /** Bytes a line, without the byte that names its filter. */
+  stride: number;
+}
+
+function whole(header: Header): Pass {
+  return grid(header, 0, 0, 1, 1);
+}
+
+function adam7(header: Header): Pass[] {
+  return [
+    grid(header, 0, 0, 8, 8),
+    grid(header, 4, 0, 8, 8),
+    grid(header, 0, 4, 4, 8),
+    grid(header, 2, 0, 4, 4),
+    grid(header, 0, 2, 2, 4),
+    grid(header, 1, 0, 2, 2),
+    grid(header, 0, 1, 1, 2),
+  ].filter(({ width, height }) => width > 0 && height > 0);
+}
+
+function grid({ width, height, bits }: Header, x: number, y: number, dx: number, dy: number): Pass {
+  const across = Math.ceil((width - x) / dx);
+  return {
+    x,
+    y,
+    dx,
+    dy,
+    width: across,
+    height: Math.ceil((height - y) / dy),
+    stride: (across * bits + 7) >> 3,
+  };
+}
+
+/** Inflates to exactly `length` bytes and stops as soon as there are more. */
+async function inflate(parts: Uint8Array<ArrayBuffer>[], length: number): Promise<Uint8Array> {
+  const out = new Uint8Array(length);
+  let at = 0;
+  const reader = new ReadableStream(slices(parts)).pipeThrough(new DecompressionStream("deflate"))
+    .getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      if (at + value.length > length) {
+        throw new SyntaxError(`Cannot decode the PNG as its data does not end after ${length} bytes`);
+      }
+      out.set(value, at);
+      at += value.length;
+    }
+  } catch (error) {
+    // Tells the source to stop; that the stream is broken already is no news here.
+    await reader.cancel().catch(() => {});
+    if (error instanceof SyntaxError) throw error;
+    throw new SyntaxError("Cannot decode the PNG as its data cannot be inflated");
+  }
+  if (at < length) {
+    throw new SyntaxError(
+      `Cannot decode the PNG as its data must have ${length} bytes: current length is ${at}`,
+    );
+  }
+  return out;
+}
+
+function slices(parts: Uint8Array<ArrayBuffer>[]): UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
+  let part = 0, at = 0;
+  return {
+    pull(controller): void {
+      while (part < parts.length && at >= parts[part]!.length) part++, at = 0;
+      if (part === parts.length) return controller.close();
+      controller.enqueue(parts[part]!.subarray(at, at += SLICE));
+    },
+  };
+}
+
+/** Undoes the filters of a pass in place (https://www.w3.org/TR/png-3/#9Filters). */
+function unfilter(lines: Uint8Array, { height, stride }: Pass, pixel: number): void {
+  for (let y = 0, start = 1; y < height; y++, start += stride + 1) {
+    const filter = lines[start - 1]!;
+    const above = start - stride - 1;
+    if (filter > 4) {
+      throw new SyntaxError(`Cannot decode the PNG as filter types are in 0..4: current value is ${filter}`);
+    }
+    if (filter === 0) continue;
+    for (let i = 0; i < stride; i++) {
+      const left = i >= pixel ? lines[start + i - pixel]! : 0;
+      const up = y > 0 ? lines[above + i]! : 0;
+      const corner = i >= pixel && y > 0 ? lines[above + i - pixel]! : 0;
+      lines[start + i]! += filter === 1
+        ? left
+        : filter === 2
+        ? up
+        : filter === 3
+        ? (left + up) >> 1
+        : paeth(left, up, corner);
+    }
+  }
+}
+
+function paeth(left: number, up: number, corner: number): number {
+  const toLeft = Math.abs(up - corner);
+  const toUp = Math.abs(left - corner);
+  const toCorner = Math.abs(left + up - 2 * corner);
+  if (toLeft <= toUp && toLeft <= toCorner) return left;
+  return toUp <= toCorner ? up : corner;
+}
+
+/** Writes the pixels of a pass to their places. */
+function paint(
+  { width, channels, data }: Image,
+  { depth, samples, colour }: Header,
+  pass: Pass,
+  lines: Uint8Array,
+  palette: Uint8Array | undefined,
+  key: number[] | undefined,
+): void {
+  const max = (1 << depth) - 1;
+  const byte = (sample: number): number => depth === 8 ? sample : Math.round(sample * 255 / max);
+  const raw = [0, 0, 0, 0];
+  for (let y = 0; y < pass.height; y++) {
+    const line = y * (pass.stride + 1) + 1;
+    for (let x = 0; x < pass.width; x++) {
+      for (let i = 0; i < samples; i++) raw[i] = readSample(lines, line, x * samples + i, depth);
+      const at = ((pass.y + y * pass.dy) * width + pass.x + x * pass.dx) * channels;
+      if (palette) {
+        for (let i = 0; i < 4; i++) data[at + i] = palette[4 * raw[0]! + i]!;
+      } else if (channels === 1) {
+        data[at] = byte(raw[0]!);
+      } else {
+        const coloured = colour === RGB || colour === RGB_ALPHA;
+        for (let i = 0; i < 3; i++) data[at + i] = byte(raw[coloured ? i : 0]!);
+        const opaque = key ? key.some((sample, i) => sample !== raw[i]) : true;
+        data[at + 3] = colour === GREY_ALPHA || colour === RGB_ALPHA
+          ? byte(raw[samples - 1]!)
+          : opaque
+          ? 255
+          : 0;
+      }
+    }
+  }
+}
+
+/** The `i`th sample of a line, in 0..2^depth - 1. */
+function readSample(lines: Uint8Array, line: number, i: number, depth: number): number {
+  if (depth === 8) return lines[line + i]!;
+  if (depth === 16) return lines[line + 2 * i]! << 8 | lines[line + 2 * i + 1]!;
+  const bit = i * depth;
+  return lines[line + (bit >> 3)]! >> (8 - depth - (bit & 7)) & ((1 << depth) - 1);
+}

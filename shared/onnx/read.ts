@@ -1,0 +1,201 @@
+/**
+ * Reads ONNX back into the plain objects of `schema.ts`: what a file says about itself, its graph and its
+ * float32 weights. It does not run anything.
+ *
+ * @module
+ */
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import {
+  ATTRIBUTE,
+  DATA_TYPE,
+  DIMENSION,
+  ENTRY,
+  GRAPH,
+  MODEL,
+  NODE,
+  type OnnxAttribute,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValue,
+  SHAPE,
+  TENSOR,
+  TENSOR_TYPE,
+  TYPE,
+  VALUE,
+} from "./schema.ts";
+
+export type { OnnxModel } from "./schema.ts";
+
+/**
+ * Decodes an ONNX file.
+ *
+ * Initializers that are not float32 are kept without data, as the project never computes with them.
+ *
+ * @throws {SyntaxError} if the bytes are no ONNX file
+ */
+export function readOnnx(bytes: Uint8Array): OnnxModel {
+  const model: OnnxModel = {
+    name: "",
+    doc: "",
+    producer: { name: "", version: "" },
+    inputs: [],
+    outputs: [],
+    nodes: [],
+    initializers: [],
+    metadata: new Map(),
+  };
+  let hasGraph = false;
+  try {
+    fields(new BinaryReader(bytes), bytes.length, {
+      [MODEL.producerName]: (reader) => model.producer.name = reader.string(),
+      [MODEL.producerVersion]: (reader) => model.producer.version = reader.string(),
+      [MODEL.graph]: (reader) => {
+        hasGraph = true;
+        readGraph(reader, model);
+      },
+      [MODEL.metadata]: (reader) => {
+        let key = "", value = "";
+        nested(reader, {
+          [ENTRY.key]: (reader) => key = reader.string(),
+          [ENTRY.value]: (reader) => value = reader.string(),
+        });
+        model.metadata.set(key, value);
+      },
+    });
+  } catch (cause) {
+    throw new SyntaxError(
+      `Cannot read ONNX file as its ${bytes.length} bytes are not valid protobuf: ${
+        (cause as Error).message
+      }`,
+      { cause },
+    );
+  }
+  if (!hasGraph) throw new SyntaxError(`Cannot read ONNX file as its ${bytes.length} bytes hold no graph`);
+  return model;
+}
+
+function readGraph(reader: BinaryReader, model: OnnxModel): void {
+  nested(reader, {
+    [GRAPH.node]: (reader) => model.nodes.push(readNode(reader)),
+    [GRAPH.name]: (reader) => model.name = reader.string(),
+    [GRAPH.initializer]: (reader) => model.initializers.push(readTensor(reader)),
+    [GRAPH.doc]: (reader) => model.doc = reader.string(),
+    [GRAPH.input]: (reader) => model.inputs.push(readValue(reader)),
+    [GRAPH.output]: (reader) => model.outputs.push(readValue(reader)),
+  });
+}
+
+function readNode(reader: BinaryReader): OnnxNode {
+  const node: OnnxNode = { name: "", op: "", inputs: [], outputs: [], attributes: [], doc: "" };
+  nested(reader, {
+    [NODE.input]: (reader) => node.inputs.push(reader.string()),
+    [NODE.output]: (reader) => node.outputs.push(reader.string()),
+    [NODE.name]: (reader) => node.name = reader.string(),
+    [NODE.op]: (reader) => node.op = reader.string(),
+    [NODE.attribute]: (reader) => {
+      const attribute: OnnxAttribute = { name: "", type: "int", value: 0 };
+      nested(reader, {
+        [ATTRIBUTE.name]: (reader) => attribute.name = reader.string(),
+        [ATTRIBUTE.float]: (reader) => {
+          attribute.type = "float";
+          attribute.value = reader.float();
+        },
+        [ATTRIBUTE.int]: (reader) => attribute.value = Number(reader.int64()),
+      });
+      node.attributes.push(attribute);
+    },
+    [NODE.doc]: (reader) => node.doc = reader.string(),
+  });
+  return node;
+}
+
+function readTensor(reader: BinaryReader): OnnxTensor {
+  const tensor: OnnxTensor = { name: "", dims: [], data: new Float32Array() };
+  let type = 0, raw = new Uint8Array();
+  const floats: number[] = [];
+  nested(reader, {
+    [TENSOR.dims]: (reader, wireType) => {
+      packed(reader, wireType, () => tensor.dims.push(Number(reader.int64())));
+    },
+    [TENSOR.dataType]: (reader) => type = reader.int32(),
+    [TENSOR.floatData]: (reader, wireType) => packed(reader, wireType, () => floats.push(reader.float())),
+    [TENSOR.name]: (reader) => tensor.name = reader.string(),
+    [TENSOR.rawData]: (reader) => raw = reader.bytes() as Uint8Array<ArrayBuffer>,
+  });
+  if (type === DATA_TYPE.float32) {
+    if (raw.length > 0) {
+      const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+      tensor.data = new Float32Array(raw.length >> 2);
+      for (let i = 0; i < tensor.data.length; i++) tensor.data[i] = view.getFloat32(i * 4, true);
+    } else {
+      tensor.data = new Float32Array(floats);
+    }
+  }
+  return tensor;
+}
+
+function readValue(reader: BinaryReader): OnnxValue {
+  const value: OnnxValue = {
+    name: "",
+    type: 0,
+    shape: [],
+    doc: "",
+    denotation: "",
+    dimensionDenotations: [],
+  };
+  nested(reader, {
+    [VALUE.name]: (reader) => value.name = reader.string(),
+    [VALUE.doc]: (reader) => value.doc = reader.string(),
+    [VALUE.type]: (reader) =>
+      nested(reader, {
+        [TYPE.denotation]: (reader) => value.denotation = reader.string(),
+        [TYPE.tensor]: (reader) =>
+          nested(reader, {
+            [TENSOR_TYPE.elementType]: (reader) => value.type = reader.int32(),
+            [TENSOR_TYPE.shape]: (reader) =>
+              nested(reader, {
+                [SHAPE.dimension]: (reader) => {
+                  let size: number | string = "", denotation = "";
+                  nested(reader, {
+                    [DIMENSION.value]: (reader) => size = Number(reader.int64()),
+                    [DIMENSION.param]: (reader) => size = reader.string(),
+                    [DIMENSION.denotation]: (reader) => denotation = reader.string(),
+                  });
+                  value.shape.push(size);
+                  value.dimensionDenotations.push(denotation);
+                },
+              }),
+          }),
+      }),
+  });
+  if (value.dimensionDenotations.every((denotation) => denotation === "")) value.dimensionDenotations = [];
+  return value;
+}
+
+type Handlers = Record<number, (reader: BinaryReader, wireType: WireType) => void>;
+
+/** Reads one length-delimited message, handing each known field to its handler. */
+function nested(reader: BinaryReader, handlers: Handlers): void {
+  const length = reader.uint32();
+  const end = reader.pos + length;
+  if (end > reader.len) throw new RangeError("a message runs past the end of the file");
+  fields(reader, end, handlers);
+}
+
+function fields(reader: BinaryReader, end: number, handlers: Handlers): void {
+  while (reader.pos < end) {
+    const [field, wireType] = reader.tag();
+    const handler = handlers[field];
+    if (handler) handler(reader, wireType);
+    else reader.skip(wireType, field);
+  }
+  if (reader.pos !== end) throw new RangeError("a field runs past the end of its message");
+}
+
+/** A repeated number may be packed into one field or stand alone; both are valid protobuf. */
+function packed(reader: BinaryReader, wireType: WireType, read: () => void): void {
+  if (wireType !== WireType.LengthDelimited) return read();
+  const end = reader.uint32() + reader.pos;
+  while (reader.pos < end) read();
+}

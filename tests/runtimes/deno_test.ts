@@ -1,0 +1,182 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import worker from "../../serve/worker.ts";
+import { tinyModel } from "../tiny_model.ts";
+import { requestAll } from "./requests.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+interface Server extends AsyncDisposable {
+  url: string;
+  /** Sends a signal and waits for the end. */
+  stop(signal: Deno.Signal): Promise<Deno.CommandStatus>;
+}
+
+/** Starts a server in a process of its own and waits until it says where it listens. */
+async function start(args: string[], env: Record<string, string> = {}): Promise<Server> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    env,
+    cwd: ROOT,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const heard: string[] = [];
+  const url = Promise.withResolvers<string>();
+  const listen = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      heard.push(text);
+      const found = /http:\/\/(127\.0\.0\.1:[0-9]+)/.exec(heard.join(""));
+      if (found) url.resolve(`http://${found[1]}`);
+    }
+  };
+  const listening = Promise.all([listen(child.stdout), listen(child.stderr)]);
+  listening.then(() => url.reject(new Error(`the server ended: ${heard.join("")}`)));
+  const stop = async (signal: Deno.Signal): Promise<Deno.CommandStatus> => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+    await listening;
+    return await child.status;
+  };
+  try {
+    return {
+      url: await url.promise,
+      stop,
+      async [Symbol.asyncDispose](): Promise<void> {
+        await stop("SIGKILL");
+      },
+    };
+  } catch (error) {
+    await stop("SIGKILL");
+    throw error;
+  }
+}
+
+// No more than a server needs: loopback to listen on, its variables, and the model to read.
+const MAIN = ["run", "--allow-net=127.0.0.1", "--allow-env=PORT,HOST,MODEL", "--allow-read", "serve/main.ts"];
+
+/** Runs serve/main.ts where it must end by itself. */
+async function run(args: string[], env: Record<string, string> = {}): Promise<[number, string, string]> {
+  const command = new Deno.Command(Deno.execPath(), { args: [...MAIN, ...args], env, cwd: ROOT });
+  const { code, stdout, stderr } = await command.output();
+  return [code, new TextDecoder().decode(stdout), new TextDecoder().decode(stderr)];
+}
+
+Deno.test("The worker answers in process", async (t) => {
+  await requestAll(t, async (path, init) => await worker.fetch(new Request(`http://localhost${path}`, init)));
+});
+
+Deno.test("deno serve runs the worker", async (t) => {
+  await using server = await start([
+    "serve",
+    "--allow-net=127.0.0.1",
+    "--host=127.0.0.1",
+    "--port=0",
+    "serve/worker.ts",
+  ]);
+  await requestAll(t, (path, init) => fetch(`${server.url}${path}`, init));
+});
+
+Deno.test("serve/main.ts serves and stops on a signal", async (t) => {
+  await using server = await start([...MAIN, "--port=0"]);
+  await requestAll(t, (path, init) => fetch(`${server.url}${path}`, init));
+  assertEquals((await server.stop("SIGTERM")).code, 0);
+});
+
+Deno.test("serve/main.ts finishes the request that it is at when it is stopped", async () => {
+  await using server = await start([...MAIN], { PORT: "0" });
+  const address = { hostname: "127.0.0.1", port: Number(new URL(server.url).port) };
+  using connection = await Deno.connect(address);
+  const exchange = async (bytes: Uint8Array): Promise<string> => {
+    await connection.write(bytes);
+    const answer = new Uint8Array(4096);
+    return new TextDecoder().decode(answer.subarray(0, await connection.read(answer) ?? 0));
+  };
+  const head = "POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\n" +
+    "content-length: 784\r\nexpect: 100-continue\r\n\r\n";
+  // The server answers this once the application reads the body, so it is at work on the request.
+  assertMatch(await exchange(new TextEncoder().encode(head)), /^HTTP\/1.1 100 /);
+  const stopped = server.stop("SIGINT");
+  const status = async (): Promise<number> => {
+    const response = await fetch(`${server.url}/healthz`);
+    await response.body?.cancel();
+    return response.status;
+  };
+  while (await status() === 200) await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(await status(), 503, "new requests are turned away");
+  assertMatch(await exchange(new Uint8Array(784)), /^HTTP\/1.1 200 .*"predictions":/s);
+  assertEquals((await stopped).code, 0);
+});
+
+Deno.test("serve/main.ts serves another model that keeps the contract", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".onnx" });
+  await Deno.writeFile(file, tinyModel());
+  await using server = await start([...MAIN, "--port=0"], { MODEL: file });
+  const headers = { "content-type": "application/octet-stream" };
+  const response = await fetch(`${server.url}/v1/classify`, {
+    method: "POST",
+    headers,
+    body: Uint8Array.of(0, 9, 0, 0, 9, 0),
+  });
+  assertEquals((await response.json()).predictions[0].label, "middle");
+  await Deno.remove(file);
+});
+
+Deno.test("serve/main.ts says what is wrong and exits with 2", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  const cases: [string[], Record<string, string>, string][] = [
+    [[`--port=${port}`], {}, `Cannot serve as port ${port} of 127.0.0.1 is in use`],
+    [["--port=65536"], {}, 'the port must be an integer in 0..65535: current value is "65536"'],
+    [["--port="], {}, 'current value is ""'],
+    [[], { PORT: "http" }, 'current value is "http"'],
+    [["--prot=1"], {}, "Unknown option '--prot'"],
+    [["8000"], {}, "8000"],
+    [["--port=0"], { MODEL: "no-such-file.onnx" }, 'Cannot read the model file "no-such-file.onnx"'],
+    [["--port=0"], { MODEL: "deno.json" }, "Cannot read ONNX file"],
+  ];
+  await Promise.all(cases.map(async ([args, env, message]) => {
+    const [code, stdout, stderr] = await run(args, env);
+    assertEquals(code, 2, stderr);
+    assertEquals(stdout, "");
+    assertMatch(stderr, /^error: [^\n]+\n$/);
+    assertStringIncludes(stderr, message);
+  }));
+});
+
+Deno.test("serve/main.ts shows its help", async () => {
+  const [code, stdout, stderr] = await run(["--help"]);
+  assertEquals([code, stderr], [0, ""]);
+  for (const word of ["--port", "--host", "MODEL"]) assertStringIncludes(stdout, word);
+});
+
+Deno.test("The worker answers requests that no client library sends", async () => {
+  await using server = await start([...MAIN, "--port=0"]);
+  const post = "POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\n";
+  const cases: [string, number][] = [
+    ["TRACE / HTTP/1.1\r\nhost: a\r\n\r\n", 405],
+    ["CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n", 404],
+    ["OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", 404],
+    ["GET / HTTP/1.1\r\nhost: '\"<>\r\n\r\n", 400],
+    ["GET / HTTP/1.1\r\nhost: a:99999\r\n\r\n", 400],
+    ["GET /v1/model HTTP/1.1\r\nhost: [::\r\n\r\n", 200],
+    ["GET /%ff%zz HTTP/1.1\r\nhost: a\r\n\r\n", 404],
+    [`${post}content-length: -5\r\n\r\n`, 400],
+    [`${post}content-length: 99999999999\r\n\r\n`, 413],
+    [`${post}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`, 400],
+    [post.replace("octet-stream", "\xff") + "content-length: 1\r\n\r\na", 415],
+  ];
+  for (const [request, status] of cases) {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(server.url).port) });
+    await connection.write(Uint8Array.from(request, (character) => character.charCodeAt(0)));
+    const answer = new Uint8Array(4096);
+    const length = await connection.read(answer) ?? 0;
+    assertMatch(
+      new TextDecoder().decode(answer.subarray(0, length)),
+      new RegExp(`^HTTP/1.1 ${status} `),
+      request,
+    );
+  }
+});

@@ -1,0 +1,280 @@
+/**
+ * One suite of requests to the shipped model, for every runtime: what holds in one must hold in all.
+ *
+ * @module
+ */
+import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import { constants, deflateRawSync } from "node:zlib";
+import { MAX_BODY_BYTES, MAX_IMAGES } from "../../serve/limits.ts";
+import { readIdx } from "../../train/dataset/idx.ts";
+import { encodePng, headerOf, pngFile } from "../png_encoder.ts";
+
+/** Sends a request to a path of the server under test. */
+export type Send = (path: string, init?: RequestInit) => Promise<Response>;
+
+interface Prediction {
+  label: string;
+  class_index: number;
+  score: number;
+  top: { label: string; class_index: number; score: number }[];
+}
+
+const LABELS = [
+  "T-shirt/top",
+  "Trouser",
+  "Pullover",
+  "Dress",
+  "Coat",
+  "Sandal",
+  "Shirt",
+  "Sneaker",
+  "Bag",
+  "Ankle boot",
+];
+
+/** `[28, 28]`: a bright upright box, different for each seed. */
+function box(seed: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: 784 }, (_, i) => {
+    const x = i % 28, y = Math.floor(i / 28);
+    return x >= 6 + seed && x < 20 && y >= 2 && y < 26 - seed ? 120 + seed * 10 + x : 0;
+  });
+}
+
+function post(send: Send, type: string, body: BodyInit, query = ""): Promise<Response> {
+  return send(`/v1/classify${query}`, { method: "POST", headers: { "content-type": type }, body });
+}
+
+async function predictions(response: Response): Promise<Prediction[]> {
+  const text = await response.text();
+  assertEquals(response.status, 200, text);
+  assertEquals(response.headers.get("content-type"), "application/json");
+  return JSON.parse(text).predictions;
+}
+
+async function assertProblem(response: Response, status: number, detail: string): Promise<void> {
+  const text = await response.text();
+  assertEquals(response.status, status, text);
+  assertEquals(response.headers.get("content-type"), "application/problem+json");
+  assertStringIncludes(JSON.parse(text).detail, detail);
+}
+
+const BYTES = "application/octet-stream";
+
+/** Name → request and what must come back. */
+export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
+  "is healthy": async (send) => {
+    const response = await send("/healthz");
+    assertEquals(response.status, 200);
+    assertEquals(await response.json(), { status: "ok" });
+  },
+
+  "describes the model": async (send) => {
+    const model = await (await send("/v1/model")).json();
+    assertEquals(model.labels, LABELS);
+    assertEquals(model.input, { channels: 1, height: 28, width: 28 });
+    assert(/^[0-9a-f]{12}$/.test(model.version));
+    assert(model.metrics.test.accuracy > 0.8);
+    const { model: answered } = await (await post(send, BYTES, box(0))).json();
+    assertEquals(answered, { name: model.name, version: model.version });
+  },
+
+  "shows a page": async (send) => {
+    const response = await send("/");
+    assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
+    assertStringIncludes(response.headers.get("content-security-policy")!, "default-src 'none'");
+    assertStringIncludes(await response.text(), "Ankle boot");
+  },
+
+  "answers HEAD without a body": async (send) => {
+    const response = await send("/healthz", { method: "HEAD" });
+    assertEquals(response.status, 200);
+    assertEquals(await response.text(), "");
+  },
+
+  "classifies raw bytes": async (send) => {
+    const [prediction] = await predictions(await post(send, BYTES, box(0), "?top_k=10"));
+    const { top, ...best } = prediction!;
+    assertEquals(best, top[0]);
+    assertEquals(top.map(({ label }) => label).sort(), LABELS.toSorted());
+    for (const { label, class_index } of top) assertEquals(label, LABELS[class_index]);
+    const scores = top.map(({ score }) => score);
+    assertEquals(scores, scores.toSorted((a, b) => b - a));
+    assertAlmostEquals(scores.reduce((sum, score) => sum + score), 1, 1e-5);
+  },
+
+  "gives three classes where top_k does not say": async (send) => {
+    const [prediction] = await predictions(await post(send, BYTES, box(0)));
+    assertEquals(prediction!.top.length, 3);
+  },
+
+  "gives the same answer for bytes, JSON and PNG": async (send) => {
+    const pixels = box(1);
+    const wanted = await predictions(await post(send, BYTES, pixels));
+    const json = await post(send, "application/json", JSON.stringify({ pixels: [...pixels] }));
+    assertEquals(await predictions(json), wanted);
+    const png = encodePng({
+      width: 28,
+      height: 28,
+      depth: 8,
+      colour: 6,
+      interlaced: true,
+      filters: [0, 1, 2, 3, 4],
+      sample: (x, y, channel) => channel === 3 ? 255 : pixels[y * 28 + x]!,
+    });
+    assertEquals(await predictions(await post(send, "image/png", png)), wanted);
+  },
+
+  "classifies many images as it does each of them": async (send) => {
+    const images = Array.from({ length: 5 }, (_, i) => box(i));
+    const all = await predictions(await post(send, BYTES, new Blob(images)));
+    assertEquals(all.length, images.length);
+    for (const [i, image] of images.entries()) {
+      const [one] = await predictions(await post(send, BYTES, image));
+      assertEquals(all[i]!.label, one!.label);
+      // Batches are multiplied in another order.
+      assertAlmostEquals(all[i]!.score, one!.score, 1e-5);
+    }
+  },
+
+  "fits a large PNG into the model's input": async (send) => {
+    const pixels = box(0);
+    const png = encodePng({
+      width: 300,
+      height: 200,
+      depth: 8,
+      colour: 0,
+      interlaced: false,
+      filters: [1],
+      sample: (x, y) => {
+        const [u, v] = [Math.floor((x - 80) / 5), Math.floor((y - 30) / 5)];
+        return 255 - (u >= 0 && u < 28 && v >= 0 && v < 28 ? pixels[v * 28 + u]! : 0);
+      },
+    });
+    const [prediction] = await predictions(await post(send, "image/png", png));
+    assert(LABELS.includes(prediction!.label));
+  },
+
+  "keeps answers apart under load": async (send) => {
+    const wanted = await Promise.all(
+      [0, 1, 2, 3].map(async (i) => predictions(await post(send, BYTES, box(i)))),
+    );
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, async (_, i) => await predictions(await post(send, BYTES, box(i % 4)))),
+    );
+    for (const [i, answer] of answers.entries()) assertEquals(answer, wanted[i % 4]);
+  },
+
+  "refuses what it cannot read": async (send) => {
+    await assertProblem(await post(send, BYTES, new Uint8Array(783)), 400, "multiple of 784 bytes");
+    await assertProblem(await post(send, BYTES, new Uint8Array()), 400, "the body is empty");
+    await assertProblem(await post(send, BYTES, box(0), "?top_k=11"), 400, "an integer in 1..10");
+    await assertProblem(
+      await post(send, BYTES, new Uint8Array(784 * (MAX_IMAGES + 1))),
+      413,
+      "at most 256 images",
+    );
+    await assertProblem(await post(send, "application/json", "{"), 400, "malformed");
+    await assertProblem(await post(send, "application/json", '{"pixels":[1e999]}'), 400, "784 numbers");
+    await assertProblem(await post(send, "image/png", box(0)), 400, "PNG signature");
+    await assertProblem(await post(send, "image/jpeg", box(0)), 415, "content-type must be one of");
+  },
+
+  "refuses a PNG that is a bomb": async (send) => {
+    const block = new Uint8Array(
+      deflateRawSync(new Uint8Array(1 << 20), { finishFlush: constants.Z_FULL_FLUSH, level: 9 }),
+    );
+    // 400 MB behind a header of 28×28 pixels.
+    const data = new Blob([Uint8Array.of(0x78, 0xda), ...Array(400).fill(block)]);
+    const header = headerOf({ width: 28, height: 28, depth: 8, colour: 0, interlaced: false });
+    const png = pngFile(
+      ["IHDR", header],
+      ["IDAT", new Uint8Array(await data.arrayBuffer())],
+      ["IEND", new Uint8Array()],
+    );
+    await assertProblem(await post(send, "image/png", png), 400, "does not end after 812 bytes");
+  },
+
+  "refuses a PNG of which the data is cut off or no deflate": async (send) => {
+    const png = encodePng({
+      width: 28,
+      height: 28,
+      depth: 8,
+      colour: 0,
+      interlaced: false,
+      filters: [0],
+      sample: (x, y) => x * y,
+    });
+    const header = headerOf({ width: 28, height: 28, depth: 8, colour: 0, interlaced: false });
+    // Signature, IHDR and the frame of IDAT take 41 bytes.
+    const deflated = png.slice(41, -16);
+    for (const data of [deflated.slice(0, -20), deflated.slice(0, 1), new Uint8Array(50), new Uint8Array()]) {
+      const broken = pngFile(["IHDR", header], ["IDAT", data], ["IEND", new Uint8Array()]);
+      await assertProblem(await post(send, "image/png", broken), 400, "Cannot decode the PNG as its data");
+    }
+  },
+
+  "refuses a body that is too large, whether it says so or not": async (send) => {
+    const size = MAX_BODY_BYTES + 1;
+    await assertProblem(
+      await post(send, BYTES, new Uint8Array(size)),
+      413,
+      `at most ${MAX_BODY_BYTES} bytes`,
+    );
+    await assertProblem(await post(send, BYTES, chunked(size)), 413, `at most ${MAX_BODY_BYTES} bytes`);
+  },
+
+  "reads a body that comes in pieces": async (send) => {
+    const [prediction] = await predictions(await post(send, BYTES, chunked(784)));
+    const [wanted] = await predictions(await post(send, BYTES, new Uint8Array(784)));
+    assertEquals(prediction, wanted);
+  },
+
+  "answers other paths with 404 and other methods with 405": async (send) => {
+    await assertProblem(await send("/v2"), 404, "nothing at this path");
+    const response = await send("/v1/classify");
+    assertEquals(response.headers.get("allow"), "POST");
+    await assertProblem(response, 405, "POST");
+  },
+};
+
+/** Zeros without a content-length. */
+function chunked(size: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let left = size;
+  return new ReadableStream({
+    pull(controller): void {
+      const part = Math.min(left, 65536);
+      controller.enqueue(new Uint8Array(part));
+      left -= part;
+      if (left === 0) controller.close();
+    },
+  });
+}
+
+/** Requests with real images; the reason instead, if there are none. */
+export function realRequests(): typeof REQUESTS | string {
+  const folder = Deno.env.get("FASHION_MNIST_DIR");
+  if (!folder) return "FASHION_MNIST_DIR is not set";
+  const read = async (name: string): Promise<Uint8Array<ArrayBuffer>> =>
+    (await readIdx({ name, bytes: await Deno.readFile(`${folder}/${name}`) })).data;
+  return {
+    "labels the first ten test images, the first as an ankle boot": async (send) => {
+      const pixels = (await read("t10k-images-idx3-ubyte.gz")).slice(0, 10 * 784);
+      const truth = [...(await read("t10k-labels-idx1-ubyte.gz")).slice(0, 10)].map((label) => LABELS[label]);
+      const found = (await predictions(await post(send, BYTES, pixels))).map(({ label }) => label);
+      assertEquals(found[0], "Ankle boot");
+      assertEquals(found, truth);
+    },
+  };
+}
+
+/** Runs all requests as steps of a test. */
+export async function requestAll(t: Deno.TestContext, send: Send): Promise<void> {
+  const real = realRequests();
+  for (const [name, request] of Object.entries(REQUESTS)) await t.step(name, () => request(send));
+  if (typeof real === "string") {
+    // deno-lint-ignore no-console -- a skipped test says why
+    console.log(`requests with real images are skipped: ${real}`);
+  } else {
+    for (const [name, request] of Object.entries(real)) await t.step(name, () => request(send));
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Picks the device: a real WebGPU adapter, else WebAssembly, else plain JavaScript. It also closes the
+ * traps of each: a missing adapter, silent GPU errors, and the slow transposed product of WASM.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs";
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import "@tensorflow/tfjs-backend-webgpu";
+import { mendMatMul } from "./wasm_matmul.ts";
+
+/** The TensorFlow.js backends that the project trains on, best first. */
+export const BACKENDS = ["webgpu", "wasm", "cpu"] as const;
+export type BackendName = typeof BACKENDS[number];
+
+/** The device in use. */
+export interface Backend {
+  name: BackendName;
+  /** Why this one, for people. */
+  reason: string;
+  /**
+   * To be called after each read of a result.
+   *
+   * @throws {Error} if the GPU reported an error or went away: its results are then silently wrong
+   */
+  check(): void;
+}
+
+/**
+ * Makes TensorFlow.js use a backend.
+ *
+ * @param requested `auto` takes the first that is there; a name takes that one or fails
+ * @throws {Error} if the requested backend cannot be had
+ */
+export async function useBackend(requested: "auto" | BackendName): Promise<Backend> {
+  if (requested === "auto" || requested === "webgpu") {
+    const gpu = await useWebGpu(requested === "webgpu");
+    if (typeof gpu !== "string") return gpu;
+    if (requested === "webgpu") throw new Error(`Cannot train on WebGPU as ${gpu}`);
+    const wasm = await useWasm(gpu);
+    if (typeof wasm !== "string") return wasm;
+    return await useCpu(`${gpu}, and ${wasm}`);
+  }
+  if (requested === "cpu") return await useCpu("asked for");
+  const wasm = await useWasm("asked for");
+  if (typeof wasm === "string") throw new Error(`Cannot train on WASM as ${wasm}`);
+  return wasm;
+}
+
+/** Answers with the reason if there is no usable adapter. */
+async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
+  // tfjs-backend-webgpu fails on a missing adapter with a TypeError about `features`, so look first.
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) return "no WebGPU adapter was found";
+  const { description, vendor, isFallbackAdapter } = adapter.info as GPUAdapterInfo & {
+    isFallbackAdapter?: boolean;
+  };
+  const device = description || vendor || "unnamed";
+  if (isFallbackAdapter && !askedFor) {
+    return `the only WebGPU adapter is a software one (${device}), slower than WASM`;
+  }
+  if (!await tf.setBackend("webgpu")) return `TensorFlow.js could not start on ${device}`;
+  await tf.ready();
+
+  let failure: string | undefined;
+  const gpu = (tf.backend() as unknown as { device: GPUDevice }).device;
+  gpu.addEventListener("uncapturederror", (event) => {
+    const { error } = event as Event & { error: { message: string } };
+    failure ??= `it reported: ${error.message}`;
+  });
+  gpu.lost.then(({ message, reason }) => failure ??= `it was lost: ${message || reason}`);
+  return {
+    name: "webgpu",
+    reason: `${askedFor ? "asked for" : "a WebGPU adapter was found"}: ${device}`,
+    check(): void {
+      if (failure !== undefined) throw new Error(`Cannot go on with the GPU (${device}) as ${failure}`);
+    },
+  };
+}
+
+async function useWasm(reason: string): Promise<Backend | string> {
+  const file = "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm";
+  setWasmPaths(new URL(".", import.meta.resolve(file)).href);
+  try {
+    if (!await tf.setBackend("wasm")) return "the WASM backend could not start";
+  } catch (error) {
+    return `the WASM backend could not start: ${(error as Error).message}`;
+  }
+  mendMatMul();
+  return { name: "wasm", reason, check(): void {} };
+}
+
+async function useCpu(reason: string): Promise<Backend> {
+  await tf.setBackend("cpu");
+  return { name: "cpu", reason, check(): void {} };
+}

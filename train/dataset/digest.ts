@@ -1,0 +1,21 @@
+/**
+ * SHA-256, by which a data set is known: of a file, to see that it is the right one, and of the pixels and
+ * labels, to see what a model was trained on, however they were stored.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { Split } from "./types.ts";
+
+/** SHA-256 of the parts one after the other, in hex. */
+export function sha256(...parts: Uint8Array[]): string {
+  // Web Crypto takes one buffer only, and these would have to be copied into it.
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest("hex");
+}
+
+/** SHA-256 of train images, train labels, test images and test labels, in hex. */
+export function digestSplits(train: Split, test: Split): string {
+  return sha256(train.images, train.labels, test.images, test.labels);
+}

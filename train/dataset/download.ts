@@ -1,0 +1,129 @@
+/**
+ * Downloads a file whose size and SHA-256 are known beforehand. Nothing reaches the disk before it has
+ * proved to be that file, and it appears under its name in one step, so that an interrupted download leaves
+ * nothing wrong behind.
+ *
+ * @module
+ */
+import { sha256 } from "./digest.ts";
+
+/** A file that is known before it is there. */
+export interface RemoteFile {
+  name: string;
+  /** Bytes. */
+  size: number;
+  /** Hex. */
+  sha256: string;
+}
+
+export interface DownloadOptions {
+  /** Told how many bytes have come. */
+  onProgress?: (done: number) => void;
+  signal?: AbortSignal;
+  /** How long a connection may stay silent, in ms. */
+  stallTimeout?: number;
+}
+
+/** No mirror had the file. */
+export class DownloadError extends Error {
+  override name = "DownloadError";
+  /** One line for each mirror. */
+  readonly reasons: readonly string[];
+
+  constructor(message: string, reasons: readonly string[]) {
+    super(message);
+    this.reasons = reasons;
+  }
+}
+
+/** Long enough for a slow line to wake up, short enough to wait for. */
+const STALL_TIMEOUT = 20_000;
+
+/**
+ * Downloads a file into a directory, from the first mirror that has it, and replaces what is there.
+ *
+ * @param mirrors addresses that end in a slash, tried in order
+ * @param directory made if it is not there
+ * @returns the file's bytes
+ * @throws {DownloadError} if no mirror gave that very file
+ * @throws the signal's reason, if it is aborted
+ */
+export async function download(
+  file: RemoteFile,
+  mirrors: readonly string[],
+  directory: string,
+  options: DownloadOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const reasons: string[] = [];
+  for (const mirror of mirrors) {
+    const url = mirror + file.name;
+    let bytes;
+    try {
+      bytes = await receive(url, file, options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      reasons.push(`${url}: ${(error as Error).message}`);
+      continue;
+    }
+    await writeWhole(directory, file.name, bytes);
+    return bytes;
+  }
+  throw new DownloadError(`Cannot download "${file.name}" as no mirror has it`, reasons);
+}
+
+async function receive(
+  url: string,
+  file: RemoteFile,
+  options: DownloadOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { onProgress, signal, stallTimeout = STALL_TIMEOUT } = options;
+  signal?.throwIfAborted();
+  const stalled = new AbortController();
+  const giveUp = (): void => stalled.abort(new Error(`no data came for ${stallTimeout} ms`));
+  let timer = setTimeout(giveUp, stallTimeout);
+  try {
+    const response = await fetch(url, {
+      signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
+    });
+    if (!response.ok || response.body === null) {
+      await response.body?.cancel();
+      throw new Error(`the status must be 200: current value is ${response.status}`);
+    }
+    const bytes = new Uint8Array(file.size);
+    let done = 0;
+    onProgress?.(done);
+    for await (const chunk of response.body) {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, stallTimeout);
+      // Leaving the loop closes the connection: a server cannot send more than is wanted.
+      if (done + chunk.length > file.size) {
+        throw new Error(`the size must be ${file.size} bytes: there are more`);
+      }
+      bytes.set(chunk, done);
+      done += chunk.length;
+      onProgress?.(done);
+    }
+    if (done < file.size) throw new Error(`the size must be ${file.size} bytes: current size is ${done}`);
+    const found = sha256(bytes);
+    if (found !== file.sha256) {
+      throw new Error(`the SHA-256 must be ${file.sha256}: current value is ${found}`);
+    }
+    return bytes;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Writes under another name first, so that the file is either as it was or whole. */
+async function writeWhole(directory: string, name: string, bytes: Uint8Array): Promise<void> {
+  await Deno.mkdir(directory, { recursive: true });
+  // Two programs that download at once must not write into each other's file.
+  const partial = `${directory}/${name}.${crypto.randomUUID()}.partial`;
+  try {
+    await Deno.writeFile(partial, bytes, { createNew: true });
+    await Deno.rename(partial, `${directory}/${name}`);
+  } catch (error) {
+    await Deno.remove(partial).catch(() => {});
+    throw error;
+  }
+}

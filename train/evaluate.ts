@@ -1,0 +1,90 @@
+/** `deno task evaluate`: how good an ONNX file is, measured with ONNX Runtime on the test split. */
+import { Classifier } from "../shared/inference/classifier.ts";
+import {
+  choice,
+  clearProgress,
+  type Command,
+  flag,
+  note,
+  type Option,
+  percent,
+  print,
+  runCommand,
+  showProgress,
+  text,
+} from "./cli.ts";
+import { DATASETS, loadDataset } from "./dataset/mod.ts";
+import { evaluate, type Evaluation } from "./evaluation.ts";
+import { DEFAULT_MODEL, readModel } from "./model_file.ts";
+
+const command = {
+  name: "deno task evaluate",
+  summary: "Measures an ONNX file on the test split with ONNX Runtime.",
+  options: {
+    model: text("FILE", "The ONNX file", "shared/artifacts/fashion-mnist/model.onnx"),
+    dataset: choice(DATASETS, "Whose test split (default the one that the model was trained on)"),
+    data: text(
+      "DIR",
+      "Folder with the four IDX files (default $FASHION_MNIST_DIR, data/fashion-mnist, download)",
+    ),
+    json: flag("Prints the result as JSON"),
+  },
+} satisfies Command<Record<string, Option<unknown>>>;
+
+await runCommand(command, async (values, _operands, signal) => {
+  const file = values.model ?? DEFAULT_MODEL;
+  const classifier = await Classifier.load(await readModel(file));
+  const { name, version, provenance, labels } = classifier.description;
+  const dataset = await loadDataset(values.dataset ?? provenance.dataset?.name ?? "fashion-mnist", {
+    ...(values.data !== undefined && { data: values.data }),
+    signal,
+    onProgress: ({ label, done, total }) => showProgress(label, total && done / total),
+  });
+  clearProgress();
+  if (dataset.name === "silhouettes") note("NOTE: these are silhouettes drawn by code, not photographs");
+  if (labels.join() !== dataset.labels.join()) {
+    throw new Error(
+      `Cannot evaluate as the model's labels must be those of ${dataset.name}: ` +
+        `current labels are ${labels.join(", ")}`,
+    );
+  }
+  const evaluation = await evaluate(classifier, dataset.test, (done) => {
+    signal.throwIfAborted();
+    showProgress("evaluating", done / dataset.test.count);
+  });
+  clearProgress();
+  await classifier.close();
+  if (values.json) {
+    return print(JSON.stringify({ model: { name, version, file }, dataset: dataset.name, ...evaluation }));
+  }
+  print(`${name} (${version}) on ${evaluation.images} test images of ${dataset.name}, ${dataset.source}`);
+  print(`Accuracy ${percent(evaluation.accuracy, 2)}, average loss ${evaluation.loss.toFixed(4)}\n`);
+  print(classTable(evaluation));
+  print();
+  print(confusionTable(evaluation));
+});
+
+function classTable({ classes }: Evaluation): string {
+  const rows = classes.map(({ label, precision, recall, f1, images }) => [
+    label,
+    percent(precision),
+    percent(recall),
+    percent(f1),
+    String(images),
+  ]);
+  return table([["class", "precision", "recall", "F1", "images"], ...rows]);
+}
+
+function confusionTable({ classes, confusion }: Evaluation): string {
+  const heads = classes.map(({ label }) => label.slice(0, 7));
+  const rows = confusion.map((row, i) => [classes[i]!.label, ...row.map((n) => n ? String(n) : "·")]);
+  return `Rows are what it is, columns what it was called\n${table([["", ...heads], ...rows])}`;
+}
+
+/** The first column to the left, the others to the right. */
+function table(rows: string[][]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  ")
+  ).join("\n");
+}

@@ -1,0 +1,82 @@
+/**
+ * One run, from a data set to a measured model: what `deno task train` and `deno task quickstart` share.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs";
+import config from "../deno.json" with { type: "json" };
+import { type Artifact, buildArtifact } from "./artifact.ts";
+import type { Backend } from "./backend.ts";
+import { batches, range } from "./batches.ts";
+import type { Dataset } from "./dataset/mod.ts";
+import { fit, type FitEvents, type FitResult } from "./fit.ts";
+import { Mlp } from "./mlp.ts";
+import type { Recipe } from "./recipe.ts";
+
+export interface RunOptions extends FitEvents {
+  /** The model's name, written into the file. */
+  name: string;
+  dataset: Dataset;
+  recipe: Recipe;
+  seed: number;
+  backend: Backend;
+  signal?: AbortSignal;
+  /** Ends every epoch after this many steps. */
+  maxSteps?: number;
+}
+
+/** A trained model, measured on the test split by ONNX Runtime. */
+export interface Run extends FitResult {
+  artifact: Artifact;
+  /** Wall time of the training. */
+  seconds: number;
+}
+
+/** Builds the network that a recipe asks for, with its seeded first weights. */
+export function createModel(dataset: Dataset, recipe: Recipe, seed: number): Mlp {
+  const sizes = [dataset.height * dataset.width, ...recipe.hidden, dataset.labels.length];
+  return new Mlp(sizes, seed);
+}
+
+/** Trains, and exports into memory. The model is left to the caller. */
+export async function train(model: Mlp, options: RunOptions): Promise<Run> {
+  const { name, dataset, recipe, seed, backend } = options;
+  const started = performance.now();
+  const result = await fit(model, dataset, options);
+  const seconds = (performance.now() - started) / 1000;
+  const { name: datasetName, sha256, labels, height, width } = dataset;
+  const score = result.epochs[result.bestEpoch - 1]?.validation;
+  const artifact = await buildArtifact(
+    await model.weights(),
+    await testLogits(model, dataset),
+    {
+      name,
+      labels,
+      input: { channels: 1, height, width },
+      provenance: {
+        dataset: { name: datasetName, sha256 },
+        recipe: { ...recipe },
+        seed,
+        backend: backend.name,
+        codeVersion: config.version,
+      },
+    },
+    dataset,
+    score && { images: recipe.validation, ...score },
+  );
+  backend.check();
+  return { ...result, artifact, seconds };
+}
+
+/** TensorFlow.js's logits for the test images, `[N, classes]`. */
+async function testLogits(model: Mlp, { test, labels, width }: Dataset): Promise<Float32Array> {
+  const all = new Float32Array(test.count * labels.length);
+  let offset = 0;
+  for (const batch of batches(test, range(test.count), { batchSize: 1000, classes: labels.length, width })) {
+    const logits = tf.tidy(() => model.logits(batch.images));
+    all.set(await logits.data(), offset);
+    offset += logits.size;
+    tf.dispose([batch.images, batch.targets, logits]);
+  }
+  return all;
+}
