@@ -35,6 +35,14 @@ const hidden: Option<number[]> = {
   accepts: "one to eight whole numbers from 1 to 4096, separated by commas",
 };
 
+const modelName: Option<string> = {
+  value: "NAME",
+  help: "Name of the model and its folder (default the data set's)",
+  // It becomes a folder's name: nothing that climbs out of --out.
+  parse: (text) => /^\w[\w.-]{0,63}$/.test(text) ? text : undefined,
+  accepts: '1 to 64 letters, digits, "_", "-" or ".", not beginning with "-" or "."',
+};
+
 const command = {
   name: "deno task train",
   summary: "Trains an image classifier and exports it as ONNX.",
@@ -46,7 +54,7 @@ const command = {
       "Folder with the four IDX files (default $FASHION_MNIST_DIR, data/fashion-mnist, download)",
     ),
     out: text("DIR", "Folder of artefacts", "shared/artifacts"),
-    name: text("NAME", "Name of the model and its folder (default the data set's)"),
+    name: modelName,
     epochs: number("Passes over the training images", { min: 1, max: 10_000, whole: true, fallback: "40" }),
     "batch-size": number("Images per step", { min: 1, max: 60_000, whole: true, fallback: "256" }),
     "learning-rate": number("Step size, at its peak", { min: 1e-9, max: 1000, fallback: "0.001" }),
@@ -80,11 +88,6 @@ await runCommand(command, async (values, _operands, signal) => {
   const dataset = await load(values.dataset ?? "fashion-mnist", values.data, signal);
   const recipe = chooseRecipe(dataset.train.count, values);
   const name = values.name ?? dataset.name + (recipe.name === "default" ? "" : `-${recipe.name}`);
-  if (!/^[\w][\w.-]{0,63}$/.test(name)) {
-    throw new Error(
-      `Cannot use the name as it must be 1 to 64 letters, digits, ".", "_" or "-": current value is "${name}"`,
-    );
-  }
   const folder = `${values.out ?? ARTIFACTS}/${name}`;
   await checkDestination(folder, dataset.name);
 
