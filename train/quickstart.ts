@@ -21,6 +21,7 @@ import { score } from "./fit.ts";
 import { explainLinear, studyLinear } from "./linear_study.ts";
 import { RECIPES } from "./recipe.ts";
 import { createModel, train } from "./run.ts";
+import { drawImages } from "./terminal_image.ts";
 
 const ARTIFACTS = new URL("../shared/artifacts", import.meta.url).pathname;
 const RULE = "-".repeat(31);
@@ -58,7 +59,8 @@ await runCommand(command, async (values, _operands, signal) => {
   const { height, width, labels } = dataset;
   print(`Data: ${dataset.name}, ${dataset.source}`);
   print(`Shape of X [N, C, H, W]: [${recipe.batchSize}, 1, ${height}, ${width}] float32 in 0..1`);
-  print(`Shape of y: [${recipe.batchSize}], class indices 0..${labels.length - 1}`);
+  print(`Shape of y: [${recipe.batchSize}] uint8 class indices in 0..${labels.length - 1}\n`);
+  print(drawImages(firstImages(dataset, 3), width));
 
   // Model
   const backend = await useBackend(values.backend ?? "auto");
@@ -121,6 +123,17 @@ await runCommand(command, async (values, _operands, signal) => {
   if (silhouettes) print(`\n${STAND_IN}`);
   print("\nNext: deno task train makes a model worth deploying, deno task serve answers requests with it");
 });
+
+function firstImages(
+  { train: { images, labels: classes }, labels, width, height }: Dataset,
+  count: number,
+): { pixels: Uint8Array; label: string }[] {
+  const size = width * height;
+  return Array.from({ length: count }, (_, i) => ({
+    pixels: images.subarray(i * size, (i + 1) * size),
+    label: labels[classes[i]!]!,
+  }));
+}
 
 async function load(data: string | undefined, signal: AbortSignal): Promise<Dataset> {
   const options = {
