@@ -20,7 +20,7 @@ export const LOGITS = "logits";
 export const PROBABILITIES = "probabilities";
 
 /**
- * Keys of `metadata_props`. The `Image.*`, `model_author` and `model_license` keys are ONNX's own
+ * Keys of `metadata_props`. The `Image.*` keys are ONNX's own
  * (https://github.com/onnx/onnx/blob/main/docs/MetadataProps.md); the others are ours, and their values
  * are JSON.
  */
@@ -31,8 +31,6 @@ export const METADATA = {
   colorSpace: "Image.ColorSpaceGamma",
   /** `Normalized_0_1`: a byte is divided by 255. */
   pixelRange: "Image.NominalPixelRange",
-  author: "model_author",
-  license: "model_license",
   /** `string[]`: the class names, in the order of the outputs. */
   labels: "selvedge.labels",
   /** {@linkcode Provenance.dataset} */
