@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DatasetUnavailableError } from "./dataset/mod.ts";
+import { type DatasetProgress, DatasetUnavailableError } from "./dataset/mod.ts";
 
 /** A mistake in the command line; the exit code is 2. */
 export class UsageError extends Error {
@@ -210,6 +210,11 @@ export function showProgress(label: string, fraction: number | undefined, detail
   const percent = fraction === undefined ? "" : ` ${Math.floor(fraction * 100).toString().padStart(3)} %`;
   write(`\r\x1b[K${label} ${bar}${percent}  ${detail}`);
   shown = true;
+}
+
+/** Draws the progress of a download, as `loadDataset()` tells it. */
+export function showDownload({ label, done, total }: DatasetProgress): void {
+  showProgress(label, total && done / total, `${(done / 1e6).toFixed(1)} MB`);
 }
 
 /** Takes the progress bar away. */

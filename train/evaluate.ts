@@ -10,6 +10,7 @@ import {
   percent,
   print,
   runCommand,
+  showDownload,
   showProgress,
   text,
 } from "./cli.ts";
@@ -38,7 +39,7 @@ await runCommand(command, async (values, _operands, signal) => {
   const dataset = await loadDataset(values.dataset ?? provenance.dataset?.name ?? "fashion-mnist", {
     ...(values.data !== undefined && { data: values.data }),
     signal,
-    onProgress: ({ label, done, total }) => showProgress(label, total && done / total),
+    onProgress: showDownload,
   });
   clearProgress();
   if (dataset.name === "silhouettes") note("NOTE: these are silhouettes drawn by code, not photographs");

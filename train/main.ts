@@ -13,10 +13,11 @@ import {
   percent,
   print,
   runCommand,
+  showDownload,
   showProgress,
   text,
 } from "./cli.ts";
-import { type Dataset, DATASETS, loadDataset } from "./dataset/mod.ts";
+import { DATASETS, loadDataset } from "./dataset/mod.ts";
 import { OPTIMIZERS, type Recipe, RECIPES } from "./recipe.ts";
 import { createModel, train } from "./run.ts";
 
@@ -85,7 +86,12 @@ await runCommand(command, async (values, _operands, signal) => {
   const dryRun = values["dry-run"] ?? false;
   const say = values.quiet ? (): void => {} : note;
 
-  const dataset = await load(values.dataset ?? "fashion-mnist", values.data, signal);
+  const dataset = await loadDataset(values.dataset ?? "fashion-mnist", {
+    ...(values.data !== undefined && { data: values.data }),
+    signal,
+    onProgress: showDownload,
+  });
+  clearProgress();
   const recipe = chooseRecipe(dataset.train.count, values);
   const name = values.name ?? dataset.name + (recipe.name === "default" ? "" : `-${recipe.name}`);
   const folder = `${values.out ?? ARTIFACTS}/${name}`;
@@ -170,17 +176,6 @@ await runCommand(command, async (values, _operands, signal) => {
     dryRun ? "Dry run passed; nothing was kept" : `Saved ${file} (${(bytes.length / 1e6).toFixed(2)} MB)`,
   );
 });
-
-async function load(name: string, data: string | undefined, signal: AbortSignal): Promise<Dataset> {
-  const dataset = await loadDataset(name, {
-    ...(data !== undefined && { data }),
-    signal,
-    onProgress: ({ label, done, total }) =>
-      showProgress(label, total && done / total, `${(done / 1e6).toFixed(1)} MB`),
-  });
-  clearProgress();
-  return dataset;
-}
 
 function chooseRecipe(
   trainImages: number,

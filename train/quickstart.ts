@@ -13,6 +13,7 @@ import {
   percent,
   print,
   runCommand,
+  showDownload,
   showProgress,
   text,
 } from "./cli.ts";
@@ -136,11 +137,7 @@ function firstImages(
 }
 
 async function load(data: string | undefined, signal: AbortSignal): Promise<Dataset> {
-  const options = {
-    signal,
-    onProgress: ({ label, done, total }: { label: string; done: number; total?: number }): void =>
-      showProgress(label, total && done / total, `${(done / 1e6).toFixed(1)} MB`),
-  };
+  const options = { signal, onProgress: showDownload };
   try {
     return await loadDataset("fashion-mnist", { ...options, ...(data !== undefined && { data }) });
   } catch (error) {
