@@ -6,7 +6,8 @@
  * | --------------- | ------- | -------------- | ------------------------------------------------ |
  * | `image`         | float32 | `[N, C, H, W]` | pixels in 0..1, as torchvision's ToTensor        |
  * | `logits`        | float32 | `[N, classes]` | the raw scores                                   |
- * | `probabilities` | float32 | `[N, classes]` | softmax of the logits, each row sums to 1        |
+ * | `probabilities` | float32 | `[N, classes]` | softmax of the logits divided by a temperature, |
+ * |                 |         |                | if the model is calibrated; each row sums to 1   |
  *
  * @module
  */
@@ -53,6 +54,13 @@ export interface Metrics {
   validation?: { images: number; accuracy: number; loss: number };
   /** On the test split, for reporting only. */
   test: { images: number; accuracy: number; loss: number };
+  /** How far the probabilities can be believed; absent if that was not measured. */
+  calibration?: {
+    /** What divides the logits on their way to the probabilities; 1 changes nothing. */
+    temperature: number;
+    /** Expected calibration error on the test split, 0..1, without and with the temperature. */
+    ece: { before: number; after: number };
+  };
 }
 
 /** Where a model comes from. */

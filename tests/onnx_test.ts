@@ -60,6 +60,28 @@ Deno.test("an exported network describes itself", async () => {
   assertEquals(description.version.length, 12);
 });
 
+Deno.test("a temperature is folded into the probabilities, and the logits stay raw", async () => {
+  const pixels = new Uint8Array([255, 0, 0, 255]);
+  const model = mlpToOnnx(layers, { ...info, temperature: 2.5 });
+  assertEquals(model.nodes.map(({ op }) => op), ["Flatten", "Gemm", "Relu", "Gemm", "Div", "Softmax"]);
+  const file = writeOnnx(model);
+  assertEquals(readOnnx(file).initializers.at(-1), {
+    name: "temperature",
+    dims: [],
+    data: new Float32Array([2.5]),
+  });
+  const classifier = await Classifier.load(file);
+  const { logits, probabilities } = await classifier.run(pixels);
+  await classifier.close();
+  assertEquals([...logits], [1.25, 2, 1.75, 4]);
+  assertAlmostEquals(probabilities[0]!, 1 / (1 + Math.exp(0.75 / 2.5)), 1e-6);
+  assertAlmostEquals(probabilities[3]!, 1 / (1 + Math.exp(-2.25 / 2.5)), 1e-6);
+});
+
+Deno.test("a temperature of 1 leaves no trace in the file", () => {
+  assertEquals(writeOnnx(mlpToOnnx(layers, { ...info, temperature: 1 })), writeOnnx(mlpToOnnx(layers, info)));
+});
+
 Deno.test("an exported network has Gemm nodes with PyTorch's names and layout", () => {
   const { nodes, initializers } = readOnnx(writeOnnx(mlpToOnnx(layers, info)));
   assertEquals(nodes.map(({ op }) => op), ["Flatten", "Gemm", "Relu", "Gemm", "Softmax"]);

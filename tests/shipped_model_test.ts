@@ -13,7 +13,12 @@ Deno.test("the shipped model describes itself as its metrics.json does", async (
   assertEquals(description.name, "fashion-mnist");
   assertEquals(description.labels[9], "Ankle boot");
   assertEquals(description.input, { channels: 1, height: 28, width: 28 });
-  assertEquals(description.metrics, { validation: metrics.validation, test: metrics.test });
+  const { validation, test, calibration } = metrics;
+  assertEquals(description.metrics, {
+    validation,
+    test,
+    ...(calibration && { calibration: { temperature: calibration.temperature, ece: calibration.ece } }),
+  });
   assertEquals(description.provenance, metrics.provenance);
   assertEquals(description.provenance.recipe!["name"], "default");
   assertEquals(await sha256(bytes), metrics.sha256);

@@ -1,18 +1,28 @@
 import {
   assert,
+  assertAlmostEquals,
   assertEquals,
   assertGreater,
   assertLess,
+  assertLessOrEqual,
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
 import { sha256 } from "../shared/contract.ts";
+import { readOnnx } from "../shared/onnx/read.ts";
 import { useBackend } from "../train/backend.ts";
 import { loadDataset } from "../train/dataset/mod.ts";
 import { fit, score } from "../train/fit.ts";
 import { RECIPES } from "../train/recipe.ts";
+import { readMetrics } from "../train/report/metrics.ts";
 import { createModel } from "../train/run.ts";
 import { FASHION_MNIST, isCached, runOffline, runTask, startTask, WITHOUT_DATA } from "./command.ts";
+
+/** What a run leaves in its folder. */
+const WRITTEN = [
+  ...["MODEL_CARD.md", "confusion_matrix.svg", "first_weights.svg", "learning_curves.svg", "metrics.json"],
+  ...["mistakes.svg", "model.onnx", "reliability.svg"],
+];
 
 const SMALL = ["--dataset", "silhouettes", "--backend", "wasm", "--hidden", "32", "--epochs", "1"];
 
@@ -33,18 +43,33 @@ Deno.test("deno task train learns the silhouettes", async () => {
   await inTemporaryFolder(async (out) => {
     const { code, stdout, stderr } = await runTask("train", [
       ...["--dataset", "silhouettes", "--epochs", "6", "--batch-size", "128", "--out", out, "--json"],
+      ...["--tensorboard", `${out}/board`],
     ]);
     assertEquals(code, 0, stderr);
     assertStringIncludes(stderr, "silhouettes drawn by code", "it is said loudly");
     const result = JSON.parse(stdout);
     // 10 % is chance, and a linear model stays below 75 %.
     assertGreater(result.test.accuracy, 0.8);
-    assertEquals(await filesIn(`${out}/silhouettes`), ["metrics.json", "model.onnx"]);
-    const metrics = JSON.parse(await Deno.readTextFile(`${out}/silhouettes/metrics.json`));
+    assertEquals(await filesIn(`${out}/silhouettes`), WRITTEN);
+    assertMatch((await filesIn(`${out}/board/silhouettes`)).join(), /^events\.out\.tfevents\.[\w.]+$/);
+    const metrics = await readMetrics(`${out}/silhouettes`);
     assertEquals(metrics.test, result.test);
     assertEquals(metrics.epochs.length, 6);
 
     const file = `${out}/silhouettes/model.onnx`;
+    const { temperature, validation } = metrics.calibration!;
+    const folded = readOnnx(await Deno.readFile(file)).initializers.find(({ name }) =>
+      name === "temperature"
+    );
+    assertEquals(folded?.data ?? new Float32Array([1]), new Float32Array([temperature]));
+    // The temperature is the best one for these images, and 1 is among those that it was better than.
+    assertLessOrEqual(validation!.loss.after, validation!.loss.before);
+    assertAlmostEquals(validation!.loss.before, metrics.validation!.loss, 1e-5);
+    assertMatch(
+      metrics.command!,
+      /^deno task train --dataset silhouettes --epochs 6 --batch-size 128 --seed 0 /,
+    );
+
     const evaluated = await runTask("evaluate", ["--model", file, "--json"]);
     assertEquals(evaluated.code, 0, evaluated.stderr);
     const { accuracy, loss } = JSON.parse(evaluated.stdout);
@@ -103,7 +128,7 @@ Deno.test("Ctrl-C leaves the last good model as it was", async () => {
     assertEquals(code, 130, stderr);
     assertStringIncludes(stderr, "Stopped");
     assertEquals(await Deno.readFile(file), before);
-    assertEquals(await filesIn(`${out}/silhouettes`), ["metrics.json", "model.onnx"]);
+    assertEquals(await filesIn(`${out}/silhouettes`), WRITTEN);
   });
 });
 
@@ -172,6 +197,10 @@ Deno.test("a wrong option is named, with its value and what is accepted, and exi
     ["evaluate", ["--top-k", "3"], /Unknown option "--top-k"/],
     ["predict", ["--top-k", "0", "a.png"], /--top-k must be a whole number from 1/],
     ["predict", [], /name at least one PNG file/],
+    ["train", ["--tensorboard"], /--tensorboard needs a value/],
+    ["report", ["here", "there"], /Unexpected "there": only one FOLDER/],
+    ["compare", ["here"], /RUN must be given twice or more: 1 given/],
+    ["compare", ["here", "there", "--out", "a.png"], /--out must be a file that ends in \.svg/],
     ["quickstart", ["--epochs", "3"], /Unknown option "--epochs"/],
   ];
   for (const [task, args, message] of cases) {
@@ -185,7 +214,7 @@ Deno.test("a wrong option is named, with its value and what is accepted, and exi
 });
 
 Deno.test("every command of the trainer has --help", async () => {
-  for (const task of ["quickstart", "train", "evaluate", "predict"]) {
+  for (const task of ["quickstart", "train", "evaluate", "predict", "report", "compare"]) {
     const { code, stdout } = await runTask(task, ["--help"]);
     assertEquals(code, 0);
     assertStringIncludes(stdout, `Usage: deno task ${task} [options]`);

@@ -7,11 +7,14 @@
 import { describeModel, type Metrics, sha256 } from "../shared/contract.ts";
 import { Classifier } from "../shared/inference/classifier.ts";
 import { writeOnnx } from "../shared/onnx/write.ts";
+import { calibrate, type Calibration, type Scored } from "./calibration.ts";
 import type { Dataset } from "./dataset/mod.ts";
-import { allLogits, evaluate, type Evaluation } from "./evaluation.ts";
+import { allLogits, type Evaluation, measure } from "./evaluation.ts";
 import { mlpToOnnx, type ModelInfo } from "./export.ts";
 import type { EpochSummary } from "./fit.ts";
 import type { LinearWeights } from "./mlp.ts";
+import { confidentMistakes, type Mistake } from "./mistakes.ts";
+import { replaceFile } from "./replace_file.ts";
 
 /** How far ONNX Runtime's logits may be from TensorFlow.js's. */
 const TOLERANCE = 1e-4;
@@ -21,6 +24,9 @@ export interface Artifact {
   bytes: Uint8Array<ArrayBuffer>;
   evaluation: Evaluation;
   metrics: Metrics;
+  calibration: Calibration;
+  /** The mistakes that the model is most sure of. */
+  mistakes: Mistake[];
   /** The largest difference between ONNX Runtime's and TensorFlow.js's logits on the test images. */
   maxDifference: number;
   /** Compares once more: to be called with the bytes as they came to lie on the disk. */
@@ -29,9 +35,11 @@ export interface Artifact {
 
 /**
  * Encodes a model, loads the bytes back with ONNX Runtime, measures them on the test images and holds the
- * logits against those of TensorFlow.js.
+ * logits against those of TensorFlow.js. The temperature is folded into the file: fitted on the held-out
+ * images, or else the one of `info`.
  *
  * @param logits TensorFlow.js's for the test images, `[N, classes]`
+ * @param held the held-out images, to fit the temperature on; absent if there are none
  * @throws {Error} if the two disagree by more than 1e-4
  */
 export async function buildArtifact(
@@ -40,21 +48,31 @@ export async function buildArtifact(
   info: ModelInfo,
   { test }: Dataset,
   validation: Metrics["validation"],
+  held?: Scored,
 ): Promise<Artifact> {
   const draft = await Classifier.load(writeOnnx(mlpToOnnx(layers, info)));
   try {
-    const maxDifference = await compare(draft, test.images, logits);
-    const evaluation = await evaluate(draft, test);
+    const served = await allLogits(draft, test.images);
+    const maxDifference = compare(served, logits);
+    const evaluation = measure(served, test, info.labels);
     const { images, accuracy, loss } = evaluation;
-    const metrics: Metrics = { ...(validation && { validation }), test: { images, accuracy, loss } };
+    const calibration = calibrate({ logits: served, labels: test.labels }, held, info.temperature);
+    const { temperature, ece } = calibration;
+    const metrics: Metrics = {
+      ...(validation && { validation }),
+      test: { images, accuracy, loss },
+      calibration: { temperature, ece },
+    };
     return {
-      bytes: writeOnnx(mlpToOnnx(layers, { ...info, metrics })),
+      bytes: writeOnnx(mlpToOnnx(layers, { ...info, temperature, metrics })),
       evaluation,
       metrics,
+      calibration,
+      mistakes: confidentMistakes({ logits: served, labels: test.labels }, info.labels, temperature),
       maxDifference,
       async verify(bytes): Promise<void> {
         const written = await Classifier.load(bytes);
-        await compare(written, test.images, logits).finally(() => written.close());
+        compare(await allLogits(written, test.images).finally(() => written.close()), logits);
       },
     };
   } finally {
@@ -62,8 +80,7 @@ export async function buildArtifact(
   }
 }
 
-async function compare(classifier: Classifier, images: Uint8Array, logits: Float32Array): Promise<number> {
-  const served = await allLogits(classifier, images);
+function compare(served: Float32Array, logits: Float32Array): number {
   let difference = 0;
   // NaN on either side must fail too, and Math.max keeps it.
   for (let i = 0; i < logits.length; i++) {
@@ -84,21 +101,26 @@ async function compare(classifier: Classifier, images: Uint8Array, logits: Float
 export async function writeArtifact(
   folder: string,
   artifact: Artifact,
-  run: { epochs: EpochSummary[]; bestEpoch: number; seconds: number },
+  run: { epochs: EpochSummary[]; bestEpoch: number; seconds: number; command?: string },
 ): Promise<string> {
-  const { bytes, evaluation, metrics, maxDifference } = artifact;
+  const { bytes, evaluation, metrics, calibration, mistakes, maxDifference } = artifact;
   const file = `${folder}/model.onnx`;
-  const { name, version, provenance } = await describeModel(bytes);
+  const { name, version, input, provenance } = await describeModel(bytes);
+  // What reads this is train/report/metrics.ts.
   const report = {
     name,
     version,
     sha256: await sha256(bytes),
     bytes: bytes.length,
+    input,
     ...metrics,
+    calibration,
     classes: evaluation.classes,
     confusion: evaluation.confusion,
+    mistakes,
     max_logit_difference: maxDifference,
     provenance,
+    ...(run.command !== undefined && { command: run.command }),
     best_epoch: run.bestEpoch,
     seconds: Math.round(run.seconds),
     epochs: run.epochs,
@@ -108,7 +130,7 @@ export async function writeArtifact(
     await replaceFile(file, bytes, artifact.verify);
     await replaceFile(
       `${folder}/metrics.json`,
-      new TextEncoder().encode(JSON.stringify(report, null, 2) + "\n"),
+      new TextEncoder().encode(toJson(report)),
     );
   } catch (cause) {
     throw new Error(
@@ -117,6 +139,16 @@ export async function writeArtifact(
     );
   }
   return file;
+}
+
+/** JSON for people too: a line for each field, and one for each row of numbers. */
+function toJson(value: unknown): string {
+  // Only what lies between values is touched: inside a string a line break is written \n.
+  const json = JSON.stringify(value, null, 2).replace(
+    /\[\n\s+(?:[-+.\de]+,\n\s+)*[-+.\de]+\n\s+\]/g,
+    (row) => `[${row.slice(1, -1).trim().replace(/\s+/g, " ")}]`,
+  );
+  return `${json}\n`;
 }
 
 /**
@@ -143,24 +175,5 @@ export async function checkDestination(folder: string, dataset: string): Promise
       `Cannot write the model to "${folder}" as the one there must have been trained on ${dataset} too: ` +
         `it holds ${there}. Choose another --name or --out`,
     );
-  }
-}
-
-/** Writes beside the file, checks and renames, so that a full disk or a crash leaves the old file whole. */
-async function replaceFile(
-  file: string,
-  bytes: Uint8Array,
-  verify?: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>,
-): Promise<void> {
-  const partial = `${file}.partial`;
-  try {
-    using handle = await Deno.open(partial, { write: true, create: true, truncate: true });
-    for (let written = 0; written < bytes.length;) written += await handle.write(bytes.subarray(written));
-    await handle.sync();
-    await verify?.(await Deno.readFile(partial));
-    await Deno.rename(partial, file);
-  } catch (error) {
-    await Deno.remove(partial).catch(() => {});
-    throw error;
   }
 }

@@ -44,8 +44,20 @@ export async function evaluate(
   split: Split,
   onProgress?: (images: number) => void,
 ): Promise<Evaluation> {
-  const { labels } = classifier.description;
-  const logits = await allLogits(classifier, split.images, onProgress);
+  return measure(await allLogits(classifier, split.images, onProgress), split, classifier.description.labels);
+}
+
+/**
+ * Counts what a model's logits for a split are worth.
+ *
+ * @param logits `[N, classes]`, row-major
+ * @throws {TypeError} if a label of the split is beyond the classes
+ */
+export function measure(
+  logits: Float32Array,
+  split: Pick<Split, "labels" | "count">,
+  labels: readonly string[],
+): Evaluation {
   const confusion = labels.map(() => labels.map(() => 0));
   let loss = 0;
   for (let i = 0; i < split.count; i++) {

@@ -21,16 +21,19 @@ export interface ModelInfo {
   labels: readonly string[];
   input: ImageShape;
   provenance: Provenance;
+  /** Divides the logits on their way to the probabilities; 1 by default, which leaves no trace in the file. */
+  temperature?: number;
   /** Absent while the file is still being measured. */
   metrics?: Metrics;
 }
 
 /**
- * Builds the graph `image → Flatten → (Gemm → Relu)* → Gemm → logits → Softmax → probabilities`, with the
- * weights named as PyTorch's `state_dict` names the quickstart's.
+ * Builds the graph `image → Flatten → (Gemm → Relu)* → Gemm → logits → (Div →) Softmax → probabilities`,
+ * with the weights named as PyTorch's `state_dict` names the quickstart's. The logits stay raw, so that a
+ * temperature can be fitted again.
  */
 export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): OnnxModel {
-  const { name, labels, input: { channels, height, width }, provenance, metrics } = info;
+  const { name, labels, input: { channels, height, width }, provenance, temperature = 1, metrics } = info;
   const nodes: OnnxNode[] = [{
     name: "flatten",
     op: "Flatten",
@@ -69,10 +72,21 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
     }
     x = relu;
   }
+  if (temperature !== 1) {
+    initializers.push({ name: "temperature", dims: [], data: new Float32Array([temperature]) });
+    nodes.push({
+      name: "calibrate",
+      op: "Div",
+      inputs: [LOGITS, "temperature"],
+      outputs: ["calibrated"],
+      attributes: [],
+      doc: "Temperature scaling: as sure as it is right (https://arxiv.org/abs/1706.04599).",
+    });
+  }
   nodes.push({
     name: "softmax",
     op: "Softmax",
-    inputs: [LOGITS],
+    inputs: [temperature === 1 ? LOGITS : "calibrated"],
     outputs: [PROBABILITIES],
     attributes: [{ name: "axis", type: "int", value: 1 }],
     doc: "Logits to probabilities.",

@@ -19,6 +19,9 @@ import {
 } from "./cli.ts";
 import { DATASETS, loadDataset } from "./dataset/mod.ts";
 import { OPTIMIZERS, type Recipe, RECIPES } from "./recipe.ts";
+import { reproducibleCommand } from "./report/command_line.ts";
+import { unsharedFolder } from "./report/places.ts";
+import { TensorBoard } from "./report/tensorboard.ts";
 import { createModel, train } from "./run.ts";
 
 const ARTIFACTS = new URL("../shared/artifacts", import.meta.url).pathname;
@@ -69,6 +72,7 @@ const command = {
       fallback: "0",
     }),
     backend: choice(["auto", ...BACKENDS], "Device", "auto"),
+    tensorboard: text("DIR", "Writes event files for TensorBoard to DIR/NAME"),
     "dry-run": flag("A few batches through everything, nothing kept"),
     quiet: flag("Prints only the result"),
     json: flag("Prints the result as JSON"),
@@ -109,6 +113,17 @@ await runCommand(command, async (values, _operands, signal) => {
   say(`Recipe: ${describe(recipe)}, seed ${seed}`);
   if (dryRun) say("Dry run: three batches through everything, nothing kept");
 
+  const board = values.tensorboard === undefined || dryRun
+    ? undefined
+    : await TensorBoard.open(values.tensorboard, {
+      name,
+      dataset: dataset.name,
+      recipe,
+      seed,
+      backend: backend.name,
+    });
+
+  let steps = 0;
   let epochStart = performance.now();
   const started = epochStart;
   const result = await train(model, {
@@ -120,23 +135,28 @@ await runCommand(command, async (values, _operands, signal) => {
     signal,
     ...(dryRun && { maxSteps: 3 }),
     async onStep({ epoch, step, images, total, loss }): Promise<void> {
-      if (step % PROGRESS_STEPS !== 0 || values.quiet) return;
+      steps++;
+      if (step % PROGRESS_STEPS !== 0 || values.quiet && !board) return;
       const [value] = await loss.data();
       backend.check();
       const seconds = (performance.now() - epochStart) / 1000;
+      board?.step(steps, { loss: value!, imagesPerSecond: images / seconds });
       const done = (epoch - 1 + images / total) / recipe.epochs;
       const left = (performance.now() - started) / 1000 * (1 - done) / done;
-      showProgress(
-        `epoch ${epoch}/${recipe.epochs}`,
-        images / total,
-        `loss ${value!.toFixed(3)}  ${Math.round(images / seconds)} images/s  ${duration(left)} left`,
-      );
+      if (!values.quiet) {
+        showProgress(
+          `epoch ${epoch}/${recipe.epochs}`,
+          images / total,
+          `loss ${value!.toFixed(3)}  ${Math.round(images / seconds)} images/s  ${duration(left)} left`,
+        );
+      }
       // Lets Ctrl-C through: the steps themselves never give way to the event loop.
       await new Promise((resolve) => setTimeout(resolve));
     },
-    // deno-lint-ignore require-await
-    async onEpoch({ epoch, trainLoss, validation, imagesPerSecond }): Promise<void> {
+    async onEpoch(summary): Promise<void> {
+      const { epoch, trainLoss, validation, imagesPerSecond } = summary;
       clearProgress();
+      await board?.epoch(steps, summary);
       epochStart = performance.now();
       const held = validation
         ? `  validation ${percent(validation.accuracy, 2)}, loss ${validation.loss.toFixed(4)}`
@@ -151,7 +171,12 @@ await runCommand(command, async (values, _operands, signal) => {
   model.dispose();
 
   const destination = dryRun ? await Deno.makeTempDir({ prefix: "selvedge-" }) : folder;
-  const file = await writeArtifact(destination, result.artifact, result);
+  const made = { ...result, command: reproducibleCommand(Deno.args, { seed, backend: backend.name }) };
+  const file = await writeArtifact(destination, result.artifact, made);
+  // Loaded only now, as nothing before needs a library that draws.
+  const { writeRunReport } = await import("./report/write.ts");
+  const unshared = dryRun ? destination : unsharedFolder(name);
+  await writeRunReport(destination, unshared, dataset);
   if (dryRun) await Deno.remove(destination, { recursive: true });
 
   const { metrics, maxDifference, bytes } = result.artifact;

@@ -8,8 +8,8 @@ import config from "../deno.json" with { type: "json" };
 import { type Artifact, buildArtifact } from "./artifact.ts";
 import type { Backend } from "./backend.ts";
 import { batches, range } from "./batches.ts";
-import type { Dataset } from "./dataset/mod.ts";
-import { fit, type FitEvents, type FitResult } from "./fit.ts";
+import type { Dataset, Split } from "./dataset/mod.ts";
+import { fit, type FitEvents, type FitResult, holdOut } from "./fit.ts";
 import { Mlp } from "./mlp.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -45,10 +45,11 @@ export async function train(model: Mlp, options: RunOptions): Promise<Run> {
   const result = await fit(model, dataset, options);
   const seconds = (performance.now() - started) / 1000;
   const { name: datasetName, sha256, labels, height, width } = dataset;
+  const { held } = holdOut(dataset.train.count, recipe.validation, seed);
   const score = result.epochs[result.bestEpoch - 1]?.validation;
   const artifact = await buildArtifact(
     await model.weights(),
-    await testLogits(model, dataset),
+    await logitsOf(model, dataset, dataset.test),
     {
       name,
       labels,
@@ -63,16 +64,27 @@ export async function train(model: Mlp, options: RunOptions): Promise<Run> {
     },
     dataset,
     score && { images: recipe.validation, ...score },
+    held.length > 0
+      ? {
+        logits: await logitsOf(model, dataset, dataset.train, held),
+        labels: Array.from(held, (index) => dataset.train.labels[index]!),
+      }
+      : undefined,
   );
   backend.check();
   return { ...result, artifact, seconds };
 }
 
-/** TensorFlow.js's logits for the test images, `[N, classes]`. */
-async function testLogits(model: Mlp, { test, labels, width }: Dataset): Promise<Float32Array> {
-  const all = new Float32Array(test.count * labels.length);
+/** TensorFlow.js's logits for images of a split, `[N, classes]`. */
+async function logitsOf(
+  model: Mlp,
+  { labels, width }: Dataset,
+  split: Split,
+  indices = range(split.count),
+): Promise<Float32Array> {
+  const all = new Float32Array(indices.length * labels.length);
   let offset = 0;
-  for (const batch of batches(test, range(test.count), { batchSize: 1000, classes: labels.length, width })) {
+  for (const batch of batches(split, indices, { batchSize: 1000, classes: labels.length, width })) {
     const logits = tf.tidy(() => model.logits(batch.images));
     all.set(await logits.data(), offset);
     offset += logits.size;
