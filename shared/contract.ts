@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { type Preprocessing, preprocessingFor } from "./image.ts";
 import { type OnnxModel, readOnnx } from "./onnx/read.ts";
 
 /** The graph's input. */
@@ -32,6 +33,8 @@ export const METADATA = {
   colorSpace: "Image.ColorSpaceGamma",
   /** `Normalized_0_1`: a byte is divided by 255. */
   pixelRange: "Image.NominalPixelRange",
+  /** {@linkcode Preprocessing}: what was done to pictures, to be done again. */
+  preprocessing: "selvedge.preprocessing",
   /** `string[]`: the class names, in the order of the outputs. */
   labels: "selvedge.labels",
   /** {@linkcode Provenance.dataset} */
@@ -69,6 +72,8 @@ export interface Provenance {
     name: string;
     /** SHA-256 over the pixels and labels of both splits, as 64 hexadecimal digits. */
     sha256: string;
+    /** The seed by which the test split was drawn; absent if the data set came split. */
+    splitSeed?: number;
   };
   /** Every hyper-parameter of the run. */
   recipe: Record<string, unknown>;
@@ -92,6 +97,8 @@ export interface ModelDescription {
   version: string;
   labels: readonly string[];
   input: ImageShape;
+  /** How pictures become the input; absent if the input is neither grey nor red, green and blue. */
+  preprocessing?: Preprocessing;
   /** Absent where the file does not say. */
   metrics?: Metrics;
   /** Absent keys where the file does not say. */
@@ -125,6 +132,17 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
       );
     }
   }
+  const preprocessing = preprocessingFor(input.channels);
+  // Files from before this key did the same.
+  const named = json(model, METADATA.preprocessing) ?? preprocessing;
+  if (named !== preprocessing) {
+    throw new TypeError(
+      `Cannot use the model as its metadata "${METADATA.preprocessing}" must be "${preprocessing}" for ` +
+        `${input.channels} channels: current value is ${
+          JSON.stringify(named)
+        }, which another version may know`,
+    );
+  }
   const metrics = json(model, METADATA.metrics) as Metrics | undefined;
   const known = {
     dataset: json(model, METADATA.dataset),
@@ -138,6 +156,7 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
     version: (await sha256(bytes)).slice(0, 12),
     labels,
     input,
+    ...(preprocessing && { preprocessing }),
     ...(metrics && { metrics }),
     provenance: Object.fromEntries(
       Object.entries(known).filter(([, value]) => value !== undefined),

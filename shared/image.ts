@@ -6,6 +6,10 @@
  * columns, because the average does not depend on which row is hit; and the paper's sharpening, which made
  * up for that skipping, is left out.
  *
+ * Models of colour images get the same trimming, shrinking and centring, but nothing is negated: a negated
+ * red would be a cyan, and colours are what such a model is there to see. The background keeps its colour
+ * too, and the canvas around the picture is filled with it.
+ *
  * @module
  */
 
@@ -25,50 +29,98 @@ export interface Size {
   height: number;
 }
 
+/** What {@linkcode fitImage} makes. */
+export interface Target extends Size {
+  /** 1 is grey, the default; 3 is red, green and blue. */
+  channels?: number;
+}
+
+/**
+ * The names of what is done to pictures, by the channels of the result. A model says by such a name how its
+ * images were made, so that the same is done to what it is asked about later. Whoever changes what
+ * {@linkcode fitImage} gives for a picture must count the version in the name up.
+ */
+export const PREPROCESSINGS = { 1: "grey-on-black-1", 3: "rgb-on-own-background-1" } as const;
+
+/** One of {@linkcode PREPROCESSINGS}. */
+export type Preprocessing = typeof PREPROCESSINGS[keyof typeof PREPROCESSINGS];
+
+/** What is done to pictures for so many channels; undefined if it is not 1 or 3. */
+export function preprocessingFor(channels: number): Preprocessing | undefined {
+  return channels === 1 || channels === 3 ? PREPROCESSINGS[channels] : undefined;
+}
+
 // The paper's: pixels within 5 % of the background belong to the margin.
 const TOLERANCE = 0.05 * 255;
 
 /**
- * Fits a picture into the model's input: bright things on black, trimmed, centred, longest side filled.
+ * Fits a picture into the model's input, trimmed, centred, longest side filled: grey and bright on black, or
+ * in its colours on its own background.
  *
- * A picture that has the wanted size already is only turned to grey, as it is most likely one of the data
- * set's own: its margin and its background stay, dark things on white are not negated, and transparency
- * shows black. Other pictures may have any background of one colour, and transparency shows white as in a
- * shop's product photos; or black, if on white nothing can be seen.
+ * A picture that has the wanted size already is only turned to grey or to red, green and blue, as it is most
+ * likely one of the data set's own: its margin and its background stay, dark things on white are not negated,
+ * and transparency shows black. Other pictures may have any background of one colour, and transparency shows
+ * white as in a shop's product photos; or black, if on white nothing can be seen.
  *
- * @returns `[height, width]`, row-major, 0..255; all 0 if the picture is blank
- * @throws {RangeError} if a side is not a positive integer
+ * @returns `[channels, height, width]`, row-major, 0..255; a blank picture gives all 0 in grey, and its one
+ * colour in colour
+ * @throws {RangeError} if a side is not a positive integer, or the wanted channels are not 1 or 3
  * @throws {TypeError} if the data does not fill the sides
  */
-export function fitImage(image: Image, { width, height }: Size): Uint8Array {
-  check(image);
-  if (image.width === width && image.height === height) return toGrey(image, 0);
-  return fit(image, 255, width, height) ??
-    (image.channels === 4 ? fit(image, 0, width, height) : undefined) ??
-    new Uint8Array(width * height);
+export function fitImage(image: Image, target: Target): Uint8Array {
+  const { width, height, channels = 1 } = target;
+  check(image, channels);
+  const wanted = { width, height, channels };
+  if (image.width === width && image.height === height) return join(toPlanes(image, channels, 0));
+  return fit(image, 255, wanted) ??
+    (image.channels === 4 ? fit(image, 0, wanted) : undefined) ??
+    blank(image, wanted);
 }
 
-function fit(image: Image, backdrop: number, width: number, height: number): Uint8Array | undefined {
-  const distance = toDistance(toGrey(image, backdrop), image);
-  const box = trim(distance, image);
+function fit(image: Image, backdrop: number, target: Required<Target>): Uint8Array | undefined {
+  const { width, height, channels } = target;
+  const planes = toPlanes(image, channels, backdrop);
+  const backgrounds = planes.map((plane) => borderMedian(plane, image));
+  const distances = planes.map((plane, i) => toDistance(plane, backgrounds[i]!));
+  const box = trim(distances, image);
   if (!box) return undefined;
   const scale = Math.min(width / box.width, height / box.height);
   const fitted = {
     width: Math.max(1, Math.round(box.width * scale)),
     height: Math.max(1, Math.round(box.height * scale)),
   };
-  const pixels = resize(distance, image.width, box, fitted);
-  const canvas = new Uint8Array(width * height);
+  const canvas = new Uint8Array(channels * width * height);
   const left = Math.floor((width - fitted.width) / 2);
   const top = Math.floor((height - fitted.height) / 2);
-  for (let y = 0; y < fitted.height; y++) {
-    const row = pixels.subarray(y * fitted.width, (y + 1) * fitted.width);
-    canvas.set(row, (top + y) * width + left);
+  for (let c = 0; c < channels; c++) {
+    const plane = canvas.subarray(c * width * height, (c + 1) * width * height);
+    // In grey, the distance is the picture, and its background is black.
+    if (channels > 1) plane.fill(backgrounds[c]!);
+    const pixels = resize(channels > 1 ? planes[c]! : distances[c]!, image.width, box, fitted);
+    for (let y = 0; y < fitted.height; y++) {
+      const row = pixels.subarray(y * fitted.width, (y + 1) * fitted.width);
+      plane.set(row, (top + y) * width + left);
+    }
   }
   return canvas;
 }
 
-function check({ width, height, channels, data }: Image): void {
+/** What is there when nothing stands out. */
+function blank(image: Image, { width, height, channels }: Required<Target>): Uint8Array {
+  const canvas = new Uint8Array(channels * width * height);
+  if (channels === 1) return canvas;
+  for (const [c, plane] of toPlanes(image, channels, 255).entries()) {
+    canvas.fill(borderMedian(plane, image), c * width * height, (c + 1) * width * height);
+  }
+  return canvas;
+}
+
+function check({ width, height, channels, data }: Image, wanted: number): void {
+  if (preprocessingFor(wanted) === undefined) {
+    throw new RangeError(
+      `Cannot fit the image as its channels must become 1 or 3: current value is ${wanted}`,
+    );
+  }
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
     throw new RangeError(
       `Cannot fit the image as its sides must be positive integers: current size is ${width}x${height}`,
@@ -93,10 +145,40 @@ export function toGrey({ channels, data }: Image, backdrop: number): Uint8Array 
   const grey = new Uint8Array(data.length / channels);
   for (let i = 0, at = 0; i < grey.length; i++, at += channels) {
     const luma = 0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!;
-    const alpha = channels === 4 ? data[at + 3]! / 255 : 1;
-    grey[i] = Math.round(luma * alpha + backdrop * (1 - alpha));
+    const alpha = channels === 4 ? data[at + 3]! : 255;
+    // Nearly all pixels of nearly all pictures are opaque.
+    grey[i] = alpha === 255 ? luma + 0.5 : Math.round((luma * alpha + backdrop * (255 - alpha)) / 255);
   }
   return grey;
+}
+
+/** One plane of grey, or three of red, green and blue, each `[height, width]`, 0..255. */
+function toPlanes(image: Image, wanted: number, backdrop: number): Uint8Array[] {
+  if (wanted === 1) return [toGrey(image, backdrop)];
+  const { channels, data } = image;
+  if (channels === 1) return [data, data, data];
+  const planes = [0, 1, 2].map(() => new Uint8Array(data.length / channels));
+  const [red, green, blue] = planes as [Uint8Array, Uint8Array, Uint8Array];
+  for (let i = 0, at = 0; i < red.length; i++, at += channels) {
+    const alpha = channels === 4 ? data[at + 3]! : 255;
+    if (alpha === 255) {
+      red[i] = data[at]!;
+      green[i] = data[at + 1]!;
+      blue[i] = data[at + 2]!;
+    } else {
+      for (let c = 0; c < 3; c++) {
+        planes[c]![i] = Math.round((data[at + c]! * alpha + backdrop * (255 - alpha)) / 255);
+      }
+    }
+  }
+  return planes;
+}
+
+function join(planes: Uint8Array[]): Uint8Array {
+  if (planes.length === 1) return planes[0]!;
+  const whole = new Uint8Array(planes.length * planes[0]!.length);
+  for (const [i, plane] of planes.entries()) whole.set(plane, i * plane.length);
+  return whole;
 }
 
 /**
@@ -104,10 +186,16 @@ export function toGrey({ channels, data }: Image, backdrop: number): Uint8Array 
  * negates, as the paper does; on black it changes nothing; and between them it keeps things visible that are
  * lighter than their background as well as those that are darker.
  */
-function toDistance(grey: Uint8Array, size: Size): Uint8Array {
-  const background = borderMedian(grey, size);
+function toDistance(plane: Uint8Array, background: number): Uint8Array {
   const scale = 255 / Math.max(background, 255 - background);
-  return grey.map((value) => Math.round(Math.abs(value - background) * scale));
+  // Looked up, as photos have a thousand times more pixels than there are values.
+  const distances = Uint8Array.from(
+    { length: 256 },
+    (_, value) => Math.round(Math.abs(value - background) * scale),
+  );
+  const out = new Uint8Array(plane.length);
+  for (let i = 0; i < out.length; i++) out[i] = distances[plane[i]!]!;
+  return out;
 }
 
 /** The median, not the corners: a thing that touches the frame does not change it. */
@@ -124,16 +212,20 @@ interface Box extends Size {
   top: number;
 }
 
-/** The smallest box that holds all that stands out; undefined if nothing does. */
-function trim(distance: Uint8Array, { width, height }: Size): Box | undefined {
+/** The smallest box that holds all that stands out in any plane; undefined if nothing does. */
+function trim(distances: Uint8Array[], { width, height }: Size): Box | undefined {
   let left = width, right = -1, top = height, bottom = -1;
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) {
-      if (distance[i]! <= TOLERANCE) continue;
-      if (x < left) left = x;
-      if (x > right) right = x;
-      if (y < top) top = y;
-      bottom = y;
+  for (const distance of distances) {
+    for (let y = 0, start = 0; y < height; y++, start += width) {
+      // A line is walked from both ends, and no further than to what is in the box already.
+      let x = 0;
+      while (x < width && distance[start + x]! <= TOLERANCE) x++;
+      if (x === width) continue;
+      left = Math.min(left, x);
+      top = Math.min(top, y);
+      bottom = Math.max(bottom, y);
+      for (x = width - 1; x > right && distance[start + x]! <= TOLERANCE;) x--;
+      right = x;
     }
   }
   if (bottom < 0) return undefined;

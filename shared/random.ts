@@ -46,7 +46,7 @@ export class Random {
   }
 
   /** Shuffles in place (Fisher and Yates). */
-  shuffle(values: { length: number; [i: number]: number }): void {
+  shuffle<T>(values: { length: number; [i: number]: T }): void {
     for (let i = values.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
       const value = values[i]!;

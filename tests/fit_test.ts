@@ -1,4 +1,4 @@
-import { assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { Random } from "../shared/random.ts";
 import { BACKENDS, useBackend } from "../train/backend.ts";
 import type { Dataset } from "../train/dataset/mod.ts";
@@ -17,6 +17,7 @@ const split = {
 const dataset: Dataset = {
   name: "two images",
   labels: ["a", "b"],
+  channels: 1,
   height: 1,
   width: 4,
   train: split,
@@ -148,6 +149,28 @@ Deno.test("fit() keeps the epoch that was best on the held-out images", async ()
   const { held } = holdOut(count, 60, 3);
   assertEquals((await score(model, many.train, many, held)).accuracy, best);
   model.dispose();
+});
+
+Deno.test("fit() holds out the data set's own validation images, and learns from none of them", async () => {
+  const backend = await useBackend("cpu");
+  const losses: number[] = [];
+  // The last image changes what is measured, and not what is learnt.
+  for (const last of [[255, 153, 204, 0], [0, 0, 255, 255]]) {
+    const images = Uint8Array.from([...split.images.subarray(0, 4), ...last]);
+    const own: Dataset = { ...dataset, train: { ...split, images }, validation: 1 };
+    const model = new Mlp([4, 3, 2], 0);
+    const { epochs, bestEpoch } = await fit(model, own, {
+      recipe: recipe({ validation: 1 }),
+      seed: 0,
+      backend,
+    });
+    const { validation } = epochs[bestEpoch - 1]!;
+    assertEquals((await score(model, own.train, own, Uint32Array.of(1))).loss, validation!.loss);
+    losses.push(epochs.at(-1)!.trainLoss, validation!.loss);
+    model.dispose();
+  }
+  assertEquals(losses[0], losses[2]);
+  assertNotEquals(losses[1], losses[3]);
 });
 
 Deno.test("holdOut() splits without overlap, the same way for the same seed", () => {

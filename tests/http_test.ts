@@ -4,6 +4,8 @@ import { createApp } from "../serve/app.ts";
 import { MAX_BODY_BYTES, MAX_IMAGES, MAX_PIXELS } from "../serve/limits.ts";
 import { describeModel } from "../shared/contract.ts";
 import { Classifier } from "../shared/inference/classifier.ts";
+import { writeOnnx } from "../shared/onnx/write.ts";
+import { mlpToOnnx } from "../train/export.ts";
 import { encodePng, headerOf, pngFile, type PngSource } from "./png_encoder.ts";
 import { tinyModel } from "./tiny_model.ts";
 
@@ -71,6 +73,50 @@ Deno.test("POST /v1/classify gives the same answer for bytes, JSON and PNG", asy
     ["image/png", encodePng({ ...source, colour: 2, interlaced: true })],
   ];
   for (const [type, body] of bodies) assertEquals(await (await post(type, body)).json(), wanted, type);
+});
+
+Deno.test("POST /v1/classify reads pictures for grey and RGB models only", async () => {
+  const answer = async (channels: number): Promise<Response> => {
+    const layer = {
+      inFeatures: channels,
+      outFeatures: 2,
+      // More red than blue, or otherwise.
+      weight: Float32Array.from(
+        { length: 2 * channels },
+        (_, i) => i === 0 || i === 2 * channels - 1 ? 1 : 0,
+      ),
+      bias: new Float32Array(2),
+    };
+    const bytes = writeOnnx(mlpToOnnx([layer], {
+      name: "colours",
+      labels: ["red", "blue"],
+      input: { channels, height: 1, width: 1 },
+      provenance: {
+        dataset: { name: "colours", sha256: "0".repeat(64) },
+        recipe: {},
+        seed: 0,
+        backend: "cpu",
+        codeVersion: "0.0.0",
+      },
+    }));
+    const app = createApp({ load: () => Classifier.load(bytes), report: (error) => reports.push(error) });
+    const png = encodePng({
+      width: 5,
+      height: 4,
+      depth: 8,
+      colour: 2,
+      interlaced: false,
+      filters: [0],
+      sample: (_x, _y, c) => c === 2 ? 200 : 20,
+    });
+    return await app.request("/v1/classify", {
+      method: "POST",
+      headers: { "content-type": "image/png" },
+      body: png,
+    });
+  };
+  assertEquals((await (await answer(3)).json()).predictions[0].label, "blue");
+  await assertProblem(await answer(2), 415, "the model takes neither grey nor RGB images");
 });
 
 Deno.test("POST /v1/classify keeps fractions of JSON pixels", async () => {

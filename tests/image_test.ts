@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { fitImage, type Image } from "../shared/image.ts";
+import { sha256 } from "../shared/contract.ts";
+import { fitImage, type Image, PREPROCESSINGS } from "../shared/image.ts";
 
 const SIZE = { width: 28, height: 28 };
 
@@ -173,4 +174,79 @@ Deno.test("fitImage() rejects data that does not fill the sides", () => {
     RangeError,
     "sides must be positive integers: current size is 0x2",
   );
+});
+
+/** A picture of one colour with a rectangle of another. */
+function twoColours(
+  background: [number, number, number],
+  colour: [number, number, number],
+  channels: 3 | 4 = 3,
+): Image {
+  const grey = picture(60, 40, 0, { left: 10, top: 5, width: 20, height: 10, value: 1 });
+  return coloured(grey, (inside) => [...(inside ? colour : background), ...(channels === 4 ? [255] : [])]);
+}
+
+Deno.test("fitImage() keeps colours and their background, one plane after the other", () => {
+  for (const channels of [3, 4] as const) {
+    const image = twoColours([250, 240, 230], [255, 0, 9], channels);
+    const fitted = fitImage(image, { width: 8, height: 8, channels: 3 });
+    const plane = (inside: number, outside: number): number[] =>
+      Array.from({ length: 64 }, (_, i) => i >= 16 && i < 48 ? inside : outside);
+    assertEquals([...fitted], [...plane(255, 250), ...plane(0, 240), ...plane(9, 230)]);
+  }
+});
+
+Deno.test("fitImage() sees in colour what is the same grey as its background", () => {
+  const image = twoColours([255, 0, 0], [0, 130, 0]);
+  assertEquals(new Set(fitImage(image, { width: 8, height: 8 })), new Set([0]));
+  const fitted = fitImage(image, { width: 8, height: 8, channels: 3 });
+  assertEquals([fitted[27], fitted[64 + 27], fitted[128 + 27]], [0, 130, 0]);
+  assertEquals([fitted[0], fitted[64], fitted[128]], [255, 0, 0]);
+});
+
+Deno.test("fitImage() gives a blank picture its own colour", () => {
+  const image = twoColours([9, 99, 199], [9, 99, 199]);
+  assertEquals([...fitImage(image, { width: 1, height: 2, channels: 3 })], [9, 9, 99, 99, 199, 199]);
+});
+
+Deno.test("fitImage() turns a picture of the model's size into planes, and transparency to black", () => {
+  const grey: Image = { width: 2, height: 1, channels: 1, data: Uint8Array.of(7, 8) };
+  assertEquals([...fitImage(grey, { width: 2, height: 1, channels: 3 })], [7, 8, 7, 8, 7, 8]);
+  const clear: Image = { width: 1, height: 1, channels: 4, data: Uint8Array.of(255, 100, 0, 51) };
+  assertEquals([...fitImage(clear, { width: 1, height: 1, channels: 3 })], [51, 20, 0]);
+});
+
+Deno.test("fitImage() gives grey pictures the same planes in colour, on their own background", () => {
+  const box = { left: 20, top: 10, width: 30, height: 60, value: 180 };
+  const grey = picture(100, 100, 0, box);
+  const planes = fitImage(grey, { ...SIZE, channels: 3 });
+  const trimmed = fitImage(grey, SIZE);
+  for (let c = 0; c < 3; c++) assertEquals(planes.subarray(c * 784, (c + 1) * 784), trimmed);
+});
+
+Deno.test("fitImage() knows one and three channels only", () => {
+  const image = picture(9, 9, 0, { left: 1, top: 1, width: 1, height: 1, value: 9 });
+  assertThrows(
+    () => fitImage(image, { ...SIZE, channels: 2 }),
+    RangeError,
+    "must become 1 or 3: current value is 2",
+  );
+});
+
+Deno.test("fitImage() gives for each name of a preprocessing what it always gave", async () => {
+  // A model that names it was trained on just these pixels: whoever changes them counts the name up.
+  const data = Uint8Array.from({ length: 61 * 47 * 4 }, (_, i) => {
+    const [x, y, c] = [(i >> 2) % 61, Math.floor(i / 244), i & 3];
+    const inside = x > 11 && x < 50 && y > 6 && y < 40;
+    return c === 3 ? (y % 9 === 0 ? 200 : 255) : inside ? (x * 37 + y * 59 + c * 83) & 255 : 236 + c;
+  });
+  const image: Image = { width: 61, height: 47, channels: 4, data };
+  const known: Record<string, string> = {
+    "grey-on-black-1": "b03d52269200213d",
+    "rgb-on-own-background-1": "8e20cf0156d0c57d",
+  };
+  for (const channels of [1, 3] as const) {
+    const pixels = new Uint8Array(fitImage(image, { ...SIZE, channels }));
+    assertEquals((await sha256(pixels)).slice(0, 16), known[PREPROCESSINGS[channels]]);
+  }
 });

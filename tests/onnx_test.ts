@@ -209,6 +209,11 @@ Deno.test("describeModel() rejects a model that breaks the contract", async (t) 
     ["no logits", ({ outputs }) => outputs.shift(), 'must have an output "logits"'],
     ["too few labels", ({ metadata }) => metadata.set("selvedge.labels", '["a"]'), "shape [N, 1]"],
     ["no labels", ({ metadata }) => metadata.delete("selvedge.labels"), "array of class names"],
+    [
+      "a preprocessing of another version",
+      ({ metadata }) => metadata.set("selvedge.preprocessing", '"grey-on-black-2"'),
+      'must be "grey-on-black-1" for 1 channels: current value is "grey-on-black-2"',
+    ],
     ["labels that are no JSON", ({ metadata }) => metadata.set("selvedge.labels", "a,b"), "must be JSON"],
   ];
   for (const [title, spoil, message] of cases) {

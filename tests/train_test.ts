@@ -196,7 +196,7 @@ Deno.test("a wrong option is named, with its value and what is accepted, and exi
     ["train", ["shoes"], /Unexpected "shoes"/],
     ["evaluate", ["--top-k", "3"], /Unknown option "--top-k"/],
     ["predict", ["--top-k", "0", "a.png"], /--top-k must be a whole number from 1/],
-    ["predict", [], /name at least one PNG file/],
+    ["predict", [], /name at least one picture/],
     ["train", ["--tensorboard"], /--tensorboard needs a value/],
     ["report", ["here", "there"], /Unexpected "there": only one FOLDER/],
     ["compare", ["here"], /RUN must be given twice or more: 1 given/],

@@ -212,9 +212,13 @@ export function showProgress(label: string, fraction: number | undefined, detail
   shown = true;
 }
 
-/** Draws the progress of a download, as `loadDataset()` tells it. */
-export function showDownload({ label, done, total }: DatasetProgress): void {
-  showProgress(label, total && done / total, `${(done / 1e6).toFixed(1)} MB`);
+/** Draws the progress of a download or of decoding, as `loadDataset()` tells it. */
+export function showDownload({ label, done, total, unit = "bytes" }: DatasetProgress): void {
+  showProgress(
+    label,
+    total && done / total,
+    unit === "bytes" ? `${(done / 1e6).toFixed(1)} MB` : `${done} ${unit}`,
+  );
 }
 
 /** Takes the progress bar away. */

@@ -1,7 +1,7 @@
 /** `deno task evaluate`: how good an ONNX file is, measured with ONNX Runtime on the test split. */
+import type { ModelDescription } from "../shared/contract.ts";
 import { Classifier } from "../shared/inference/classifier.ts";
 import {
-  choice,
   clearProgress,
   type Command,
   flag,
@@ -14,16 +14,22 @@ import {
   showProgress,
   text,
 } from "./cli.ts";
-import { DATASETS, loadDataset } from "./dataset/mod.ts";
+import { type Dataset, type DatasetOptions, DATASETS, loadDataset } from "./dataset/mod.ts";
+import { datasetOption } from "./dataset_options.ts";
 import { evaluate, type Evaluation } from "./evaluation.ts";
 import { DEFAULT_MODEL, readModel } from "./model_file.ts";
+
+/** Classes whose confusion still fits on a screen. */
+const MAX_CONFUSION = 25;
 
 const command = {
   name: "deno task evaluate",
   summary: "Measures an ONNX file on the test split with ONNX Runtime.",
   options: {
     model: text("FILE", "The ONNX file", "shared/artifacts/fashion-mnist/model.onnx"),
-    dataset: choice(DATASETS, "Whose test split (default the one that the model was trained on)"),
+    dataset: datasetOption(
+      "Whose test split: fashion-mnist, silhouettes, or the folder (default what the model was trained on)",
+    ),
     data: text(
       "DIR",
       "Folder with the four IDX files (default $FASHION_MNIST_DIR, data/fashion-mnist, download)",
@@ -35,18 +41,29 @@ const command = {
 await runCommand(command, async (values, _operands, signal) => {
   const file = values.model ?? DEFAULT_MODEL;
   const classifier = await Classifier.load(await readModel(file));
-  const { name, version, provenance, labels } = classifier.description;
-  const dataset = await loadDataset(values.dataset ?? provenance.dataset?.name ?? "fashion-mnist", {
+  const { name, version, provenance } = classifier.description;
+  const source = values.dataset ?? provenance.dataset?.name ?? "fashion-mnist";
+  const builtIn = (DATASETS as readonly string[]).includes(source);
+  if (values.dataset === undefined && !builtIn) {
+    throw new Error(
+      `Cannot evaluate as the model was trained on a folder of pictures or IDX files, "${source}": ` +
+        "name it with --dataset DIR",
+    );
+  }
+  const dataset = await loadDataset(source, {
+    ...(!builtIn && ownOptions(classifier.description)),
     ...(values.data !== undefined && { data: values.data }),
     signal,
     onProgress: showDownload,
+    onNote: note,
   });
   clearProgress();
   if (dataset.name === "silhouettes") note("NOTE: these are silhouettes drawn by code, not photographs");
-  if (labels.join() !== dataset.labels.join()) {
-    throw new Error(
-      `Cannot evaluate as the model's labels must be those of ${dataset.name}: ` +
-        `current labels are ${labels.join(", ")}`,
+  checkFit(classifier.description, dataset);
+  if (!builtIn && dataset.splitSeed !== undefined && dataset.sha256 !== provenance.dataset?.sha256) {
+    note(
+      "NOTE: these are not the very images that the model was trained on, and they came without a test split: " +
+        "some that are tested may have been learnt",
     );
   }
   const evaluation = await evaluate(classifier, dataset.test, (done) => {
@@ -62,8 +79,41 @@ await runCommand(command, async (values, _operands, signal) => {
   print(`Accuracy ${percent(evaluation.accuracy, 2)}, average loss ${evaluation.loss.toFixed(4)}\n`);
   print(classTable(evaluation));
   print();
-  print(confusionTable(evaluation));
+  print(
+    evaluation.classes.length <= MAX_CONFUSION
+      ? confusionTable(evaluation)
+      : `The confusion of ${evaluation.classes.length} classes is in the answer of --json`,
+  );
 });
+
+/** A folder is read as it was for the training: same size, same channels, same split. */
+function ownOptions({ input, labels, provenance }: ModelDescription): DatasetOptions {
+  const splitSeed = provenance.dataset?.splitSeed;
+  return {
+    ...(input.height === input.width && { imageSize: input.height }),
+    ...((input.channels === 1 || input.channels === 3) && { channels: input.channels }),
+    labels,
+    ...(splitSeed !== undefined && { splitSeed }),
+  };
+}
+
+function checkFit({ labels, input }: ModelDescription, dataset: Dataset): void {
+  if (labels.join() !== dataset.labels.join()) {
+    throw new Error(
+      `Cannot evaluate as the model's labels must be those of ${dataset.name}: ` +
+        `current labels are ${labels.join(", ")}`,
+    );
+  }
+  const [wanted, there] = [input, dataset].map(({ channels, height, width }) =>
+    `${channels}×${height}×${width}`
+  );
+  if (wanted !== there) {
+    throw new Error(
+      `Cannot evaluate as the images of ${dataset.name} must be ${wanted} as the model takes them: ` +
+        `current size is ${there}`,
+    );
+  }
+}
 
 function classTable({ classes }: Evaluation): string {
   const rows = classes.map(({ label, precision, recall, f1, images }) => [

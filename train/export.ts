@@ -12,6 +12,7 @@ import {
   PROBABILITIES,
   type Provenance,
 } from "../shared/contract.ts";
+import { preprocessingFor } from "../shared/image.ts";
 import { DATA_TYPE, type OnnxModel, type OnnxNode, type OnnxTensor } from "../shared/onnx/schema.ts";
 import type { LinearWeights } from "./mlp.ts";
 
@@ -93,6 +94,7 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
   });
 
   const classes = labels.length;
+  const preprocessing = preprocessingFor(channels);
   const perClass = { type: DATA_TYPE.float32, shape: ["N", classes], denotation: "" };
   const classDenotations = ["DATA_BATCH", "DATA_FEATURE"];
   return {
@@ -122,6 +124,7 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
       [METADATA.pixelFormat, channels === 1 ? "Gray8" : "Rgb8"],
       [METADATA.colorSpace, "SRGB"],
       [METADATA.pixelRange, "Normalized_0_1"],
+      ...(preprocessing ? [[METADATA.preprocessing, JSON.stringify(preprocessing)] as const] : []),
       [METADATA.labels, JSON.stringify(labels)],
       [METADATA.dataset, JSON.stringify(provenance.dataset)],
       [METADATA.recipe, JSON.stringify(provenance.recipe)],

@@ -69,7 +69,7 @@ export interface FitOptions extends FitEvents {
  */
 export async function fit(model: Mlp, dataset: Dataset, options: FitOptions): Promise<FitResult> {
   const { recipe, seed, backend, signal, maxSteps = Infinity } = options;
-  const { train, held } = holdOut(dataset.train.count, recipe.validation, seed);
+  const { train, held } = splitTraining(dataset, recipe.validation, seed);
   // A stream each, so that switching one of them off leaves the others' numbers as they were.
   const order = new Random(seed, 2), flips = new Random(seed, 3), drops = new Random(seed, 4);
   const batchOptions = {
@@ -166,6 +166,15 @@ export async function score(
   return { accuracy: correct / indices.length, loss: loss / indices.length };
 }
 
+/** Which training images are learnt from and which are held out: as the data set has it, else drawn. */
+export function splitTraining(
+  { train: { count }, validation: own }: Dataset,
+  validation: number,
+  seed: number,
+): { train: Uint32Array<ArrayBuffer>; held: Uint32Array<ArrayBuffer> } {
+  return own === undefined ? holdOut(count, validation, seed) : keepLast(count, own);
+}
+
 /** Which training images are learnt from and which are held out: drawn by the seed, without overlap. */
 export function holdOut(
   count: number,
@@ -176,6 +185,14 @@ export function holdOut(
   const indices = range(count);
   new Random(seed, 1).shuffle(indices);
   return { train: indices.slice(validation).sort(), held: indices.slice(0, validation).sort() };
+}
+
+/** The same where the data set brings validation images, which are the last ones of its training split. */
+function keepLast(
+  count: number,
+  validation: number,
+): { train: Uint32Array<ArrayBuffer>; held: Uint32Array<ArrayBuffer> } {
+  return { train: range(count - validation), held: range(validation, count - validation) };
 }
 
 /** `learningRate` is not public in TensorFlow.js 4.22.0, but every optimizer reads it at each step. */

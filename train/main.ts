@@ -17,7 +17,8 @@ import {
   showProgress,
   text,
 } from "./cli.ts";
-import { DATASETS, loadDataset } from "./dataset/mod.ts";
+import { type Dataset, loadDataset } from "./dataset/mod.ts";
+import { datasetOption, folderOptions, readFolderOptions } from "./dataset_options.ts";
 import { OPTIMIZERS, type Recipe, RECIPES } from "./recipe.ts";
 import { reproducibleCommand } from "./report/command_line.ts";
 import { unsharedFolder } from "./report/places.ts";
@@ -52,7 +53,11 @@ const command = {
   summary: "Trains an image classifier and exports it as ONNX.",
   options: {
     recipe: choice(["default", "quickstart"], "Where the other defaults come from", "default"),
-    dataset: choice(DATASETS, "What to learn from", "fashion-mnist"),
+    dataset: datasetOption(
+      "What to learn from: fashion-mnist, silhouettes, or a folder with one folder of pictures per class",
+      "fashion-mnist",
+    ),
+    ...folderOptions,
     data: text(
       "DIR",
       "Folder with the four IDX files (default $FASHION_MNIST_DIR, data/fashion-mnist, download)",
@@ -90,13 +95,16 @@ await runCommand(command, async (values, _operands, signal) => {
   const dryRun = values["dry-run"] ?? false;
   const say = values.quiet ? (): void => {} : note;
 
-  const dataset = await loadDataset(values.dataset ?? "fashion-mnist", {
+  const source = values.dataset ?? "fashion-mnist";
+  const dataset = await loadDataset(source, {
+    ...await readFolderOptions(source, values),
+    onNote: say,
     ...(values.data !== undefined && { data: values.data }),
     signal,
     onProgress: showDownload,
   });
   clearProgress();
-  const recipe = chooseRecipe(dataset.train.count, values);
+  const recipe = chooseRecipe(dataset, values);
   const name = values.name ?? dataset.name + (recipe.name === "default" ? "" : `-${recipe.name}`);
   const folder = `${values.out ?? ARTIFACTS}/${name}`;
   await checkDestination(folder, dataset.name);
@@ -105,6 +113,7 @@ await runCommand(command, async (values, _operands, signal) => {
     say("NOTE: these are silhouettes drawn by code, not photographs: the model is for trying things out");
   }
   say(`Data: ${dataset.name}, ${dataset.train.count} + ${dataset.test.count} images, ${dataset.source}`);
+  if (source === dataset.source) say(`Classes: ${listSome(dataset.labels)}`);
   const backend = await useBackend(values.backend ?? "auto");
   say(`Device: ${backend.name} (${backend.reason})`);
   const seed = values.seed ?? 0;
@@ -203,7 +212,7 @@ await runCommand(command, async (values, _operands, signal) => {
 });
 
 function chooseRecipe(
-  trainImages: number,
+  { train, validation }: Dataset,
   values: {
     recipe?: keyof typeof RECIPES;
     epochs?: number;
@@ -227,8 +236,12 @@ function chooseRecipe(
     hidden: values.hidden ?? base.hidden,
     dropout: values.dropout ?? base.dropout,
     // Small sets must keep most of their images to learn from.
-    validation: Math.min(base.validation, Math.floor(trainImages / 10)),
+    validation: validation ?? Math.min(base.validation, Math.floor(train.count / 10)),
   };
+}
+
+function listSome(labels: readonly string[]): string {
+  return labels.slice(0, 10).join(", ") + (labels.length > 10 ? ` and ${labels.length - 10} more` : "");
 }
 
 function describe(

@@ -9,7 +9,7 @@ import { type Artifact, buildArtifact } from "./artifact.ts";
 import type { Backend } from "./backend.ts";
 import { batches, range } from "./batches.ts";
 import type { Dataset, Split } from "./dataset/mod.ts";
-import { fit, type FitEvents, type FitResult, holdOut } from "./fit.ts";
+import { fit, type FitEvents, type FitResult, splitTraining } from "./fit.ts";
 import { Mlp } from "./mlp.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -34,7 +34,7 @@ export interface Run extends FitResult {
 
 /** Builds the network that a recipe asks for, with its seeded first weights. */
 export function createModel(dataset: Dataset, recipe: Recipe, seed: number): Mlp {
-  const sizes = [dataset.height * dataset.width, ...recipe.hidden, dataset.labels.length];
+  const sizes = [dataset.channels * dataset.height * dataset.width, ...recipe.hidden, dataset.labels.length];
   return new Mlp(sizes, seed);
 }
 
@@ -44,8 +44,8 @@ export async function train(model: Mlp, options: RunOptions): Promise<Run> {
   const started = performance.now();
   const result = await fit(model, dataset, options);
   const seconds = (performance.now() - started) / 1000;
-  const { name: datasetName, sha256, labels, height, width } = dataset;
-  const { held } = holdOut(dataset.train.count, recipe.validation, seed);
+  const { name: datasetName, sha256, splitSeed, labels, channels, height, width } = dataset;
+  const { held } = splitTraining(dataset, recipe.validation, seed);
   const score = result.epochs[result.bestEpoch - 1]?.validation;
   const artifact = await buildArtifact(
     await model.weights(),
@@ -53,9 +53,9 @@ export async function train(model: Mlp, options: RunOptions): Promise<Run> {
     {
       name,
       labels,
-      input: { channels: 1, height, width },
+      input: { channels, height, width },
       provenance: {
-        dataset: { name: datasetName, sha256 },
+        dataset: { name: datasetName, sha256, ...(splitSeed !== undefined && { splitSeed }) },
         recipe: { ...recipe },
         seed,
         backend: backend.name,
@@ -63,7 +63,7 @@ export async function train(model: Mlp, options: RunOptions): Promise<Run> {
       },
     },
     dataset,
-    score && { images: recipe.validation, ...score },
+    score && { images: held.length, ...score },
     held.length > 0
       ? {
         logits: await logitsOf(model, dataset, dataset.train, held),

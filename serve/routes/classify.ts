@@ -100,12 +100,14 @@ function limitImages(count: number): void {
 }
 
 async function classifyPng(body: Uint8Array<ArrayBuffer>, classifier: Classifier): Promise<Scores> {
-  const { channels, width, height } = classifier.description.input;
-  if (channels !== 1) throw new Problem(415, "Cannot read PNG as the model does not take grey images");
+  const { input, preprocessing } = classifier.description;
+  if (!preprocessing) {
+    throw new Problem(415, "Cannot read PNG as the model takes neither grey nor RGB images");
+  }
   const image = await decodePng(body, { maxPixels: MAX_PIXELS }).catch((error) => {
     throw refusal(error, 413);
   });
-  return await classifier.run(fitImage(image, { width, height }));
+  return await classifier.run(fitImage(image, input));
 }
 
 /** The decoders' errors say what is wrong with the body; all others are bugs and pass through. */

@@ -10,12 +10,7 @@
  * @module
  */
 import type { Image } from "../image.ts";
-
-/** What a decoder may spend. */
-export interface PngLimits {
-  /** The most pixels a picture may have, width × height. */
-  maxPixels: number;
-}
+import { type PictureLimits, spendPixels } from "./limits.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 // Encoders cut the data into pieces of 8 kB or more; smaller pieces only serve to slow a reader down.
@@ -38,17 +33,12 @@ const FORMATS: Record<number, { samples: number; depths: number[] }> = {
  *
  * @returns one channel for grey without transparency, else red, green, blue and alpha; 16 bits become 8
  * @throws {SyntaxError} if the bytes are no PNG, or a broken one
- * @throws {RangeError} if the picture has more than `maxPixels` pixels
+ * @throws {PictureTooLargeError} if the picture has more pixels than there may be
  */
-export async function decodePng(bytes: Uint8Array<ArrayBuffer>, { maxPixels }: PngLimits): Promise<Image> {
+export async function decodePng(bytes: Uint8Array<ArrayBuffer>, limits: PictureLimits): Promise<Image> {
   const chunks = readChunks(bytes);
   const header = readHeader(chunks.header);
-  if (header.width > Math.floor(maxPixels / header.height)) {
-    throw new RangeError(
-      `Cannot decode the PNG as it must have at most ${maxPixels} pixels: ` +
-        `current size is ${header.width}x${header.height}`,
-    );
-  }
+  spendPixels("PNG", header, limits);
   const palette = header.colour === PALETTE ? readPalette(chunks, header.depth) : undefined;
   const key = readColourKey(chunks, header);
   const passes = header.interlaced ? adam7(header) : [whole(header)];
@@ -278,22 +268,29 @@ function slices(parts: Uint8Array<ArrayBuffer>[]): UnderlyingDefaultSource<Uint8
 function unfilter(lines: Uint8Array, { height, stride }: Pass, pixel: number): void {
   for (let y = 0, start = 1; y < height; y++, start += stride + 1) {
     const filter = lines[start - 1]!;
-    const above = start - stride - 1;
     if (filter > 4) {
       throw new SyntaxError(`Cannot decode the PNG as filter types are in 0..4: current value is ${filter}`);
     }
     if (filter === 0) continue;
-    for (let i = 0; i < stride; i++) {
-      const left = i >= pixel ? lines[start + i - pixel]! : 0;
-      const up = y > 0 ? lines[above + i]! : 0;
-      const corner = i >= pixel && y > 0 ? lines[above + i - pixel]! : 0;
-      lines[start + i]! += filter === 1
-        ? left
-        : filter === 2
-        ? up
-        : filter === 3
-        ? (left + up) >> 1
-        : paeth(left, up, corner);
+    // A loop for each filter, as these few lines are most of what decoding a photograph costs.
+    const end = start + stride, inner = Math.min(start + pixel, end), down = stride + 1;
+    // Nothing is left of the first pixel, where Paeth takes what is above.
+    for (let i = start; i < inner; i++) {
+      const up = y > 0 ? lines[i - down]! : 0;
+      if (filter !== 1) lines[i]! += filter === 3 ? up >> 1 : up;
+    }
+    if (filter === 1 || (filter === 4 && y === 0)) {
+      for (let i = inner; i < end; i++) lines[i]! += lines[i - pixel]!;
+    } else if (filter === 2) {
+      if (y > 0) { for (let i = inner; i < end; i++) lines[i]! += lines[i - down]!; }
+    } else if (filter === 3) {
+      for (let i = inner; i < end; i++) {
+        lines[i]! += (lines[i - pixel]! + (y > 0 ? lines[i - down]! : 0)) >> 1;
+      }
+    } else {
+      for (let i = inner; i < end; i++) {
+        lines[i]! += paeth(lines[i - pixel]!, lines[i - down]!, lines[i - down - pixel]!);
+      }
     }
   }
 }
@@ -315,6 +312,7 @@ function paint(
   palette: Uint8Array | undefined,
   key: number[] | undefined,
 ): void {
+  if (colour === RGB && depth === 8 && !key) return paintRgb(width, data, pass, lines);
   const max = (1 << depth) - 1;
   const byte = (sample: number): number => depth === 8 ? sample : Math.round(sample * 255 / max);
   const raw = [0, 0, 0, 0];
@@ -337,6 +335,20 @@ function paint(
           ? 255
           : 0;
       }
+    }
+  }
+}
+
+/** {@linkcode paint} for what most photographs are, without what only other kinds need. */
+function paintRgb(width: number, data: Uint8Array, pass: Pass, lines: Uint8Array): void {
+  for (let y = 0; y < pass.height; y++) {
+    let from = y * (pass.stride + 1) + 1;
+    let to = ((pass.y + y * pass.dy) * width + pass.x) * 4;
+    for (let x = 0; x < pass.width; x++, from += 3, to += 4 * pass.dx) {
+      data[to] = lines[from]!;
+      data[to + 1] = lines[from + 1]!;
+      data[to + 2] = lines[from + 2]!;
+      data[to + 3] = 255;
     }
   }
 }

@@ -17,5 +17,9 @@ export function sha256(...parts: Uint8Array[]): string {
 
 /** SHA-256 of train images, train labels, test images and test labels, in hex. */
 export function digestSplits(train: Split, test: Split): string {
-  return sha256(train.images, train.labels, test.images, test.labels);
+  return sha256(train.images, bytesOf(train.labels), test.images, bytesOf(test.labels));
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Split["labels"]): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -136,6 +136,7 @@ function assemble(train: Split, test: Split, directory: string): Dataset {
   return {
     name: "fashion-mnist",
     labels: FASHION_MNIST_LABELS,
+    channels: 1,
     height: SHAPE.height,
     width: SHAPE.width,
     train,

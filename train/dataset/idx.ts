@@ -117,15 +117,32 @@ export async function readIdx({ name, bytes }: NamedBytes, dimensions?: number):
  * @throws {RangeError} if the images' size, the counts or a label are not what they must be
  */
 export async function readSplit(images: NamedBytes, labels: NamedBytes, shape: SplitShape): Promise<Split> {
-  const pixels = await readIdx(images, 3);
-  const classes = await readIdx(labels, 1);
-  const [count, height, width] = pixels.dims as [number, number, number];
+  const { height, width, ...split } = await readPair(images, labels);
   if (height !== shape.height || width !== shape.width) {
     throw new RangeError(
       `Cannot use "${images.name}" as its images must be ${shape.height}×${shape.width}: ` +
         `current size is ${height}×${width}`,
     );
   }
+  checkLabels(split.labels, shape.classes, labels.name);
+  return split;
+}
+
+/**
+ * Decodes a file of images `[N, height, width]` of any size and the file of their labels `[N]`, whatever they
+ * are.
+ *
+ * @throws {SyntaxError} if one of them is no IDX file
+ * @throws {TypeError} if one of them has another element type or number of dimensions
+ * @throws {RangeError} if there are no images, or not as many labels
+ */
+export async function readPair(
+  images: NamedBytes,
+  labels: NamedBytes,
+): Promise<Split & { labels: Uint8Array; height: number; width: number }> {
+  const pixels = await readIdx(images, 3);
+  const classes = await readIdx(labels, 1);
+  const [count, height, width] = pixels.dims as [number, number, number];
   if (count === 0) {
     throw new RangeError(`Cannot use "${images.name}" as it must hold at least one image: it holds 0`);
   }
@@ -135,14 +152,19 @@ export async function readSplit(images: NamedBytes, labels: NamedBytes, shape: S
         `"${images.name}": current count is ${classes.dims[0]}`,
     );
   }
-  const wrong = classes.data.findIndex((label) => label >= shape.classes);
-  if (wrong !== -1) {
+  return { images: pixels.data, labels: classes.data, count, height, width };
+}
+
+/** @throws {RangeError} if a label is not below the number of classes */
+export function checkLabels(labels: ArrayLike<number>, classes: number, name: string): void {
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i]! < classes) continue;
     throw new RangeError(
-      `Cannot use "${labels.name}" as labels must be in 0..${shape.classes - 1}: ` +
-        `current value at index ${wrong} is ${classes.data[wrong]}`,
+      `Cannot use "${name}" as labels must be in 0..${classes - 1}: current value at index ${i} is ${
+        labels[i]
+      }`,
     );
   }
-  return { images: pixels.data, labels: classes.data, count };
 }
 
 /** Unpacks gzip up to the size that the IDX header inside announces; what is wrong with it is for the parser to say. */

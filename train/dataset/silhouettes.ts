@@ -26,6 +26,7 @@ export async function loadSilhouettes(options: DatasetOptions = {}): Promise<Dat
   return {
     name: "silhouettes",
     labels: FASHION_MNIST_LABELS,
+    channels: 1,
     height: SILHOUETTE_SIZE,
     width: SILHOUETTE_SIZE,
     train,

@@ -5,10 +5,10 @@
  */
 /** Images and labels of one split. */
 export interface Split {
-  /** `[count, height, width]`, row-major, `0..255`: 0 is the background. */
+  /** `[count, channels, height, width]`, row-major, `0..255`; in grey, 0 is the background. */
   images: Uint8Array;
-  /** `[count]`, each an index into the data set's labels. */
-  labels: Uint8Array;
+  /** `[count]`, each an index into the data set's labels; two bytes each where there are more than 256. */
+  labels: Uint8Array | Uint16Array;
   count: number;
 }
 
@@ -16,29 +16,50 @@ export interface Split {
 export interface Dataset {
   name: string;
   labels: readonly string[];
+  /** 1 is grey; 3 is red, green and blue, one plane after the other. */
+  channels: 1 | 3;
   /** Pixels. */
   height: number;
   /** Pixels. */
   width: number;
   train: Split;
   test: Split;
+  /**
+   * How many images at the end of the training split are the data set's own validation images; absent if it
+   * has none, and the recipe holds out some of the training images instead.
+   */
+  validation?: number;
+  /** The seed by which the test split was drawn; absent if the data set came split. */
+  splitSeed?: number;
   /** SHA-256 in hex over train images, train labels, test images and test labels, bytes only, no file headers. */
   sha256: string;
   /** Where it came from, for people: a directory, or "drawn by code". */
   source: string;
 }
 
-/** One step of a wait worth showing: `done` of `total` bytes, or of unknown many. */
+/** One step of a wait worth showing: `done` of `total`, or of unknown many. */
 export interface DatasetProgress {
   label: string;
   done: number;
   total?: number;
+  /** What is counted; bytes when left out. */
+  unit?: "bytes" | "images";
 }
 
 export interface DatasetOptions {
-  /** Directory that holds the data set's files. */
+  /** Directory that holds a built-in data set's files. */
   data?: string;
+  /** Pixels along each side that pictures of a folder are fitted into; 28 when left out. */
+  imageSize?: number;
+  /** What pictures of a folder become: 1 is grey, the default; 3 is red, green and blue. */
+  channels?: 1 | 3;
+  /** The names of an IDX set's classes; a folder of pictures has its own, which must be these then. */
+  labels?: readonly string[];
+  /** Draws the test split where a folder comes without one; 0 when left out. */
+  splitSeed?: number;
   onProgress?: (progress: DatasetProgress) => void;
+  /** Told what one should know and can go on with, as the files that were skipped. */
+  onNote?: (line: string) => void;
   signal?: AbortSignal;
 }
 

@@ -1,0 +1,44 @@
+/**
+ * What decoding may cost. Time and memory follow the pixels that a header announces, so they are counted before
+ * anything is allocated.
+ *
+ * @module
+ */
+
+/** What a decoder may spend. */
+export interface PictureLimits {
+  /** The most pixels a picture may have, width × height. */
+  maxPixels: number;
+  /** How many pixels are left to several pictures together; each takes its own from it, broken ones too. */
+  budget?: { pixels: number };
+}
+
+/** A picture asks for more than it may have. */
+export class PictureTooLargeError extends RangeError {}
+
+/**
+ * Takes a picture's pixels from what there is.
+ *
+ * @param format its name, as in "Cannot decode the PNG"
+ * @throws {PictureTooLargeError} if there are not as many
+ */
+export function spendPixels(
+  format: string,
+  { width, height }: { width: number; height: number },
+  { maxPixels, budget }: PictureLimits,
+): void {
+  if (width > Math.floor(maxPixels / height)) {
+    throw new PictureTooLargeError(
+      `Cannot decode the ${format} as it must have at most ${maxPixels} pixels: ` +
+        `current size is ${width}x${height}`,
+    );
+  }
+  if (!budget) return;
+  if (width * height > budget.pixels) {
+    throw new PictureTooLargeError(
+      `Cannot decode the ${format} as the request's pictures have too many pixels together: ` +
+        `current size is ${width}x${height}, and ${budget.pixels} are left`,
+    );
+  }
+  budget.pixels -= width * height;
+}

@@ -1,0 +1,41 @@
+/**
+ * Decodes a picture of any kind that we read. The kind is told by the first bytes, not by what the sender says:
+ * a browser names a file by its ending.
+ *
+ * @module
+ */
+import type { Image } from "../image.ts";
+import { decodeJpeg } from "./jpeg.ts";
+import type { PictureLimits } from "./limits.ts";
+import { decodePng } from "./png.ts";
+import { decodeWebp } from "./webp.ts";
+
+type Decode = (bytes: Uint8Array<ArrayBuffer>, limits: PictureLimits) => Promise<Image>;
+
+const KINDS: { mediaType: string; signature: RegExp; decode: Decode }[] = [
+  { mediaType: "image/png", signature: /^\x89PNG/, decode: decodePng },
+  { mediaType: "image/jpeg", signature: /^\xff\xd8/, decode: decodeJpeg },
+  { mediaType: "image/webp", signature: /^RIFF.{4}WEBP/s, decode: decodeWebp },
+];
+
+/** The media types that are read. */
+export const PICTURE_TYPES: readonly string[] = KINDS.map(({ mediaType }) => mediaType);
+
+/**
+ * Decodes a picture.
+ *
+ * @param mediaType what the sender says it is: bytes of no known kind are told to be a broken one of these
+ * @throws {SyntaxError} if the bytes are no picture, a broken one, or of a kind that is not read
+ * @throws {PictureTooLargeError} if the picture has more pixels than there may be
+ */
+export async function decodePicture(
+  bytes: Uint8Array<ArrayBuffer>,
+  limits: PictureLimits,
+  mediaType?: string,
+): Promise<Image> {
+  const start = String.fromCharCode(...bytes.subarray(0, 12));
+  const kind = KINDS.find(({ signature }) => signature.test(start)) ??
+    KINDS.find((kind) => kind.mediaType === mediaType);
+  if (!kind) throw new SyntaxError("Cannot decode the picture as it is no PNG, JPEG or WebP");
+  return await kind.decode(bytes, limits);
+}

@@ -1,0 +1,153 @@
+/**
+ * Keeps decoded pictures between runs. There is one file for each folder and input shape; in it, each picture
+ * is found by the SHA-256 of the file that it was decoded from, so what has changed is decoded again and what
+ * was renamed or moved is not.
+ *
+ * A file ends with a SHA-256 of all that is before, and one that does not hold it is no cache at all. It is
+ * written beside its place and renamed; the oldest files go when all together outgrow a bound.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { preprocessingFor } from "../../shared/image.ts";
+import { sha256 } from "./digest.ts";
+import type { InputShape } from "./picture.ts";
+
+/** Beside Fashion-MNIST's files, and as free to be deleted. */
+export const CACHE = join(import.meta.dirname!, "../../data/cache/images");
+
+/** Bytes of all files together: 1.3 million pictures of 28×28 in grey, or 87,000 of 64×64 in colour. */
+export const MAX_CACHE_BYTES = 1024 ** 3;
+
+/** To be counted up when a decoder gives other pixels than before; `preprocessingFor` has its own version. */
+const VERSION = 1;
+
+// "SELVPIX" and the version of the layout, count, bytes a picture; then hashes, pictures, and the digest.
+const MAGIC = Uint8Array.of(0x53, 0x45, 0x4c, 0x56, 0x50, 0x49, 0x58, 1);
+const HEADER = MAGIC.length + 8, HASH = 32;
+
+/** The decoded pictures of one folder. */
+export class PixelCache {
+  /** Whether there was a file that could not be used. */
+  readonly damaged: boolean;
+  readonly #directory: string;
+  readonly #file: string;
+  readonly #pictures: ReadonlyMap<string, Uint8Array>;
+
+  private constructor(
+    directory: string,
+    file: string,
+    pictures: ReadonlyMap<string, Uint8Array> | undefined,
+    damaged: boolean,
+  ) {
+    this.#directory = directory;
+    this.#file = file;
+    this.#pictures = pictures ?? new Map();
+    this.damaged = damaged;
+  }
+
+  /**
+   * Reads what there is; without a file, or with a damaged one, there is nothing in it.
+   *
+   * @param folder whose pictures they are, without links
+   * @param directory where the caches are
+   */
+  static async open(folder: string, shape: InputShape, directory = CACHE): Promise<PixelCache> {
+    const { channels, height, width } = shape;
+    const about = JSON.stringify([VERSION, preprocessingFor(channels), channels, height, width, folder]);
+    const file = join(directory, `${sha256(new TextEncoder().encode(about)).slice(0, 32)}.bin`);
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      bytes = await Deno.readFile(file);
+    } catch {
+      // Whatever keeps it from being read, the pictures can be decoded again.
+      return new PixelCache(directory, file, undefined, false);
+    }
+    const pictures = decode(bytes, channels * height * width);
+    // So that the oldest is the one that was not used for longest.
+    await Deno.utime(file, new Date(), new Date()).catch(() => {});
+    return new PixelCache(directory, file, pictures, pictures === undefined);
+  }
+
+  /**
+   * The picture that was decoded from a file.
+   *
+   * @param hash SHA-256 of the file, in hex
+   */
+  get(hash: string): Uint8Array | undefined {
+    return this.#pictures.get(hash);
+  }
+
+  /**
+   * Replaces what is kept, if it has changed, and removes the oldest caches beyond the bound.
+   *
+   * @throws {Deno.errors} if it cannot be written: then what was there is as it was
+   */
+  async save(pictures: ReadonlyMap<string, Uint8Array>, maxBytes = MAX_CACHE_BYTES): Promise<void> {
+    const same = pictures.size === this.#pictures.size &&
+      [...pictures.keys()].every((hash) => this.#pictures.has(hash));
+    const bytes = same || pictures.size === 0 ? undefined : encode(pictures);
+    if (!bytes || bytes.length > maxBytes) return;
+    await Deno.mkdir(this.#directory, { recursive: true });
+    const partial = `${this.#file}.${crypto.randomUUID()}.partial`;
+    try {
+      await Deno.writeFile(partial, bytes, { createNew: true });
+      await Deno.rename(partial, this.#file);
+    } catch (error) {
+      await Deno.remove(partial).catch(() => {});
+      throw error;
+    }
+    await removeOldest(this.#directory, maxBytes);
+  }
+}
+
+function encode(pictures: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBuffer> {
+  const size = pictures.values().next().value!.length;
+  const start = HEADER + pictures.size * HASH;
+  const bytes = new Uint8Array(start + pictures.size * size + HASH);
+  bytes.set(MAGIC);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(MAGIC.length, pictures.size);
+  view.setUint32(MAGIC.length + 4, size);
+  let i = 0;
+  for (const [hash, pixels] of pictures) {
+    bytes.set(Uint8Array.fromHex(hash), HEADER + i * HASH);
+    bytes.set(pixels, start + i * size);
+    i++;
+  }
+  const end = bytes.length - HASH;
+  bytes.set(Uint8Array.fromHex(sha256(bytes.subarray(0, end))), end);
+  return bytes;
+}
+
+/** Undefined if anything is not as it was written. */
+function decode(bytes: Uint8Array<ArrayBuffer>, size: number): Map<string, Uint8Array> | undefined {
+  if (bytes.length < HEADER + HASH || MAGIC.some((byte, i) => bytes[i] !== byte)) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const count = view.getUint32(MAGIC.length);
+  const start = HEADER + count * HASH, end = bytes.length - HASH;
+  if (view.getUint32(MAGIC.length + 4) !== size || start + count * size !== end) return undefined;
+  if (sha256(bytes.subarray(0, end)) !== bytes.subarray(end).toHex()) return undefined;
+  const pictures = new Map<string, Uint8Array>();
+  for (let i = 0; i < count; i++) {
+    const hash = bytes.subarray(HEADER + i * HASH, HEADER + (i + 1) * HASH).toHex();
+    pictures.set(hash, bytes.subarray(start + i * size, start + (i + 1) * size));
+  }
+  return pictures;
+}
+
+async function removeOldest(directory: string, maxBytes: number): Promise<void> {
+  const files: { path: string; size: number; used: number }[] = [];
+  for await (const { name, isFile } of Deno.readDir(directory)) {
+    const path = join(directory, name);
+    // Another run may be at work here too.
+    const info = isFile && name.endsWith(".bin") ? await Deno.stat(path).catch(() => undefined) : undefined;
+    if (info) files.push({ path, size: info.size, used: info.mtime?.getTime() ?? 0 });
+  }
+  files.sort((a, b) => b.used - a.used);
+  let total = 0;
+  for (const { path, size } of files) {
+    total += size;
+    if (total > maxBytes) await Deno.remove(path).catch(() => {});
+  }
+}
