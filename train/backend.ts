@@ -7,17 +7,24 @@
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import "@tensorflow/tfjs-backend-webgpu";
+import { removeGemm, useGemm } from "./gemm/mod.ts";
 import { mendMatMul } from "./wasm_matmul.ts";
 
 /** The TensorFlow.js backends that the project trains on, best first. */
 export const BACKENDS = ["webgpu", "wasm", "cpu"] as const;
 export type BackendName = typeof BACKENDS[number];
 
+/** Who multiplies matrices on WASM: our own kernel in two builds, or TensorFlow.js's, mended. */
+export const GEMMS = ["relaxed", "simd", "tfjs"] as const;
+export type GemmName = typeof GEMMS[number];
+
 /** The device in use. */
 export interface Backend {
   name: BackendName;
   /** Why this one, for people. */
   reason: string;
+  /** Who multiplies matrices, on WASM. */
+  gemm?: GemmName;
   /**
    * To be called after each read of a result.
    *
@@ -30,19 +37,23 @@ export interface Backend {
  * Makes TensorFlow.js use a backend.
  *
  * @param requested `auto` takes the first that is there; a name takes that one or fails
+ * @param gemm the same, for who multiplies matrices if it is WASM
  * @throws {Error} if the requested backend cannot be had
  */
-export async function useBackend(requested: "auto" | BackendName): Promise<Backend> {
+export async function useBackend(
+  requested: "auto" | BackendName,
+  gemm: "auto" | GemmName = "auto",
+): Promise<Backend> {
   if (requested === "auto" || requested === "webgpu") {
     const gpu = await useWebGpu(requested === "webgpu");
     if (typeof gpu !== "string") return gpu;
     if (requested === "webgpu") throw new Error(`Cannot train on WebGPU as ${gpu}`);
-    const wasm = await useWasm(gpu);
+    const wasm = await useWasm(gpu, gemm);
     if (typeof wasm !== "string") return wasm;
     return await useCpu(`${gpu}, and ${wasm}`);
   }
   if (requested === "cpu") return await useCpu("asked for");
-  const wasm = await useWasm("asked for");
+  const wasm = await useWasm("asked for", gemm);
   if (typeof wasm === "string") throw new Error(`Cannot train on WASM as ${wasm}`);
   return wasm;
 }
@@ -78,7 +89,7 @@ async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
   };
 }
 
-async function useWasm(reason: string): Promise<Backend | string> {
+async function useWasm(reason: string, requested: "auto" | GemmName): Promise<Backend | string> {
   const file = "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm";
   setWasmPaths(new URL(".", import.meta.resolve(file)).href);
   try {
@@ -86,8 +97,25 @@ async function useWasm(reason: string): Promise<Backend | string> {
   } catch (error) {
     return `the WASM backend could not start: ${(error as Error).message}`;
   }
+  const [gemm, why] = chooseGemm(requested);
+  return { name: "wasm", reason: `${reason}; ${why}`, gemm, check(): void {} };
+}
+
+/** Answers with the choice and, for people, what it means. */
+function chooseGemm(requested: "auto" | GemmName): [GemmName, string] {
+  let why = "asked for";
+  if (requested !== "tfjs") {
+    try {
+      const build = useGemm(requested);
+      return [build, `matrices multiplied by our kernel with ${build === "simd" ? "plain" : "relaxed"} SIMD`];
+    } catch (error) {
+      if (requested !== "auto") throw error;
+      why = (error as Error).message;
+    }
+  }
+  removeGemm();
   mendMatMul();
-  return { name: "wasm", reason, check(): void {} };
+  return ["tfjs", `matrices multiplied by TensorFlow.js (${why})`];
 }
 
 async function useCpu(reason: string): Promise<Backend> {

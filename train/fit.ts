@@ -8,6 +8,7 @@ import { Random } from "../shared/random.ts";
 import type { Backend } from "./backend.ts";
 import { batches, dropoutMasks, range } from "./batches.ts";
 import type { Dataset, Split } from "./dataset/mod.ts";
+import { HeapAdamW, HeapSgd } from "./gemm/optimizers.ts";
 import type { LinearWeights, Mlp } from "./mlp.ts";
 import { learningRateAt, type Recipe } from "./recipe.ts";
 
@@ -78,9 +79,7 @@ export async function fit(model: Mlp, dataset: Dataset, options: FitOptions): Pr
     width: dataset.width,
     ...(recipe.flip && { flip: flips }),
   };
-  const optimizer = recipe.optimizer === "sgd"
-    ? tf.train.sgd(recipe.learningRate)
-    : tf.train.adam(recipe.learningRate, 0.9, 0.999, 1e-8);
+  const { optimizer, decays } = createOptimizer(model, recipe, backend);
   const stepsPerEpoch = Math.min(Math.ceil(train.length / recipe.batchSize), maxSteps);
   const totalSteps = stepsPerEpoch * recipe.epochs;
 
@@ -102,7 +101,7 @@ export async function fit(model: Mlp, dataset: Dataset, options: FitOptions): Pr
           const logits = model.logits(batch.images, masks);
           return tf.losses.softmaxCrossEntropy(batch.targets, logits).asScalar();
         });
-        if (recipe.weightDecay > 0) decay(model, 1 - learningRate * recipe.weightDecay);
+        if (recipe.weightDecay > 0 && !decays) decay(model, 1 - learningRate * recipe.weightDecay);
         // The types ask for variables, but TensorFlow.js's own `minimize` hands it gradients too.
         optimizer.applyGradients(grads as Record<string, tf.Variable>);
 
@@ -195,9 +194,30 @@ function keepLast(
   return { train: range(count - validation), held: range(validation, count - validation) };
 }
 
-/** `learningRate` is not public in TensorFlow.js 4.22.0, but every optimizer reads it at each step. */
+/** On our own kernel the optimizers write to the weights in place, and AdamW decays them in the same pass. */
+function createOptimizer(
+  model: Mlp,
+  { optimizer, learningRate, weightDecay }: Recipe,
+  { gemm = "tfjs" }: Backend,
+): { optimizer: tf.Optimizer; decays: boolean } {
+  if (gemm !== "tfjs") {
+    return optimizer === "sgd"
+      ? { optimizer: new HeapSgd(learningRate), decays: false }
+      : { optimizer: new HeapAdamW(learningRate, { weightDecay, decayed: model.matrices }), decays: true };
+  }
+  return optimizer === "sgd"
+    ? { optimizer: tf.train.sgd(learningRate), decays: false }
+    : { optimizer: tf.train.adam(learningRate, 0.9, 0.999, 1e-8), decays: false };
+}
+
+/**
+ * `learningRate` is not public in TensorFlow.js 4.22.0, but every optimizer reads it at each step; except for
+ * SGD, which keeps it in a tensor and has a method to change that.
+ */
 function setLearningRate(optimizer: tf.Optimizer, learningRate: number): void {
-  (optimizer as unknown as { learningRate: number }).learningRate = learningRate;
+  const settable = optimizer as unknown as { learningRate: number; setLearningRate?(rate: number): void };
+  settable.learningRate = learningRate;
+  settable.setLearningRate?.(learningRate);
 }
 
 function decay(model: Mlp, factor: number): void {

@@ -1,6 +1,6 @@
 /** `deno task train`: the model worth deploying. */
 import { checkDestination, writeArtifact } from "./artifact.ts";
-import { BACKENDS, useBackend } from "./backend.ts";
+import { BACKENDS, GEMMS, useBackend } from "./backend.ts";
 import {
   choice,
   clearProgress,
@@ -64,7 +64,7 @@ const command = {
     ),
     out: text("DIR", "Folder of artefacts", "shared/artifacts"),
     name: modelName,
-    epochs: number("Passes over the training images", { min: 1, max: 10_000, whole: true, fallback: "30" }),
+    epochs: number("Passes over the training images", { min: 1, max: 10_000, whole: true, fallback: "45" }),
     "batch-size": number("Images per step", { min: 1, max: 60_000, whole: true, fallback: "128" }),
     "learning-rate": number("Step size, at its peak", { min: 1e-9, max: 1000, fallback: "0.001" }),
     optimizer: choice(OPTIMIZERS, "How weights follow gradients", "adamw"),
@@ -78,6 +78,7 @@ const command = {
     }),
     backend: choice(["auto", ...BACKENDS], "Device", "auto"),
     tensorboard: text("DIR", "Writes event files for TensorBoard to DIR/NAME"),
+    gemm: choice(["auto", ...GEMMS], "Matrix multiplication of WASM", "auto"),
     "dry-run": flag("A few batches through everything, nothing kept"),
     quiet: flag("Prints only the result"),
     json: flag("Prints the result as JSON"),
@@ -114,7 +115,7 @@ await runCommand(command, async (values, _operands, signal) => {
   }
   say(`Data: ${dataset.name}, ${dataset.train.count} + ${dataset.test.count} images, ${dataset.source}`);
   if (source === dataset.source) say(`Classes: ${listSome(dataset.labels)}`);
-  const backend = await useBackend(values.backend ?? "auto");
+  const backend = await useBackend(values.backend ?? "auto", values.gemm);
   say(`Device: ${backend.name} (${backend.reason})`);
   const seed = values.seed ?? 0;
   const model = createModel(dataset, recipe, seed);

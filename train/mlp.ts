@@ -44,9 +44,12 @@ export class Mlp {
       const bound = 1 / Math.sqrt(inFeatures);
       const draw = (count: number): Float32Array =>
         Float32Array.from({ length: count }, () => random.uniform(-bound, bound));
+      // Tidied, as a variable outlives that, but the tensor that it begins with should not.
       return {
-        weight: tf.variable(tf.tensor2d(draw(outFeatures * inFeatures), [outFeatures, inFeatures])),
-        bias: tf.variable(tf.tensor1d(draw(outFeatures))),
+        weight: tf.tidy(() =>
+          tf.variable(tf.tensor2d(draw(outFeatures * inFeatures), [outFeatures, inFeatures]))
+        ),
+        bias: tf.tidy(() => tf.variable(tf.tensor1d(draw(outFeatures)))),
       };
     });
   }

@@ -1,7 +1,7 @@
 /** `deno task quickstart`: PyTorch's quickstart from data to prediction, printed as the tutorial prints it. */
 import { Classifier } from "../shared/inference/classifier.ts";
 import { checkDestination, writeArtifact } from "./artifact.ts";
-import { BACKENDS, useBackend } from "./backend.ts";
+import { BACKENDS, GEMMS, useBackend } from "./backend.ts";
 import {
   choice,
   clearProgress,
@@ -38,6 +38,7 @@ const command = {
       "Folder with the four IDX files (default $FASHION_MNIST_DIR, data/fashion-mnist, download)",
     ),
     backend: choice(["auto", ...BACKENDS], "Device", "auto"),
+    gemm: choice(["auto", ...GEMMS], "Matrix multiplication of WASM", "auto"),
     seed: number("Of the first weights", {
       min: 0,
       max: Number.MAX_SAFE_INTEGER,
@@ -64,7 +65,7 @@ await runCommand(command, async (values, _operands, signal) => {
   print(drawImages(firstImages(dataset, 3), width));
 
   // Model
-  const backend = await useBackend(values.backend ?? "auto");
+  const backend = await useBackend(values.backend ?? "auto", values.gemm);
   print(`\nUsing ${backend.name} device: ${backend.reason}\n`);
   const model = createModel(dataset, recipe, seed);
   print(String(model));

@@ -17,12 +17,14 @@ import * as tf from "@tensorflow/tfjs";
 /** How much longer XNNPACK packs a number than `Transpose` moves it, measured for 512×512. */
 const PACK_COST = 2.5;
 
-let mended = false;
+/** TensorFlow.js's own kernel, while the mended one is in its place. */
+let stock: tf.KernelConfig | undefined;
 
 /** Replaces the kernel; harmless when called again. */
 export function mendMatMul(): void {
-  if (mended) return;
-  const matMul = tf.getKernel("BatchMatMul", "wasm").kernelFunc;
+  if (stock) return;
+  stock = tf.getKernel("BatchMatMul", "wasm");
+  const matMul = stock.kernelFunc;
   const transposeKernel = tf.getKernel("Transpose", "wasm").kernelFunc;
 
   tf.unregisterKernel("BatchMatMul", "wasm");
@@ -67,5 +69,12 @@ export function mendMatMul(): void {
       return upright;
     },
   });
-  mended = true;
+}
+
+/** Puts TensorFlow.js's own kernel back, to measure it. */
+export function unmendMatMul(): void {
+  if (!stock) return;
+  tf.unregisterKernel("BatchMatMul", "wasm");
+  tf.registerKernel(stock);
+  stock = undefined;
 }

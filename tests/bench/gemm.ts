@@ -1,0 +1,39 @@
+/**
+ * The matrix multiplication by itself.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs";
+import { type GemmName, useBackend } from "../../train/backend.ts";
+
+/** Rows, depth and columns: the first layer for a batch of 64, and a large square. */
+export const SHAPES = [[64, 784, 512], [1024, 1024, 1024]] as const;
+
+/** Which operands come transposed. */
+export const FORMS = [
+  { name: "AB", transposeA: false, transposeB: false },
+  { name: "ABᵀ", transposeA: false, transposeB: true },
+  { name: "AᵀB", transposeA: true, transposeB: false },
+  { name: "AᵀBᵀ", transposeA: true, transposeB: true },
+] as const;
+
+/** Seconds of the fastest product. */
+export async function multiplySeconds(
+  gemm: GemmName,
+  [m, k, n]: readonly [number, number, number],
+  { transposeA, transposeB }: typeof FORMS[number],
+  signal: AbortSignal,
+): Promise<number> {
+  await useBackend("wasm", gemm);
+  const a = tf.randomUniform<tf.Rank.R2>(transposeA ? [k, m] : [m, k]);
+  const b = tf.randomUniform<tf.Rank.R2>(transposeB ? [n, k] : [k, n]);
+  let best = Infinity;
+  for (let flops = 0; flops < 1e10; flops += 2 * m * k * n) {
+    signal.throwIfAborted();
+    const start = performance.now();
+    tf.dispose(tf.matMul(a, b, transposeA, transposeB));
+    best = Math.min(best, performance.now() - start);
+  }
+  tf.dispose([a, b]);
+  return best / 1000;
+}

@@ -1,0 +1,66 @@
+/**
+ * PyTorch beside us, if there is a Python that has it: `python3`, or what the variable PYTHON names.
+ *
+ * @module
+ */
+
+/** What torch.py can measure. */
+export type TorchRequest =
+  & { threads: number; seconds: number }
+  & ({ shape: readonly number[] } | { batch_size: number; optimizer: "sgd" | "adamw" });
+
+/** A Python process that measures on request. */
+export class Torch {
+  readonly version: string;
+  readonly #process: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  #rest = "";
+
+  private constructor(version: string, process: Deno.ChildProcess) {
+    this.version = version;
+    this.#process = process;
+    this.#writer = process.stdin.getWriter();
+    this.#reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** Starts it, or answers with the reason why it cannot be had. */
+  static async start(): Promise<Torch | string> {
+    const python = Deno.env.get("PYTHON") ?? "python3";
+    try {
+      const { success, stdout } = await new Deno.Command(python, {
+        args: ["-c", "import torch; print(torch.__version__)"],
+        stderr: "null",
+      }).output();
+      if (!success) return `${python} has no torch; PYTHON can name another interpreter`;
+      const script = new URL("torch.py", import.meta.url).pathname;
+      const process = new Deno.Command(python, { args: [script], stdin: "piped", stdout: "piped" }).spawn();
+      return new Torch(new TextDecoder().decode(stdout).trim(), process);
+    } catch (error) {
+      return `${python} could not be started: ${(error as Error).message}`;
+    }
+  }
+
+  /**
+   * Seconds of the fastest call.
+   *
+   * @throws {Error} if Python has stopped
+   */
+  async measure(request: TorchRequest): Promise<number> {
+    await this.#writer.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`));
+    while (!this.#rest.includes("\n")) {
+      const { done, value } = await this.#reader.read();
+      if (done) throw new Error("Cannot measure PyTorch as its process has stopped");
+      this.#rest += value;
+    }
+    const end = this.#rest.indexOf("\n");
+    const line = this.#rest.slice(0, end);
+    this.#rest = this.#rest.slice(end + 1);
+    return JSON.parse(line);
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close();
+    await this.#process.status;
+  }
+}

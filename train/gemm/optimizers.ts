@@ -1,0 +1,152 @@
+/**
+ * Optimizers that write to the weights' own memory, in one pass: TensorFlow.js's make half a dozen passes and
+ * a new tensor in each. They are used like TensorFlow.js's, with `minimize` and the like, after `useGemm()`.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs";
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import type { HeapMath } from "./heap_math.ts";
+import { heapMath } from "./mod.ts";
+
+/** What the two have in common: a learning rate, and tensors that go with each variable. */
+abstract class HeapOptimizer extends tf.Optimizer {
+  /** May change between steps. */
+  learningRate: number;
+  readonly #states = new Map<string, tf.Tensor[]>();
+  readonly #stateCount: number;
+
+  constructor(learningRate: number, stateCount: number) {
+    super();
+    this.learningRate = learningRate;
+    this.#stateCount = stateCount;
+  }
+
+  override applyGradients(gradients: Parameters<tf.Optimizer["applyGradients"]>[0]): void {
+    const math = heapMath();
+    const named = Array.isArray(gradients)
+      ? gradients.map(({ name, tensor }) => [name, tensor] as const)
+      : Object.entries(gradients);
+    for (const [name, gradient] of named) {
+      if (!gradient) continue; // the loss does not depend on it
+      const variable = tf.engine().registeredVariables[name]!;
+      let states = this.#states.get(name);
+      if (!states) {
+        states = Array.from({ length: this.#stateCount }, () => tf.keep(tf.zeros(variable.shape)));
+        this.#states.set(name, states);
+      }
+      const weights = takeOver(variable);
+      this.update(math, variable, weights, addressOf(gradient), states.map(addressOf));
+    }
+    this.incrementIterations();
+  }
+
+  /** Does one variable's step, given the addresses of its weights, its gradients and its states. */
+  protected abstract update(
+    math: HeapMath,
+    variable: tf.Variable,
+    weights: number,
+    gradients: number,
+    states: number[],
+  ): void;
+
+  override dispose(): void {
+    for (const states of this.#states.values()) tf.dispose(states);
+    this.#states.clear();
+    super.dispose();
+  }
+}
+
+/** Stochastic gradient descent, as PyTorch's SGD: with a momentum, v = momentum·v + g and w = w − rate·v. */
+export class HeapSgd extends HeapOptimizer {
+  static readonly className = "HeapSgd";
+  readonly #momentum: number;
+
+  constructor(learningRate: number, momentum = 0) {
+    super(learningRate, momentum === 0 ? 0 : 1);
+    this.#momentum = momentum;
+  }
+
+  protected override update(
+    math: HeapMath,
+    { size }: tf.Variable,
+    weights: number,
+    gradients: number,
+    [velocities = 0]: number[],
+  ): void {
+    math.sgd(weights, gradients, velocities, size, this.learningRate, this.#momentum);
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { learningRate: this.learningRate, momentum: this.#momentum };
+  }
+}
+
+/** What {@linkcode HeapAdamW} can be told; the defaults are PyTorch's, but for the decay. */
+export interface AdamWOptions {
+  beta1?: number;
+  beta2?: number;
+  epsilon?: number;
+  /** Decoupled, times the learning rate; 0 makes it Adam. */
+  weightDecay?: number;
+  /** What decays; by default all. */
+  decayed?: readonly tf.Variable[];
+}
+
+/** AdamW (arXiv:1711.05101), as PyTorch's. */
+export class HeapAdamW extends HeapOptimizer {
+  static readonly className = "HeapAdamW";
+  readonly #options: Required<Omit<AdamWOptions, "decayed">>;
+  readonly #decayed: ReadonlySet<string> | undefined;
+
+  constructor(learningRate: number, { decayed, ...options }: AdamWOptions = {}) {
+    super(learningRate, 2);
+    this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, ...options };
+    this.#decayed = decayed && new Set(decayed.map(({ name }) => name));
+  }
+
+  protected override update(
+    math: HeapMath,
+    { name, size }: tf.Variable,
+    weights: number,
+    gradients: number,
+    [means, squares]: number[],
+  ): void {
+    const { beta1, beta2, epsilon, weightDecay } = this.#options;
+    const step = this.iterations + 1;
+    const decays = this.#decayed?.has(name) ?? true;
+    math.adamW(
+      ...[weights, gradients, means!, squares!, size] as const,
+      this.learningRate / (1 - beta1 ** step),
+      decays ? 1 - this.learningRate * weightDecay : 1,
+      ...[beta1, beta2] as const,
+      1 / (1 - beta2 ** step),
+      epsilon,
+    );
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { learningRate: this.learningRate, ...this.#options };
+  }
+}
+
+function addressOf({ dataId }: tf.Tensor): number {
+  return (tf.backend() as unknown as BackendWasm).dataIdMap.get(dataId).memoryOffset;
+}
+
+/** Makes sure that no one else sees a variable's memory, and answers with its address. */
+function takeOver(variable: tf.Variable): number {
+  const backend = tf.backend() as unknown as BackendWasm;
+  if (variable.dtype !== "float32") {
+    throw new TypeError(
+      `Cannot train "${variable.name}" as it must be float32: current type is ${variable.dtype}`,
+    );
+  }
+  // Someone keeps the numbers as they are now, as `clone` and `reshape` do: leave these to them.
+  if (backend.refCount(variable.dataId) > 1) tf.tidy(() => variable.assign(tf.mul(variable, 1)));
+  const { id, memoryOffset } = backend.dataIdMap.get(variable.dataId);
+  // XNNPACK keeps packed copies of weights by their number. Signing off and on again makes it forget them.
+  backend.wasm.tfjs.disposeData(id);
+  backend.wasm.tfjs.registerTensor(id, variable.size, memoryOffset);
+  return memoryOffset;
+}
