@@ -5,47 +5,74 @@
  * @module
  */
 import { Hono } from "hono";
+import { cors } from "hono/cors";
 import type { Classifier } from "../shared/inference/classifier.ts";
+import { type Config, readConfig } from "./config.ts";
+import type { AppEnv } from "./context.ts";
+import { Engine } from "./engine.ts";
+import { createLog, type Log } from "./log.ts";
+import { authorize, identify } from "./middleware/auth.ts";
 import { notFound } from "./middleware/not_found.ts";
-import { Problem, problems } from "./middleware/problem.ts";
+import { observe } from "./middleware/observe.ts";
+import { problems } from "./middleware/problem.ts";
+import { rateLimit } from "./middleware/rate_limit.ts";
 import { classify } from "./routes/classify.ts";
-import { health } from "./routes/health.ts";
+import { live, ready } from "./routes/health.ts";
 import { home } from "./routes/home.ts";
+import { metrics } from "./routes/metrics.ts";
 import { model } from "./routes/model.ts";
+import { Telemetry } from "./telemetry.ts";
 
 export interface AppOptions {
   /** Loads the model. It is called for the first request that needs it, and again after a failure. */
   load: () => Promise<Classifier>;
   /** Is told errors that are not the client's. */
   report: (error: unknown) => void;
+  config?: Config;
+  /** Takes a line a request; silent where it is not given. */
+  log?: Log;
 }
+
+/** The application, with its engine for entries that start it early. */
+export type App = Hono<AppEnv> & { readonly engine: Engine };
 
 /** Makes the application. */
-export function createApp({ load, report }: AppOptions): Hono {
-  const classifier = keep(async () => {
-    try {
-      return await load();
-    } catch (error) {
-      report(error);
-      throw new Problem(503, "The model cannot be loaded");
-    }
-  });
-  const app = new Hono();
+export function createApp(
+  { load, report, config = readConfig(), log = createLog("error", () => {}) }: AppOptions,
+): App {
+  const telemetry = new Telemetry();
+  const engine = new Engine({ load, config, report, onRun: (images) => telemetry.countRun(images) });
+  telemetry.watch(engine);
+  const classifier = (): Promise<Classifier> => engine.classifier();
+
+  const app = new Hono<AppEnv>();
   app.onError(problems(report));
   app.notFound(notFound(app));
-  app.get("/", home(classifier));
-  app.get("/healthz", health(classifier));
-  app.get("/v1/model", model(classifier));
-  app.post("/v1/classify", classify(classifier));
-  return app;
+
+  app.use(observe({ engine, telemetry, log }));
+  // What is off costs nothing.
+  if (config.corsOrigins.length > 0) app.use(cors(corsOptions(config.corsOrigins)));
+  if (config.apiKeys.length > 0) app.use(identify(config.apiKeys));
+  app.use(rateLimit(config.rateLimit));
+  if (config.apiKeys.length > 0) app.use(authorize());
+
+  app.get("/", home(classifier, config));
+  app.get("/livez", live());
+  app.get("/readyz", ready(engine));
+  app.get("/healthz", ready(engine));
+  app.get("/metrics", metrics(telemetry));
+  app.get("/v1/model", model(classifier, config));
+  app.post("/v1/classify", classify(engine, config));
+  return Object.assign(app, { engine });
 }
 
-/** Calls `make` once and keeps its result, but not a failure: a rejected promise would be kept for ever. */
-function keep<T>(make: () => Promise<T>): () => Promise<T> {
-  let kept: Promise<T> | undefined;
-  return () =>
-    kept ??= make().catch((error) => {
-      kept = undefined;
-      throw error;
-    });
+function corsOptions(origins: readonly string[]): Parameters<typeof cors>[0] {
+  return {
+    origin: origins[0] === "*" ? "*" : [...origins],
+    allowMethods: ["GET", "HEAD", "POST"],
+    allowHeaders: ["Authorization", "Content-Type", "Inference-Header-Content-Length", "X-Request-Id"],
+    exposeHeaders: ["Inference-Header-Content-Length", "Retry-After", "Server-Timing", "X-Request-Id"],
+    // Browsers keep it for two hours at most.
+    maxAge: 7200,
+  };
 }

@@ -7,8 +7,9 @@
  * @module
  */
 import { Problem } from "./middleware/problem.ts";
+import type { DenoInfo } from "./platform.ts";
 
-type Fetch = (request: Request) => Response | Promise<Response>;
+type Fetch = (request: Request, info: DenoInfo) => Response | Promise<Response>;
 
 /** Wraps a server's handler. */
 export function drainable(fetch: Fetch): {
@@ -20,11 +21,14 @@ export function drainable(fetch: Fetch): {
   let active = 0;
   let stopping = false;
   return {
-    fetch: async (request) => {
-      if (stopping) return new Problem(503, "The server is stopping", { connection: "close" }).toResponse();
+    fetch: async (request, info) => {
+      if (stopping) {
+        return new Problem(503, "The server is stopping", { connection: "close", "retry-after": "1" })
+          .toResponse();
+      }
       active++;
       try {
-        return await fetch(request);
+        return await fetch(request, info);
       } finally {
         active--;
         if (stopping && active === 0) drained.resolve();

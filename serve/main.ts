@@ -5,9 +5,15 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { Classifier } from "../shared/inference/classifier.ts";
+import type { ModelDescription } from "../shared/contract.ts";
+import { createNativeSession } from "../shared/inference/ort_native.ts";
+import { announce } from "./announce.ts";
 import { createApp } from "./app.ts";
+import { type Config, readConfig, VARIABLES } from "./config.ts";
 import { drainable } from "./drain.ts";
+import { createLog, describeError } from "./log.ts";
+import { loadModel } from "./model.ts";
+import { onDeno } from "./platform.ts";
 import { shippedModel } from "./shipped_model.ts";
 
 const HELP = `Serve the classifier over HTTP
@@ -18,18 +24,19 @@ Usage: deno task serve [options]
   --host <name>    Address to listen on (default: $HOST or 127.0.0.1)
   --help           Show this help
 
-MODEL=<file> serves another ONNX file that keeps the model contract.
+Variables, of which docs/deploy.md says more:
+
+${
+  VARIABLES.map(({ name, default: fallback, help }) =>
+    `  ${name.padEnd(21)}  ${help}${fallback === "" ? "" : ` (default: ${fallback})`}`
+  ).join("\n")
+}
 `;
 
 /** A mistake of whoever started the program; it ends with exit code 2. */
 class UsageError extends Error {}
 
-interface Options {
-  port: number;
-  hostname: string;
-}
-
-function readOptions(args: string[]): Options {
+function readOptions(args: string[]): Config {
   let values: { port?: string; host?: string; help?: boolean };
   try {
     ({ values } = parseArgs({
@@ -43,46 +50,51 @@ function readOptions(args: string[]): Options {
     write(Deno.stdout, HELP);
     Deno.exit(0);
   }
-  const port = values.port ?? (Deno.env.get("PORT") || "8000");
-  if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65535) {
-    throw new UsageError(
-      `Cannot serve as the port must be an integer in 0..65535: current value is "${port}"`,
-    );
+  const env = Object.fromEntries(VARIABLES.map(({ name }) => [name, Deno.env.get(name)]));
+  for (const [name, value] of [["PORT", values.port], ["HOST", values.host]] as const) {
+    if (value === "") throw new UsageError(`Cannot read --${name.toLowerCase()} as it is empty`);
+    if (value !== undefined) env[name] = value;
   }
-  const hostname = values.host ?? (Deno.env.get("HOST") || "127.0.0.1");
-  return { port: Number(port), hostname };
-}
-
-async function readModel(): Promise<Uint8Array<ArrayBuffer>> {
-  const path = Deno.env.get("MODEL");
-  if (!path) return shippedModel;
   try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    throw new UsageError(`Cannot read the model file "${path}": ${(error as Error).message}`);
-  }
-}
-
-async function loadModel(bytes: Uint8Array<ArrayBuffer>): Promise<Classifier> {
-  try {
-    return await Classifier.load(bytes);
+    return readConfig(env);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
 }
 
-async function serve({ port, hostname }: Options): Promise<void> {
-  // Loaded first, so that a bad file is refused at the start and the first request is as fast as the next.
-  const classifier = await loadModel(await readModel());
-  const app = createApp({
-    load: () => Promise.resolve(classifier),
-    report: (error) => write(Deno.stderr, `${error instanceof Error ? error.stack : error}\n`),
+async function readModel({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
+  return model === "" ? shippedModel : await Deno.readFile(model);
+}
+
+async function serve(config: Config): Promise<void> {
+  await readModel(config).catch((error) => {
+    throw new UsageError(`Cannot read the model file "${config.model}": ${error.message}`);
   });
-  const { fetch, drain } = drainable((request) => app.fetch(request));
-  const server = listen({ port, hostname }, fetch);
+  const log = createLog(config.logLevel, (line) => write(Deno.stdout, `${line}\n`));
+  const app = createApp({
+    // Read anew at each attempt, so that putting the right file in place mends a server.
+    load: async () =>
+      await loadModel(await readModel(config), {
+        sha256: config.modelSha256,
+        ...(config.runtime === "native" && { create: createNativeSession }),
+      }),
+    report: (error) => log("error", "failure", { error: describeError(error) }),
+    config,
+    log,
+  });
+  const { fetch, drain } = drainable((request, info) =>
+    app.fetch(request, onDeno(request, info, config.clientAddressHeader))
+  );
+  announce(log, config);
+  // Tried out before listening, so that the first request is as fast as the next. A model that fails its
+  // checks does not end the process: it is alive, says why, is not ready, and tries again.
+  const { ready } = await app.engine.ready();
+  if (ready) log("info", "ready", { ...nameOf(app.engine.loaded!.description), runtime: config.runtime });
+  const server = listen(config, fetch);
   const stop = async (): Promise<void> => {
     // A second signal ends the process at once.
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, stop);
+    log("info", "stop");
     await drain();
     await server.shutdown();
   };
@@ -90,21 +102,28 @@ async function serve({ port, hostname }: Options): Promise<void> {
   await server.finished;
 }
 
+function nameOf({ name, version }: ModelDescription): Record<string, unknown> {
+  return { model: name, version };
+}
+
 // Windows has no SIGTERM.
 const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 
-function listen({ port, hostname }: Options, fetch: Deno.ServeHandler): Deno.HttpServer {
-  const announce = (address: Deno.NetAddr): void => {
+function listen(
+  { port, host: hostname }: Config,
+  fetch: (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Response | Promise<Response>,
+): Deno.HttpServer {
+  const onListen = (address: Deno.NetAddr): void => {
     const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
     const url = `http://${host}:${address.port}`;
     write(
-      Deno.stdout,
+      Deno.stderr,
       `Listening on ${url}/\n\n` +
         `  curl ${url}/v1/classify -H 'content-type: image/png' --data-binary @shoe.png\n\n`,
     );
   };
   try {
-    return Deno.serve({ port, hostname, onListen: announce }, fetch);
+    return Deno.serve({ port, hostname, onListen }, fetch);
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) {
       throw new UsageError(`Cannot serve as port ${port} of ${hostname} is in use`);

@@ -5,12 +5,17 @@
  * @module
  */
 import type { Hono, NotFoundHandler } from "hono";
+import type { AppEnv } from "../context.ts";
 import { Problem } from "./problem.ts";
 
+// Hono's word for all methods; no route is registered for them.
+const MIDDLEWARE = "ALL";
+
 /** @param app has all its routes, under fixed paths, by the time of the first request */
-export function notFound(app: Hono): NotFoundHandler {
+export function notFound(app: Hono<AppEnv>): NotFoundHandler<AppEnv> {
   return (c): Response => {
-    const methods = app.routes.filter(({ path }) => path === c.req.path).map(({ method }) => method);
+    const methods = app.routes.filter(({ method, path }) => path === c.req.path && method !== MIDDLEWARE)
+      .map(({ method }) => method);
     if (methods.length === 0) {
       return new Problem(404, "There is nothing at this path; GET / tells what there is").toResponse();
     }

@@ -5,15 +5,24 @@
  */
 import type { ErrorHandler } from "hono";
 
-const TITLES = {
-  400: "Bad Request",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  413: "Content Too Large",
-  415: "Unsupported Media Type",
-  500: "Internal Server Error",
-  503: "Service Unavailable",
+/** Status → its title, and the reason under which the metrics count it where a problem does not say. */
+const STATUSES = {
+  400: ["Bad Request", "malformed"],
+  401: ["Unauthorized", "unauthorized"],
+  403: ["Forbidden", "forbidden"],
+  404: ["Not Found", "not_found"],
+  405: ["Method Not Allowed", "method"],
+  413: ["Content Too Large", "too_large"],
+  415: ["Unsupported Media Type", "media_type"],
+  422: ["Unprocessable Content", "unprocessable"],
+  429: ["Too Many Requests", "rate_limit"],
+  431: ["Request Header Fields Too Large", "header_too_large"],
+  500: ["Internal Server Error", "internal"],
+  501: ["Not Implemented", "not_implemented"],
+  503: ["Service Unavailable", "unavailable"],
 } as const;
+
+export type ProblemStatus = keyof typeof STATUSES;
 
 /** A failure that the client is told about. */
 export class Problem extends Error {
@@ -21,11 +30,13 @@ export class Problem extends Error {
    * @param status HTTP status code
    * @param detail what is wrong with this very request; it is sent to the client
    * @param headers sent along
+   * @param reason one word under which the metrics count it
    */
   constructor(
-    readonly status: keyof typeof TITLES,
+    readonly status: ProblemStatus,
     readonly detail: string,
     readonly headers: Record<string, string> = {},
+    readonly reason: string = STATUSES[status][1],
   ) {
     super(detail);
   }
@@ -33,12 +44,19 @@ export class Problem extends Error {
   /** The answer. Its type is `about:blank`: the status says what kind of problem it is. */
   toResponse(): Response {
     const { status, detail, headers } = this;
-    const body = JSON.stringify({ type: "about:blank", title: TITLES[status], status, detail });
+    const body = JSON.stringify({ type: "about:blank", title: STATUSES[status][0], status, detail });
     return new Response(body, {
       status,
       headers: { ...headers, "content-type": "application/problem+json" },
     });
   }
+}
+
+/** Why a request was turned away, as one word for the metrics; undefined if it was not. */
+export function reasonOf(status: number, error?: Error): string | undefined {
+  if (status < 400) return undefined;
+  if (error instanceof Problem && error.status === status) return error.reason;
+  return STATUSES[status as ProblemStatus]?.[1] ?? "other";
 }
 
 /**

@@ -12,34 +12,50 @@
 import type { Handler } from "hono";
 import { decodePng } from "../../shared/decode/png.ts";
 import { fitImage } from "../../shared/image.ts";
-import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
+import { type Classifier, scale } from "../../shared/inference/classifier.ts";
+import { type Config, DEFAULT_TOP_K } from "../config.ts";
+import type { AppEnv } from "../context.ts";
 import { decodeJson } from "../decode/json.ts";
-import { DEFAULT_TOP_K, MAX_BODY_BYTES, MAX_IMAGES, MAX_PIXELS } from "../limits.ts";
+import type { Engine } from "../engine.ts";
 import { readBody } from "../middleware/body.ts";
 import { Problem } from "../middleware/problem.ts";
 
-type Format = (body: Uint8Array<ArrayBuffer>, classifier: Classifier) => Promise<Scores>;
+/** Reads images out of a body: `[N, imageSize]` in 0..1. */
+type Format = (
+  body: Uint8Array<ArrayBuffer>,
+  classifier: Classifier,
+  config: Config,
+) => Float32Array | Promise<Float32Array>;
 
 const FORMATS = new Map<string, Format>([
-  ["application/octet-stream", classifyBytes],
-  ["application/json", classifyJson],
-  ["image/png", classifyPng],
+  ["application/octet-stream", readBytes],
+  ["application/json", readJson],
+  ["image/png", readPng],
 ]);
 
 /** The media types that are read. */
 export const MEDIA_TYPES: readonly string[] = [...FORMATS.keys()];
 
-export function classify(classifier: () => Promise<Classifier>): Handler {
+export function classify(engine: Engine, config: Config): Handler<AppEnv> {
   return async (c): Promise<Response> => {
     const format = formatOf(c.req.header("content-type"));
-    const body = await readBody(c.req.raw, MAX_BODY_BYTES);
+    const body = await readBody(c.req.raw, config.maxBodyBytes);
     if (body.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
-    const model = await classifier();
-    const { name, version, labels } = model.description;
-    const k = topK(c.req.query("top_k"), labels.length);
-    const { probabilities } = await format(body, model);
-    const predictions = model.top(probabilities, k).map((top) => ({ ...top[0]!, top }));
-    return c.json({ model: { name, version }, predictions });
+    return await engine.admit(async () => {
+      const classifier = engine.loaded ?? await engine.classifier();
+      const { name, version, labels } = classifier.description;
+      const k = topK(c.req.query("top_k"), Math.min(labels.length, config.maxTopK));
+      const timing = c.get("timing");
+      const start = performance.now();
+      const pixels = await format(body, classifier, config);
+      timing.decodeMs = performance.now() - start;
+      timing.images = pixels.length / classifier.imageSize;
+      const { scores, queueMs, inferMs } = await engine.run(pixels);
+      timing.queueMs = queueMs;
+      timing.inferMs = inferMs;
+      const predictions = classifier.top(scores.probabilities, k).map((top) => ({ ...top[0]!, top }));
+      return c.json({ model: { name, version }, predictions });
+    });
   };
 }
 
@@ -66,8 +82,7 @@ function topK(value: string | undefined, classes: number): number {
   );
 }
 
-async function classifyBytes(body: Uint8Array, classifier: Classifier): Promise<Scores> {
-  const { imageSize } = classifier;
+function readBytes(body: Uint8Array, { imageSize }: Classifier, config: Config): Float32Array {
   if (body.length % imageSize !== 0) {
     throw new Problem(
       400,
@@ -75,39 +90,40 @@ async function classifyBytes(body: Uint8Array, classifier: Classifier): Promise<
         `current length is ${body.length}`,
     );
   }
-  limitImages(body.length / imageSize);
-  return await classifier.run(body);
+  limitImages(body.length / imageSize, config);
+  return scale(body);
 }
 
-async function classifyJson(body: Uint8Array, classifier: Classifier): Promise<Scores> {
-  const { imageSize } = classifier;
+function readJson(body: Uint8Array, { imageSize }: Classifier, config: Config): Float32Array {
   let pixels: Float32Array;
   try {
     pixels = decodeJson(body, imageSize);
   } catch (error) {
     throw refusal(error, 400);
   }
-  limitImages(pixels.length / imageSize);
-  return await classifier.runScaled(pixels);
+  limitImages(pixels.length / imageSize, config);
+  return pixels;
 }
 
-function limitImages(count: number): void {
-  if (count <= MAX_IMAGES) return;
+function limitImages(count: number, { maxBatch }: Config): void {
+  if (count <= maxBatch) return;
   throw new Problem(
     413,
-    `Cannot classify as there must be at most ${MAX_IMAGES} images: current number is ${count}`,
+    `Cannot classify as there must be at most ${maxBatch} images: current number is ${count}`,
   );
 }
 
-async function classifyPng(body: Uint8Array<ArrayBuffer>, classifier: Classifier): Promise<Scores> {
-  const { input, preprocessing } = classifier.description;
-  if (!preprocessing) {
-    throw new Problem(415, "Cannot read PNG as the model takes neither grey nor RGB images");
-  }
-  const image = await decodePng(body, { maxPixels: MAX_PIXELS }).catch((error) => {
+async function readPng(
+  body: Uint8Array<ArrayBuffer>,
+  { description }: Classifier,
+  { maxPixels }: Config,
+): Promise<Float32Array> {
+  const { channels, width, height } = description.input;
+  if (channels !== 1) throw new Problem(415, "Cannot read PNG as the model does not take grey images");
+  const image = await decodePng(body, { maxPixels }).catch((error) => {
     throw refusal(error, 413);
   });
-  return await classifier.run(fitImage(image, input));
+  return scale(fitImage(image, { width, height }));
 }
 
 /** The decoders' errors say what is wrong with the body; all others are bugs and pass through. */

@@ -1,14 +1,25 @@
 /**
- * `GET /healthz`: 200 once the model can answer, 503 if it cannot be loaded.
+ * | path       | answer                                                                                |
+ * | ---------- | ------------------------------------------------------------------------------------- |
+ * | `/livez`   | 200 as long as the process answers: a restart would not help                           |
+ * | `/readyz`  | 200 once a real inference has passed, else 503: send requests elsewhere                |
+ * | `/healthz` | as `/readyz`                                                                           |
  *
  * @module
  */
 import type { Handler } from "hono";
-import type { Classifier } from "../../shared/inference/classifier.ts";
+import type { AppEnv } from "../context.ts";
+import type { Engine } from "../engine.ts";
+import { Problem } from "../middleware/problem.ts";
 
-export function health(classifier: () => Promise<Classifier>): Handler {
+export function live(): Handler<AppEnv> {
+  return (c): Response => c.json({ status: "ok" });
+}
+
+export function ready(engine: Engine): Handler<AppEnv> {
   return async (c): Promise<Response> => {
-    await classifier();
+    const { ready, reason } = await engine.ready();
+    if (!ready) throw new Problem(503, reason ?? "The server is not ready", { "retry-after": "1" }, "model");
     return c.json({ status: "ok" });
   };
 }

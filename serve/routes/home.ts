@@ -8,7 +8,7 @@ import type { Handler } from "hono";
 import { html, raw } from "hono/html";
 import type { ModelDescription } from "../../shared/contract.ts";
 import type { Classifier } from "../../shared/inference/classifier.ts";
-import { DEFAULT_TOP_K, MAX_IMAGES } from "../limits.ts";
+import { type Config, DEFAULT_TOP_K } from "../config.ts";
 import { Problem } from "../middleware/problem.ts";
 
 const STYLE = `
@@ -35,19 +35,17 @@ pre { margin: .5rem 0 1.25rem; padding: .9rem 1rem; overflow-x: auto; background
 ul { padding-left: 1.2rem; }
 `;
 
-export function home(classifier: () => Promise<Classifier>): Handler {
+export function home(classifier: () => Promise<Classifier>, config: Config): Handler {
   const policy = contentSecurityPolicy();
   return async (c): Promise<Response> => {
     // The host comes from the client, who may send anything.
     const url = URL.parse(c.req.url);
     if (!url) throw new Problem(400, "Cannot show the page as the Host header is no host");
     const { description } = await classifier();
-    return new Response(String(page(description, url.origin)), {
+    return new Response(String(page(description, config, url.origin)), {
       headers: {
         "content-type": "text/html; charset=utf-8",
         "content-security-policy": await policy(),
-        "referrer-policy": "no-referrer",
-        "x-content-type-options": "nosniff",
       },
     });
   };
@@ -65,7 +63,11 @@ function contentSecurityPolicy(): () => Promise<string> {
   };
 }
 
-function page({ name, version, labels, input, metrics }: ModelDescription, origin: string): unknown {
+function page(
+  { name, version, labels, input, metrics }: ModelDescription,
+  { maxBatch, maxTopK }: Config,
+  origin: string,
+): unknown {
   const { channels, height, width } = input;
   const size = channels * height * width;
   const url = `${origin}/v1/classify`;
@@ -99,13 +101,14 @@ ${accuracy}
 <h2>Classify</h2>
 <p>A picture as PNG, of any size, on a background of one colour:</p>
 <pre><code>curl ${url} -H 'content-type: image/png' --data-binary @shoe.png</code></pre>
-<p>Raw bytes, row by row, ${size} an image, up to ${MAX_IMAGES} images:</p>
+<p>Raw bytes, row by row, ${size} an image, up to ${maxBatch} images:</p>
 <pre><code>head -c ${size} /dev/urandom |
   curl ${url} -H 'content-type: application/octet-stream' --data-binary @-</code></pre>
 <p>JSON, numbers in 0..255; or <code>{"images": [[…], …]}</code> for several:</p>
 <pre><code>curl ${url} -H 'content-type: application/json' -d '{"pixels": [0, 0, 13, …]}'</code></pre>
 <p>The answer names the model and gives, for each image, the best label, its probability and the
-${Math.min(DEFAULT_TOP_K, labels.length)} best classes; <code>?top_k=</code> asks for 1 to ${labels.length}
+${Math.min(DEFAULT_TOP_K, labels.length)} best classes; <code>?top_k=</code> asks for 1 to
+${Math.min(labels.length, maxTopK)}
 of them. Errors are <a href="https://www.rfc-editor.org/rfc/rfc9457">problem documents</a>.</p>
 <h2>Also here</h2>
 <ul>

@@ -5,10 +5,10 @@
  */
 import type { Handler } from "hono";
 import type { Classifier } from "../../shared/inference/classifier.ts";
-import { MAX_BODY_BYTES, MAX_IMAGES, MAX_PIXELS } from "../limits.ts";
+import type { Config } from "../config.ts";
 import { MEDIA_TYPES } from "./classify.ts";
 
-export function model(classifier: () => Promise<Classifier>): Handler {
+export function model(classifier: () => Promise<Classifier>, config: Config): Handler {
   return async (c): Promise<Response> => {
     const { name, version, labels, input, metrics, provenance } = (await classifier()).description;
     const { codeVersion, ...rest } = provenance;
@@ -20,7 +20,7 @@ export function model(classifier: () => Promise<Classifier>): Handler {
       metrics,
       provenance: { ...rest, code_version: codeVersion },
       accepts: MEDIA_TYPES,
-      limits: { body_bytes: MAX_BODY_BYTES, images: MAX_IMAGES, pixels: MAX_PIXELS },
+      limits: { body_bytes: config.maxBodyBytes, images: config.maxBatch, pixels: config.maxPixels },
     });
   };
 }

@@ -5,7 +5,8 @@
  * @module
  */
 import { describeModel, INPUT, LOGITS, type ModelDescription, PROBABILITIES } from "../contract.ts";
-import { createSession, type InferenceSession, Tensor } from "./ort.ts";
+import { createSession } from "./ort.ts";
+import type { CreateSession, Session } from "./session.ts";
 
 /** What the model computes for a batch, row-major. */
 export interface Scores {
@@ -27,10 +28,14 @@ export interface ScoredLabel {
 /** A model that is loaded and ready. */
 export class Classifier {
   readonly description: ModelDescription;
-  readonly #session: InferenceSession;
+  /** How many numbers one image has: channels × height × width. */
+  readonly imageSize: number;
+  readonly #session: Session;
 
-  private constructor(description: ModelDescription, session: InferenceSession) {
+  private constructor(description: ModelDescription, session: Session) {
+    const { channels, height, width } = description.input;
     this.description = description;
+    this.imageSize = channels * height * width;
     this.#session = session;
   }
 
@@ -38,18 +43,16 @@ export class Classifier {
    * Loads a model.
    *
    * @param bytes an ONNX file that keeps the contract
+   * @param create the build of ONNX Runtime that runs it
    * @throws {SyntaxError} if the bytes are no ONNX file
    * @throws {TypeError} if the file does not keep the contract
    */
-  static async load(bytes: Uint8Array<ArrayBuffer>): Promise<Classifier> {
+  static async load(
+    bytes: Uint8Array<ArrayBuffer>,
+    create: CreateSession = createSession,
+  ): Promise<Classifier> {
     const description = await describeModel(bytes);
-    return new Classifier(description, await createSession(bytes));
-  }
-
-  /** How many numbers one image has: channels × height × width. */
-  get imageSize(): number {
-    const { channels, height, width } = this.description.input;
-    return channels * height * width;
+    return new Classifier(description, await create(bytes));
   }
 
   /**
@@ -59,10 +62,7 @@ export class Classifier {
    * @throws {RangeError} if the pixels are not a whole number of images, or none
    */
   async run(pixels: Uint8Array): Promise<Scores> {
-    const scaled = new Float32Array(pixels.length);
-    // Division, not multiplication by 1/255, to give torchvision's numbers to the last bit.
-    for (let i = 0; i < pixels.length; i++) scaled[i] = pixels[i]! / 255;
-    return await this.runScaled(scaled);
+    return await this.runScaled(scale(pixels));
   }
 
   /**
@@ -80,12 +80,8 @@ export class Classifier {
           `current length is ${pixels.length}`,
       );
     }
-    const input = new Tensor("float32", pixels, [count, channels, height, width]);
-    const outputs = await this.#session.run({ [INPUT]: input });
-    return {
-      logits: outputs[LOGITS]!.data as Float32Array,
-      probabilities: outputs[PROBABILITIES]!.data as Float32Array,
-    };
+    const outputs = await this.#session.run(INPUT, pixels, [count, channels, height, width]);
+    return { logits: outputs[LOGITS]!, probabilities: outputs[PROBABILITIES]! };
   }
 
   /**
@@ -108,4 +104,14 @@ export class Classifier {
   async close(): Promise<void> {
     await this.#session.release();
   }
+}
+
+// Division, not multiplication by 1/255, to give torchvision's numbers to the last bit.
+const SCALED = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
+
+/** Pixels of 0..255 as numbers in 0..1. */
+export function scale(pixels: Uint8Array): Float32Array {
+  const scaled = new Float32Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) scaled[i] = SCALED[pixels[i]!]!;
+  return scaled;
 }

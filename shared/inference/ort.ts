@@ -12,6 +12,7 @@
  */
 import * as ort from "onnxruntime-web/wasm";
 import ortWasm from "./ort_wasm.js";
+import { adapt, type Session } from "./session.ts";
 
 // ONNX Runtime copies the marker before use, so it is known by its content, not by identity.
 const MARKER = new TextEncoder().encode("selvedge: the precompiled ort-wasm-simd-threaded module");
@@ -36,22 +37,19 @@ ort.env.wasm.numThreads = 1;
 // Warnings about unused initializers and the like are not for the users of an endpoint.
 ort.env.logLevel = "error";
 
-export const Tensor = ort.Tensor;
-export type Tensor = ort.Tensor;
-export type InferenceSession = ort.InferenceSession;
-
 /**
- * Creates a session that runs on one thread.
+ * Creates a session that runs on one thread, the caller's.
  *
  * @param model bytes of an ONNX file
  * @throws {Error} of ONNX Runtime if the bytes are no ONNX model or use an operator that it lacks
  */
-export function createSession(model: Uint8Array): Promise<ort.InferenceSession> {
-  return ort.InferenceSession.create(model, {
+export async function createSession(model: Uint8Array): Promise<Session> {
+  const session = await ort.InferenceSession.create(model, {
     executionProviders: ["wasm"],
     graphOptimizationLevel: "all",
     intraOpNumThreads: 1,
     // Keeps the process quiet about CPU features that a sandbox hides.
     logSeverityLevel: 3,
   });
+  return adapt(session, ort.Tensor);
 }

@@ -8,6 +8,7 @@ import { type Command, type Option, print, runCommand } from "../../train/cli.ts
 import { HeapAdamW, HeapSgd } from "../../train/gemm/optimizers.ts";
 import { Mlp } from "../../train/mlp.ts";
 import { DEFAULT_MODEL, readModel } from "../../train/model_file.ts";
+import { benchServe } from "./serve.ts";
 import { unmendMatMul } from "../../train/wasm_matmul.ts";
 import { FORMS, multiplySeconds, SHAPES } from "./gemm.ts";
 import { Torch, type TorchRequest } from "./torch.ts";
@@ -16,18 +17,20 @@ const ROUNDS = 5;
 
 const command = {
   name: "deno task bench",
-  summary: "Measures training and classification on this machine.",
+  summary: "Measures training, classification and the server on this machine.",
   options: {},
-  operands: "[train] [classify]",
+  operands: "[train] [classify] [serve]",
   notes:
     `Only ratios of one run mean anything: machines differ, and shared ones drift. Classification is the median\n` +
     `of ${ROUNDS} rounds. PyTorch runs alongside if python3, or the interpreter that PYTHON names, has it.`,
 } satisfies Command<Record<string, Option<unknown>>>;
 
 await runCommand(command, async (_values, operands, signal) => {
-  const parts = { train: benchTrain, classify: benchClassify };
+  const parts = { train: benchTrain, classify: benchClassify, serve: benchServe };
   for (const name of operands) {
-    if (!Object.hasOwn(parts, name)) throw new Error(`Unknown bench "${name}": accepted are train, classify`);
+    if (!Object.hasOwn(parts, name)) {
+      throw new Error(`Unknown bench "${name}": accepted are ${Object.keys(parts).join(", ")}`);
+    }
   }
   const { hardwareConcurrency } = navigator;
   print(`${Deno.build.target}, Deno ${Deno.version.deno}, ${hardwareConcurrency} cores`);

@@ -1,68 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import worker from "../../serve/worker.ts";
 import { tinyModel } from "../tiny_model.ts";
+import { MAIN, run, start } from "./deno_server.ts";
 import { requestAll } from "./requests.ts";
-
-const ROOT = new URL("../../", import.meta.url);
-
-interface Server extends AsyncDisposable {
-  url: string;
-  /** Sends a signal and waits for the end. */
-  stop(signal: Deno.Signal): Promise<Deno.CommandStatus>;
-}
-
-/** Starts a server in a process of its own and waits until it says where it listens. */
-async function start(args: string[], env: Record<string, string> = {}): Promise<Server> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args,
-    env,
-    cwd: ROOT,
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const heard: string[] = [];
-  const url = Promise.withResolvers<string>();
-  const listen = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> => {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      heard.push(text);
-      const found = /http:\/\/(127\.0\.0\.1:[0-9]+)/.exec(heard.join(""));
-      if (found) url.resolve(`http://${found[1]}`);
-    }
-  };
-  const listening = Promise.all([listen(child.stdout), listen(child.stderr)]);
-  listening.then(() => url.reject(new Error(`the server ended: ${heard.join("")}`)));
-  const stop = async (signal: Deno.Signal): Promise<Deno.CommandStatus> => {
-    try {
-      child.kill(signal);
-    } catch {
-      // It has ended already.
-    }
-    await listening;
-    return await child.status;
-  };
-  try {
-    return {
-      url: await url.promise,
-      stop,
-      async [Symbol.asyncDispose](): Promise<void> {
-        await stop("SIGKILL");
-      },
-    };
-  } catch (error) {
-    await stop("SIGKILL");
-    throw error;
-  }
-}
-
-// No more than a server needs: loopback to listen on, its variables, and the model to read.
-const MAIN = ["run", "--allow-net=127.0.0.1", "--allow-env=PORT,HOST,MODEL", "--allow-read", "serve/main.ts"];
-
-/** Runs serve/main.ts where it must end by itself. */
-async function run(args: string[], env: Record<string, string> = {}): Promise<[number, string, string]> {
-  const command = new Deno.Command(Deno.execPath(), { args: [...MAIN, ...args], env, cwd: ROOT });
-  const { code, stdout, stderr } = await command.output();
-  return [code, new TextDecoder().decode(stdout), new TextDecoder().decode(stderr)];
-}
 
 Deno.test("The worker answers in process", async (t) => {
   await requestAll(t, async (path, init) => await worker.fetch(new Request(`http://localhost${path}`, init)));
@@ -129,13 +69,14 @@ Deno.test("serve/main.ts says what is wrong and exits with 2", async () => {
   const { port } = taken.addr;
   const cases: [string[], Record<string, string>, string][] = [
     [[`--port=${port}`], {}, `Cannot serve as port ${port} of 127.0.0.1 is in use`],
-    [["--port=65536"], {}, 'the port must be an integer in 0..65535: current value is "65536"'],
-    [["--port="], {}, 'current value is ""'],
+    [["--port=65536"], {}, 'Cannot read PORT as it must be an integer in 0..65535: current value is "65536"'],
+    [["--port="], {}, "Cannot read --port as it is empty"],
     [[], { PORT: "http" }, 'current value is "http"'],
+    [[], { MAX_PIXELS: "many" }, "Cannot read MAX_PIXELS as it must be an integer in 1..268435456"],
+    [[], { API_KEYS: "short" }, "Cannot read API_KEYS as it must be keys of 16 to 200 letters"],
     [["--prot=1"], {}, "Unknown option '--prot'"],
     [["8000"], {}, "8000"],
     [["--port=0"], { MODEL: "no-such-file.onnx" }, 'Cannot read the model file "no-such-file.onnx"'],
-    [["--port=0"], { MODEL: "deno.json" }, "Cannot read ONNX file"],
   ];
   await Promise.all(cases.map(async ([args, env, message]) => {
     const [code, stdout, stderr] = await run(args, env);
@@ -149,7 +90,9 @@ Deno.test("serve/main.ts says what is wrong and exits with 2", async () => {
 Deno.test("serve/main.ts shows its help", async () => {
   const [code, stdout, stderr] = await run(["--help"]);
   assertEquals([code, stderr], [0, ""]);
-  for (const word of ["--port", "--host", "MODEL"]) assertStringIncludes(stdout, word);
+  for (const word of ["--port", "--host", "MODEL", "API_KEYS", "MAX_BODY_BYTES"]) {
+    assertStringIncludes(stdout, word);
+  }
 });
 
 Deno.test("The worker answers requests that no client library sends", async () => {

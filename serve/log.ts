@@ -1,0 +1,38 @@
+/**
+ * The log: one JSON object a line, which the platforms' own tools take apart.
+ *
+ * @module
+ */
+import { LOG_LEVELS, type LogLevel } from "./config.ts";
+
+/** Writes an entry, or nothing if its level is below the server's. */
+export type Log = ((level: LogLevel, message: string, fields?: Record<string, unknown>) => void) & {
+  /** Whether entries of a level are written; saves making them up. */
+  enabled(level: LogLevel): boolean;
+};
+
+/**
+ * Makes a log.
+ *
+ * @param level the lowest that is written
+ * @param write takes a line without its end
+ */
+export function createLog(level: LogLevel, write: (line: string) => void): Log {
+  const lowest = LOG_LEVELS.indexOf(level);
+  const enabled = (level: LogLevel): boolean => LOG_LEVELS.indexOf(level) >= lowest;
+  return Object.assign(
+    (level: LogLevel, message: string, fields?: Record<string, unknown>): void => {
+      if (enabled(level)) {
+        write(JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }));
+      }
+    },
+    { enabled },
+  );
+}
+
+/** An error as a field: its stack, and those of its causes. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? `${error.name}: ${error.message}`;
+  return error.cause === undefined ? own : `${own}\nCaused by: ${describeError(error.cause)}`;
+}

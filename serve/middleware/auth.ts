@@ -1,0 +1,60 @@
+/**
+ * API keys as bearer tokens (RFC 6750). Keys are compared by their SHA-256 digests, all of them and to the
+ * last byte: how long that takes says nothing about how close a guess was.
+ *
+ * @module
+ */
+import type { MiddlewareHandler } from "hono";
+import type { AppEnv } from "../context.ts";
+import { Problem } from "./problem.ts";
+
+// Whoever watches a server or reads about it needs no key.
+const HEALTH = new Set(["/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready"]);
+const OPEN = new Set(["/", "/docs", "/openapi.json"]);
+
+/** Whether a path says no more than how the server is. */
+export function isHealth(path: string): boolean {
+  return HEALTH.has(path);
+}
+
+/** Sets the variable `key` where a request brings a valid key. It turns nobody away. */
+export function identify(keys: readonly string[]): MiddlewareHandler<AppEnv> {
+  let digests: Promise<Uint8Array[]> | undefined;
+  return async (c, next): Promise<void> => {
+    const token = /^Bearer +(\S{1,1024}) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    if (token !== undefined) {
+      const digest = await sha256(token);
+      digests ??= Promise.all(keys.map(sha256));
+      let valid = 0;
+      for (const known of await digests) valid |= Number(isEqual(known, digest));
+      if (valid === 1) c.set("key", digest.subarray(0, 4).toHex());
+    }
+    await next();
+  };
+}
+
+/** Turns away whoever brings no valid key, but for the open paths. */
+export function authorize(): MiddlewareHandler<AppEnv> {
+  return async (c, next): Promise<void> => {
+    const { path } = c.req;
+    if (c.get("key") === undefined && !isHealth(path) && !OPEN.has(path)) {
+      const given = c.req.header("authorization") !== undefined;
+      throw new Problem(
+        401,
+        given ? "The API key is not valid" : "An API key is needed: Authorization: Bearer <key>",
+        { "www-authenticate": `Bearer realm="selvedge"${given ? ', error="invalid_token"' : ""}` },
+      );
+    }
+    await next();
+  };
+}
+
+async function sha256(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = 0;
+  for (let i = 0; i < 32; i++) difference |= a[i]! ^ b[i]!;
+  return difference === 0;
+}

@@ -1,0 +1,55 @@
+/**
+ * From a file to a model that may be served.
+ *
+ * @module
+ */
+import { sha256 } from "../shared/contract.ts";
+import { Classifier } from "../shared/inference/classifier.ts";
+import type { CreateSession } from "../shared/inference/session.ts";
+import { readOnnx } from "../shared/onnx/read.ts";
+
+export interface ModelChecks {
+  /** What the file's SHA-256 must be, as 64 lower-case hexadecimal digits; empty for any. */
+  sha256?: string;
+  /** The build of ONNX Runtime that runs it; WebAssembly where it is not said. */
+  create?: CreateSession;
+}
+
+/**
+ * Checks an ONNX file and loads it.
+ *
+ * @throws {SyntaxError} if the bytes are no ONNX file
+ * @throws {TypeError} if the file does not keep the contract, or ONNX Runtime refuses it
+ * @throws {RangeError} if it is another file than expected, or has weights that are no finite numbers
+ */
+export async function loadModel(
+  bytes: Uint8Array<ArrayBuffer>,
+  { sha256: expected = "", create }: ModelChecks = {},
+): Promise<Classifier> {
+  if (expected !== "") {
+    const found = await sha256(bytes);
+    if (found !== expected) {
+      throw new RangeError(
+        `Cannot use the model as its SHA-256 must be ${expected}: current value is ${found}`,
+      );
+    }
+  }
+  for (const { name, data } of readOnnx(bytes).initializers) {
+    const wrong = data.findIndex((weight) => !Number.isFinite(weight));
+    if (wrong >= 0) {
+      throw new RangeError(
+        `Cannot use the model as its weights must be finite: ` +
+          `current value of ${JSON.stringify(name)}[${wrong}] is ${data[wrong]}`,
+      );
+    }
+  }
+  try {
+    return await Classifier.load(bytes, create);
+  } catch (cause) {
+    if (cause instanceof SyntaxError || cause instanceof TypeError) throw cause;
+    // Its own errors speak of files and lines of C++.
+    throw new TypeError(`Cannot use the model as ONNX Runtime refuses it: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}

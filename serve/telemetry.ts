@@ -1,0 +1,121 @@
+/**
+ * What the server tells about itself: the metrics of one process, and what of them goes to a platform that
+ * counts for many.
+ *
+ * @module
+ */
+import type { Platform, Timing } from "./context.ts";
+import type { Engine } from "./engine.ts";
+import { type Count, type Distribution, Registry } from "./metrics.ts";
+
+/** One request, once it has been answered. */
+export interface Exchange {
+  method: string;
+  /** The pattern that matched, not the path, of which clients could make up any number. */
+  route: string;
+  status: number;
+  /** Why it was turned away, as one word. */
+  reason: string | undefined;
+  /** From the request's head to the answer's, in ms. */
+  durationMs: number;
+  timing: Timing;
+}
+
+// Seconds. A single image takes 0.1 ms, a queue that is full 20 ms, and a limit ends all at a second.
+const SECONDS = [.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5];
+const IMAGES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+const METHODS = new Set(["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"]);
+
+export class Telemetry {
+  readonly #registry = new Registry();
+  readonly #requests = this.#registry.counter("selvedge_requests_total", "Requests by route and status");
+  readonly #rejected = this.#registry.counter("selvedge_rejected_total", "Requests turned away, by reason");
+  readonly #durations = this.#registry.histogram(
+    "selvedge_request_duration_seconds",
+    "From a request's head to its answer's",
+    SECONDS,
+  );
+  readonly #stages = this.#registry.histogram(
+    "selvedge_stage_duration_seconds",
+    "Parts of a request that was classified",
+    SECONDS,
+  );
+  readonly #images = this.#registry.counter("selvedge_images_total", "Images classified");
+  readonly #batches = this.#registry.histogram(
+    "selvedge_batch_images",
+    "Images that the model ran at once",
+    IMAGES,
+  );
+  readonly #runs = this.#batches.of({});
+  readonly #classified = {
+    images: this.#images.of({}),
+    decode: this.#stages.of({ stage: "decode" }),
+    queue: this.#stages.of({ stage: "queue" }),
+    inference: this.#stages.of({ stage: "inference" }),
+  };
+  readonly #lines = new Map<string, { requests: Count; duration: Distribution }>();
+
+  /** Metrics that are read off the engine. */
+  watch(engine: Engine): void {
+    this.#registry.gauge("selvedge_active_requests", "Requests at work", () => [[{}, engine.active]]);
+    this.#registry.gauge(
+      "selvedge_ready",
+      "Whether the model is loaded and has been tried out",
+      () => [[{}, engine.loaded ? 1 : 0]],
+    );
+    this.#registry.gauge("selvedge_model_info", "The model that answers", () => {
+      const description = engine.loaded?.description;
+      return description ? [[{ name: description.name, version: description.version }, 1]] : [];
+    });
+  }
+
+  /** Counts one run of the model. */
+  countRun(images: number): void {
+    this.#runs.observe(images);
+  }
+
+  /** Counts one request. */
+  count({ method, route, status, reason, durationMs, timing }: Exchange): void {
+    const key = `${method} ${status} ${route}`;
+    let lines = this.#lines.get(key);
+    if (!lines) {
+      const known = METHODS.has(method);
+      lines = {
+        requests: this.#requests.of({ route, method: known ? method : "other", status }),
+        duration: this.#durations.of({ route }),
+      };
+      // Methods are the client's words, of which there may be any number.
+      if (known) this.#lines.set(key, lines);
+    }
+    lines.requests.value++;
+    lines.duration.observe(durationMs / 1000);
+    if (reason !== undefined) this.#rejected.add({ reason });
+    if (timing.images === 0) return;
+    this.#classified.images.value += timing.images;
+    this.#classified.decode.observe(timing.decodeMs / 1000);
+    this.#classified.queue.observe(timing.queueMs / 1000);
+    this.#classified.inference.observe(timing.inferMs / 1000);
+  }
+
+  /** All metrics, in Prometheus' text format. */
+  toString(): string {
+    return this.#registry.toString();
+  }
+}
+
+/**
+ * Hands one request to Cloudflare's Workers Analytics Engine, where one server's counters say little. The
+ * columns are: blob1 route, blob2 method, blob3 status, blob4 reason, blob5 model version; double1 duration,
+ * double2 decode, double3 queue, double4 inference, all in ms, double5 images.
+ */
+export function writeDataPoint(
+  analytics: NonNullable<Platform["analytics"]>,
+  { method, route, status, reason, durationMs, timing }: Exchange,
+  version: string,
+): void {
+  analytics.writeDataPoint({
+    indexes: [route.slice(0, 96)],
+    blobs: [route, method, String(status), reason ?? "", version],
+    doubles: [durationMs, timing.decodeMs, timing.queueMs, timing.inferMs, timing.images],
+  });
+}

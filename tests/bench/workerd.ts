@@ -1,0 +1,70 @@
+/**
+ * workerd itself on the bundle that would be deployed. `wrangler dev` puts a proxy before it, which is slower
+ * than the worker.
+ *
+ * @module
+ */
+import { createRequire } from "node:module";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** A file of a bundle. */
+export interface BundleFile {
+  name: string;
+  bytes: number;
+}
+
+/** Makes the bundle as `deno task deploy` does, without deploying it. */
+export async function bundle(folder: string): Promise<BundleFile[]> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "npm:wrangler", "deploy", "--dry-run", "--outdir", folder],
+    cwd: ROOT,
+    env: { WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false", NO_COLOR: "1" },
+  }).output();
+  if (code !== 0) throw new Error(new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
+  const files: BundleFile[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    // Neither is uploaded as part of the worker.
+    if (name.endsWith(".map") || name === "README.md") continue;
+    files.push({ name, bytes: (await Deno.stat(`${folder}/${name}`)).size });
+  }
+  return files;
+}
+
+/** Writes a configuration for `workerd serve` beside a bundle. */
+export async function configure(
+  folder: string,
+  files: BundleFile[],
+  { port, variables }: { port: number; variables: Record<string, string> },
+): Promise<string> {
+  const kind = (name: string): string =>
+    name.endsWith(".js") ? "esModule" : name.endsWith(".wasm") ? "wasm" : "data";
+  // The module that is named first is the entry.
+  const modules = files.toSorted((a, b) => Number(b.name === "worker.js") - Number(a.name === "worker.js"))
+    .map(({ name }) => `(name = "${name}", ${kind(name)} = embed "${name}")`);
+  const toml = await Deno.readTextFile(new URL("wrangler.toml", ROOT));
+  const date = /^compatibility_date = "([0-9-]+)"/m.exec(toml)![1]!;
+  const bindings = Object.entries(variables).map(([name, text]) => `(name = "${name}", text = "${text}")`);
+  const path = `${folder}/workerd.capnp`;
+  await Deno.writeTextFile(
+    path,
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .worker)],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+);
+const worker :Workerd.Worker = (
+  modules = [${modules.join(", ")}],
+  bindings = [${bindings.join(", ")}],
+  compatibilityDate = "${date}",
+);
+`,
+  );
+  return path;
+}
+
+/** The program that wrangler brings along; its npm package has a wrapper, which could not be stopped. */
+export function workerdPath(): string {
+  const wrangler = createRequire(new URL("deno.json", ROOT)).resolve("wrangler");
+  return createRequire(createRequire(wrangler).resolve("miniflare"))("workerd").default;
+}

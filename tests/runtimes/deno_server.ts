@@ -1,0 +1,73 @@
+/**
+ * Starts servers on Deno in processes of their own.
+ *
+ * @module
+ */
+const ROOT = new URL("../../", import.meta.url);
+
+export interface Server extends AsyncDisposable {
+  url: string;
+  pid: number;
+  /** What it has written so far. */
+  output(): string;
+  /** Sends a signal and waits for the end. */
+  stop(signal: Deno.Signal): Promise<Deno.CommandStatus>;
+}
+
+/** Starts a server in a process of its own and waits until it says where it listens. */
+export async function start(args: string[], env: Record<string, string> = {}): Promise<Server> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    env,
+    cwd: ROOT,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const heard: string[] = [];
+  const url = Promise.withResolvers<string>();
+  const listen = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      heard.push(text);
+      const found = /http:\/\/(127\.0\.0\.1:[0-9]+)/.exec(heard.join(""));
+      if (found) url.resolve(`http://${found[1]}`);
+    }
+  };
+  const listening = Promise.all([listen(child.stdout), listen(child.stderr)]);
+  listening.then(() => url.reject(new Error(`the server ended: ${heard.join("")}`)));
+  const stop = async (signal: Deno.Signal): Promise<Deno.CommandStatus> => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+    await listening;
+    return await child.status;
+  };
+  try {
+    return {
+      url: await url.promise,
+      pid: child.pid,
+      output: () => heard.join(""),
+      stop,
+      async [Symbol.asyncDispose](): Promise<void> {
+        await stop("SIGKILL");
+      },
+    };
+  } catch (error) {
+    await stop("SIGKILL");
+    throw error;
+  }
+}
+
+/** No more than a server needs: loopback to listen on, its variables, and the model to read. */
+export const MAIN = ["run", "--allow-net=127.0.0.1", "--allow-env", "--allow-read", "serve/main.ts"];
+
+/** Runs serve/main.ts where it must end by itself. */
+export async function run(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<[number, string, string]> {
+  const command = new Deno.Command(Deno.execPath(), { args: [...MAIN, ...args], env, cwd: ROOT });
+  const { code, stdout, stderr } = await command.output();
+  return [code, new TextDecoder().decode(stdout), new TextDecoder().decode(stderr)];
+}

@@ -1,0 +1,304 @@
+/**
+ * What a server withstands and shows, as suites of requests for every runtime. Each suite is for a server with
+ * the variables that it names.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { encodePng } from "../png_encoder.ts";
+import type { Send } from "./requests.ts";
+
+export interface Suite {
+  variables: Record<string, string>;
+  requests: Record<string, (send: Send) => Promise<void>>;
+}
+
+const BYTES = "application/octet-stream";
+const KEYS = ["first-key-0123456789", "second-key-9876543210"];
+
+function post(
+  send: Send,
+  body: BodyInit,
+  { type = BYTES, query = "", headers = {} } = {},
+): Promise<Response> {
+  return send(`/v1/classify${query}`, {
+    method: "POST",
+    headers: { "content-type": type, ...headers },
+    body,
+  });
+}
+
+async function assertProblem(response: Response, status: number, detail: string): Promise<void> {
+  const text = await response.text();
+  assertEquals(response.status, status, text);
+  assertEquals(response.headers.get("content-type"), "application/problem+json");
+  assertStringIncludes(JSON.parse(text).detail, detail);
+  assert(!/\n\s+at |file:|\.ts\b|\.js\b/.test(text), `a stack or a path in ${text}`);
+}
+
+function grey(width: number, height: number): Uint8Array<ArrayBuffer> {
+  return encodePng({
+    width,
+    height,
+    depth: 8,
+    colour: 0,
+    interlaced: false,
+    filters: [0],
+    sample: (x) => x % 251,
+  });
+}
+
+async function status(promise: Promise<Response>): Promise<number> {
+  const response = await promise;
+  await response.arrayBuffer();
+  return response.status;
+}
+
+/** A server with small limits. */
+export const LIMITS: Suite = {
+  variables: {
+    MAX_BODY_BYTES: "20000",
+    MAX_BATCH: "4",
+    MAX_PIXELS: "10000",
+    MAX_TOP_K: "5",
+    MAX_CONCURRENCY: "2",
+  },
+  requests: {
+    "holds to the limits that its variables set": async (send) => {
+      assertEquals(await status(post(send, new Uint8Array(4 * 784))), 200);
+      await assertProblem(await post(send, new Uint8Array(5 * 784)), 413, "at most 4 images");
+      await assertProblem(await post(send, new Uint8Array(20_001)), 413, "at most 20000 bytes");
+      assertEquals(await status(post(send, grey(100, 100), { type: "image/png" })), 200);
+      await assertProblem(await post(send, grey(101, 100), { type: "image/png" }), 413, "10000 pixels");
+      assertEquals(await status(post(send, new Uint8Array(784), { query: "?top_k=5" })), 200);
+      await assertProblem(await post(send, new Uint8Array(784), { query: "?top_k=6" }), 400, "in 1..5");
+    },
+
+    "answers 503 with Retry-After where too much is asked at a time, and goes on": async (send) => {
+      const png = grey(100, 100);
+      const responses = await Promise.all(
+        Array.from({ length: 40 }, () => post(send, png, { type: "image/png" })),
+      );
+      for (const response of responses) {
+        if (response.status === 503) {
+          assertEquals(response.headers.get("retry-after"), "1");
+          await assertProblem(response, 503, "busy");
+        } else assertEquals(await status(Promise.resolve(response)), 200);
+      }
+      assertEquals(await status(post(send, png, { type: "image/png" })), 200);
+    },
+  },
+};
+
+/** A server with keys, and pages that may call it. */
+export const ACCESS: Suite = {
+  variables: { API_KEYS: KEYS.join(","), CORS_ORIGINS: "https://one.example,https://two.example" },
+  requests: {
+    "asks for a key": async (send) => {
+      for (const path of ["/v1/model", "/metrics", "/no-such-path"]) {
+        const response = await send(path);
+        assertEquals(response.headers.get("www-authenticate"), 'Bearer realm="selvedge"');
+        await assertProblem(response, 401, "An API key is needed");
+      }
+      await assertProblem(await post(send, new Uint8Array(784)), 401, "An API key is needed");
+    },
+
+    "lets each of its keys in and no other": async (send) => {
+      for (const key of KEYS) {
+        for (const scheme of ["Bearer", "bearer"]) {
+          const headers = { authorization: `${scheme} ${key}` };
+          assertEquals(await status(post(send, new Uint8Array(784), { headers })), 200);
+        }
+      }
+      const wrong = [
+        `Bearer ${KEYS[0]}x`,
+        `Bearer ${KEYS[0]!.slice(1)}`,
+        `Bearer ${KEYS.join(",")}`,
+        `Basic ${KEYS[0]}`,
+        "Bearer",
+        KEYS[0]!,
+      ];
+      for (const authorization of wrong) {
+        const response = await post(send, new Uint8Array(784), { headers: { authorization } });
+        assertStringIncludes(response.headers.get("www-authenticate")!, 'error="invalid_token"');
+        await assertProblem(response, 401, "The API key is not valid");
+      }
+    },
+
+    "tells everyone how it is": async (send) => {
+      for (const path of ["/", "/livez", "/readyz", "/healthz"]) {
+        assertEquals(await status(send(path)), 200, path);
+      }
+    },
+
+    "lets pages of its list call it": async (send) => {
+      const preflight = await send("/v1/classify", {
+        method: "OPTIONS",
+        headers: {
+          origin: "https://two.example",
+          "access-control-request-method": "POST",
+          "access-control-request-headers": "authorization,content-type",
+        },
+      });
+      assertEquals(preflight.status, 204);
+      assertEquals(preflight.headers.get("access-control-allow-origin"), "https://two.example");
+      assertMatch(preflight.headers.get("access-control-allow-headers")!, /authorization.*content-type/i);
+      assertStringIncludes(preflight.headers.get("access-control-allow-methods")!, "POST");
+      const headers = { authorization: `Bearer ${KEYS[0]}`, origin: "https://one.example" };
+      for (const body of [new Uint8Array(784), new Uint8Array(1)]) {
+        const response = await post(send, body, { headers });
+        assertEquals(response.headers.get("access-control-allow-origin"), "https://one.example");
+        assertStringIncludes(response.headers.get("vary")!, "Origin");
+        assertMatch(response.headers.get("access-control-expose-headers")!, /server-timing/i);
+        await response.body?.cancel();
+      }
+    },
+
+    "lets no other page call it": async (send) => {
+      const headers = { authorization: `Bearer ${KEYS[0]}`, origin: "https://three.example" };
+      const response = await post(send, new Uint8Array(784), { headers });
+      assertEquals(response.headers.get("access-control-allow-origin"), null);
+      await response.body?.cancel();
+    },
+  },
+};
+
+/** A server that limits how often one client may ask. */
+export const RATE: Suite = {
+  variables: { RATE_LIMIT: "5" },
+  requests: {
+    "turns a client away that asks too often, and says when to come back": async (send) => {
+      const statuses: number[] = [];
+      for (let i = 0; i < 5; i++) statuses.push(await status(send("/v1/model")));
+      assertEquals(statuses, Array(5).fill(200));
+      const response = await send("/v1/model");
+      assertMatch(response.headers.get("retry-after")!, /^[1-9][0-9]?$/);
+      await assertProblem(response, 429, "Too many requests");
+      assertEquals(await status(send("/livez")), 200, "probes are not counted");
+    },
+  },
+};
+
+/** A server whose model is another than expected. */
+export const WRONG_MODEL: Suite = {
+  variables: { MODEL_SHA256: "0".repeat(64) },
+  requests: {
+    "is alive but not ready": async (send) => {
+      const headers = { "x-request-id": "known-id" };
+      assertEquals(await status(send("/readyz", { headers })), 503);
+      assertEquals(await status(send("/livez", { headers })), 200);
+      assertEquals(await status(send("/livez")), 200);
+      for (const path of ["/readyz", "/healthz", "/v1/model", "/"]) {
+        await assertProblem(await send(path), 503, "The model cannot be loaded");
+      }
+      const response = await post(send, new Uint8Array(784));
+      assertEquals(response.headers.get("retry-after"), "1");
+      await assertProblem(response, 503, "The model cannot be loaded");
+    },
+  },
+};
+
+/** A server as it comes. */
+export const SHOWS: Suite = {
+  variables: {},
+  requests: {
+    "is alive and ready": async (send) => {
+      for (const path of ["/livez", "/readyz", "/healthz"]) {
+        const response = await send(path);
+        assertEquals(response.status, 200);
+        assertEquals(await response.json(), { status: "ok" });
+      }
+    },
+
+    "sends security headers with every answer": async (send) => {
+      for (const path of ["/", "/v1/model", "/no-such-path"]) {
+        const response = await send(path);
+        for (const name of ["cross-origin-resource-policy", "referrer-policy", "content-security-policy"]) {
+          assert(response.headers.get(name), `${name} of ${path}`);
+        }
+        assertEquals(response.headers.get("x-content-type-options"), "nosniff");
+        assertEquals(response.headers.get("access-control-allow-origin"), null);
+        await response.body?.cancel();
+      }
+    },
+
+    "gives each request an id, or keeps a harmless one of the client's": async (send) => {
+      const id = async (given?: string): Promise<string> => {
+        const response = await send(
+          "/livez",
+          given === undefined ? {} : { headers: { "x-request-id": given } },
+        );
+        await response.body?.cancel();
+        return response.headers.get("x-request-id")!;
+      };
+      const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+      assertMatch(await id(), uuid);
+      assert(await id() !== await id());
+      assertEquals(await id("order-66.b_7"), "order-66.b_7");
+      for (const given of ["a b", '"}{', "x".repeat(129), "<script>"]) assertMatch(await id(given), uuid);
+    },
+
+    "says what took how long": async (send) => {
+      const response = await post(send, new Uint8Array(784));
+      await response.body?.cancel();
+      assertMatch(
+        response.headers.get("server-timing")!,
+        /^decode;dur=[0-9.]+, queue;dur=[0-9.]+, inference;dur=[0-9.]+$/,
+      );
+    },
+  },
+};
+
+/** The metrics, where one process is the whole server. */
+export const METRICS: Suite = {
+  variables: {},
+  requests: {
+    "counts what it does": async (send) => {
+      await status(post(send, new Uint8Array(3 * 784)));
+      await status(post(send, new Uint8Array(783)));
+      await status(send("/no-such-path"));
+      const response = await send("/metrics");
+      assertEquals(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+      const text = await response.text();
+      assertPrometheus(text);
+      const value = (line: string): number => {
+        const found = text.split("\n").find((one) => one.startsWith(`${line} `));
+        assert(found, `${line} in\n${text}`);
+        return Number(found.split(" ").at(-1));
+      };
+      assertEquals(value('selvedge_requests_total{route="/v1/classify",method="POST",status="200"}'), 1);
+      assertEquals(value('selvedge_requests_total{route="/v1/classify",method="POST",status="400"}'), 1);
+      assertEquals(value('selvedge_requests_total{route="none",method="GET",status="404"}'), 1);
+      assertEquals(value('selvedge_rejected_total{reason="malformed"}'), 1);
+      assertEquals(value('selvedge_rejected_total{reason="not_found"}'), 1);
+      assertEquals(value("selvedge_images_total"), 3);
+      assertEquals(value('selvedge_batch_images_bucket{le="2"}'), 0);
+      assertEquals(value('selvedge_batch_images_bucket{le="4"}'), 1);
+      assertEquals(value("selvedge_ready"), 1);
+      for (const stage of ["decode", "queue", "inference"]) {
+        assertEquals(value(`selvedge_stage_duration_seconds_count{stage="${stage}"}`), 1);
+      }
+      assertMatch(text, /^selvedge_model_info\{name="fashion-mnist",version="[0-9a-f]{12}"\} 1$/m);
+    },
+  },
+};
+
+/** https://prometheus.io/docs/instrumenting/exposition_formats/ */
+function assertPrometheus(text: string): void {
+  assert(text.endsWith("\n"));
+  let last = "";
+  for (const line of text.slice(0, -1).split("\n")) {
+    const head = /^# (HELP|TYPE) ([a-z_]+) .+$/.exec(line);
+    if (head) {
+      last = head[2]!;
+      continue;
+    }
+    assertMatch(line, /^[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? [0-9.e+-]+$/);
+    assert(line.startsWith(last), `${line} is under ${last}`);
+  }
+}
+
+/** Runs a suite as steps of a test. */
+export async function runSuite(t: Deno.TestContext, { requests }: Suite, send: Send): Promise<void> {
+  for (const [name, request] of Object.entries(requests)) await t.step(name, () => request(send));
+}
