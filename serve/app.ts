@@ -17,10 +17,15 @@ import { observe } from "./middleware/observe.ts";
 import { problems } from "./middleware/problem.ts";
 import { rateLimit } from "./middleware/rate_limit.ts";
 import { classify } from "./routes/classify.ts";
+import { docs } from "./routes/docs.ts";
 import { live, ready } from "./routes/health.ts";
 import { home } from "./routes/home.ts";
 import { metrics } from "./routes/metrics.ts";
+import { huggingFace } from "./routes/hugging_face.ts";
 import { model } from "./routes/model.ts";
+import { openapi } from "./routes/openapi.ts";
+import { openInference } from "./routes/open_inference.ts";
+import { Statistics } from "./statistics.ts";
 import { Telemetry } from "./telemetry.ts";
 
 export interface AppOptions {
@@ -41,9 +46,15 @@ export function createApp(
   { load, report, config = readConfig(), log = createLog("error", () => {}) }: AppOptions,
 ): App {
   const telemetry = new Telemetry();
-  const engine = new Engine({ load, config, report, onRun: (images) => telemetry.countRun(images) });
+  const statistics = new Statistics();
+  const onRun = (images: number): void => {
+    telemetry.countRun(images);
+    statistics.countRun();
+  };
+  const engine = new Engine({ load, config, report, onRun });
   telemetry.watch(engine);
   const classifier = (): Promise<Classifier> => engine.classifier();
+  const service = { engine, config, statistics };
 
   const app = new Hono<AppEnv>();
   app.onError(problems(report));
@@ -62,7 +73,11 @@ export function createApp(
   app.get("/healthz", ready(engine));
   app.get("/metrics", metrics(telemetry));
   app.get("/v1/model", model(classifier, config));
-  app.post("/v1/classify", classify(engine, config));
+  app.post("/v1/classify", classify(service));
+  app.post("/models/:model", huggingFace(service));
+  openInference(app, service);
+  app.get("/openapi.json", openapi(config));
+  app.get("/docs", docs(config));
   return Object.assign(app, { engine });
 }
 

@@ -11,9 +11,17 @@ import { tinyModel } from "./tiny_model.ts";
 
 // Images are 3×2 pixels, and each label is the sum of one column: "left", "middle", "<right>".
 const MODEL = tinyModel();
-const { maxBodyBytes, maxBatch, maxPixels } = readConfig();
+const { maxBodyBytes: MAX_BODY_BYTES, maxBatch: MAX_IMAGES, maxPixels: MAX_PIXELS } = readConfig();
 const BYTES = "application/octet-stream";
 const JSON_TYPE = "application/json";
+const MEDIA_TYPES = [
+  BYTES,
+  JSON_TYPE,
+  "image/png",
+  "image/jpeg",
+  "image/webp",
+  "multipart/form-data",
+];
 
 const reports: unknown[] = [];
 const app = createApp({ load: () => Classifier.load(MODEL), report: (error) => reports.push(error) });
@@ -158,12 +166,12 @@ Deno.test("POST /v1/classify gives as many classes as top_k asks for", async () 
 });
 
 Deno.test("POST /v1/classify says what is wrong with a body", async () => {
-  const wide = headerOf({ width: maxPixels + 1, height: 1, depth: 8, colour: 0, interlaced: false });
+  const wide = headerOf({ width: MAX_PIXELS + 1, height: 1, depth: 8, colour: 0, interlaced: false });
   const cases: [string | undefined, BodyInit, number, string][] = [
     [BYTES, "", 400, "the body is empty"],
     [BYTES, new Uint8Array(5), 400, "a multiple of 6 bytes, one a pixel: current length is 5"],
-    [BYTES, new Uint8Array(6 * (maxBatch + 1)), 413, `at most ${maxBatch} images: current number is 257`],
-    [BYTES, new Uint8Array(maxBodyBytes + 1), 413, `at most ${maxBodyBytes} bytes`],
+    [BYTES, new Uint8Array(6 * (MAX_IMAGES + 1)), 413, `at most ${MAX_IMAGES} images: current number is 257`],
+    [BYTES, new Uint8Array(MAX_BODY_BYTES + 1), 413, `at most ${MAX_BODY_BYTES} bytes`],
     [JSON_TYPE, "", 400, "the body is empty"],
     [JSON_TYPE, "{", 400, "the JSON as it is malformed"],
     [JSON_TYPE, '{"pixels": [NaN, 0, 0, 0, 0, 0]}', 400, "malformed"],
@@ -177,18 +185,27 @@ Deno.test("POST /v1/classify says what is wrong with a body", async () => {
     [JSON_TYPE, '{"pixels": [1, 2]}', 400, "an array of 6 numbers: current length is 2"],
     [JSON_TYPE, '{"images": []}', 400, "there are none"],
     [JSON_TYPE, '{"images": [1]}', 400, "image 0 as it must be an array of 6 numbers"],
-    [JSON_TYPE, '{"images": [[0,0,0,0,0,0],[0,0,0,0,0,null]]}', 400, "image 1 as pixel 5 must be a number"],
+    [JSON_TYPE, '{"images": [[0],[0,0,0,0,0,null]]}', 400, "image 0 as it must be an array of 6 numbers"],
+    [JSON_TYPE, '{"image": 5}', 400, 'current type of "image" is number'],
+    [JSON_TYPE, '{"image": "R0lGODlh"}', 400, "no PNG, JPEG or WebP"],
+    [JSON_TYPE, '{"image": "?"}', 400, "it must be base64 or a data URI"],
+    [JSON_TYPE, '{"image": "data:image/png,abc"}', 400, "data:<media type>;base64"],
+    ["image/jpeg", "GIF89a", 400, "JPEG signature"],
+    ["image/webp", "GIF89a", 400, "WebP signature"],
+    ["multipart/form-data", "x", 400, "the form as its content-type has no boundary"],
+    ["multipart/form-data; boundary=x", "x", 400, "the form as it is malformed"],
+    ["multipart/form-data; boundary=x", "--x--\r\n", 400, "the form as it has no files"],
     [JSON_TYPE, '{"pixels": [0,0,"0",0,0,0]}', 400, "pixel 2 must be a number: current type is string"],
     [JSON_TYPE, '{"pixels": [256,0,0,0,0,0]}', 400, "in 0..255: current value is 256"],
     [JSON_TYPE, '{"pixels": [-0.1,0,0,0,0,0]}', 400, "in 0..255: current value is -0.1"],
     [JSON_TYPE, '{"pixels": [1e999,0,0,0,0,0]}', 400, "in 0..255: current value is Infinity"],
     [
       JSON_TYPE,
-      JSON.stringify({ images: Array(maxBatch + 1).fill([0, 0, 0, 0, 0, 0]) }),
+      JSON.stringify({ images: Array(MAX_IMAGES + 1).fill([0, 0, 0, 0, 0, 0]) }),
       413,
       "current number is 257",
     ],
-    [JSON_TYPE, "[".repeat(maxBodyBytes), 400, "Cannot read the JSON"],
+    [JSON_TYPE, "[".repeat(MAX_BODY_BYTES), 400, "Cannot read the JSON"],
     [JSON_TYPE, `{"pixels":${"[".repeat(1e6)}${"]".repeat(1e6)}}`, 400, "Cannot read"],
     ["image/png", "", 400, "the body is empty"],
     ["image/png", "GIF89a", 400, "PNG signature"],
@@ -196,12 +213,12 @@ Deno.test("POST /v1/classify says what is wrong with a body", async () => {
       "image/png",
       pngFile(["IHDR", wide], ["IEND", new Uint8Array()]),
       413,
-      `at most ${maxPixels} pixels: current size is 2097153x1`,
+      `at most ${MAX_PIXELS} pixels: current size is 2097153x1`,
     ],
     [undefined, new Uint8Array(6), 415, "application/octet-stream, application/json, image/png"],
     ["", new Uint8Array(6), 415, "application/octet-stream, application/json, image/png"],
-    ["image/jpeg", new Uint8Array(6), 415, "application/octet-stream, application/json, image/png"],
-    ["multipart/form-data; boundary=x", new Uint8Array(6), 415, "content-type must be one of"],
+    ["image/gif", new Uint8Array(6), 415, "application/octet-stream, application/json, image/png"],
+    ["multipart/mixed; boundary=x", new Uint8Array(6), 415, "content-type must be one of"],
   ];
   for (const [type, body, status, detail] of cases) {
     await assertProblem(await post(type, body), status, detail);
@@ -210,7 +227,7 @@ Deno.test("POST /v1/classify says what is wrong with a body", async () => {
 
 Deno.test("POST /v1/classify tells which media types it reads", async () => {
   const response = await post("text/plain", "x");
-  assertEquals(response.headers.get("accept-post"), "application/octet-stream, application/json, image/png");
+  assertEquals(response.headers.get("accept-post"), MEDIA_TYPES.join(", "));
   await assertProblem(response, 415, "content-type");
 });
 
@@ -234,9 +251,9 @@ Deno.test("POST /v1/classify stops reading a body that does not end", async () =
       cancelled = true;
     },
   });
-  await assertProblem(await post(BYTES, body), 413, `at most ${maxBodyBytes} bytes`);
+  await assertProblem(await post(BYTES, body), 413, `at most ${MAX_BODY_BYTES} bytes`);
   assert(cancelled);
-  assert(sent < 2 * maxBodyBytes, `${sent} bytes were read`);
+  assert(sent < 2 * MAX_BODY_BYTES, `${sent} bytes were read`);
 });
 
 Deno.test("POST /v1/classify answers a body that breaks off with 400", async () => {
@@ -260,7 +277,7 @@ Deno.test("No body, content-type or query makes an error of the server's own", a
   );
   const body = fc.oneof(fc.uint8Array({ maxLength: 40 }), json, fc.string());
   const type = fc.oneof(
-    fc.constantFrom(BYTES, JSON_TYPE, "image/png"),
+    fc.constantFrom(...MEDIA_TYPES, "multipart/form-data; boundary=x"),
     fc.stringMatching(/^[!-~]{0,20}$/),
   );
   const query = fc.oneof(
@@ -289,7 +306,7 @@ Deno.test("No body, content-type or query makes an error of the server's own", a
 
 Deno.test("No path or method makes an error of the server's own", async () => {
   const path = fc.oneof(
-    fc.constantFrom("/", "/healthz", "/v1/model", "/v1/classify"),
+    fc.constantFrom(...app.routes.map(({ path }) => path)),
     fc.webPath(),
     fc.stringMatching(/^\/[!-~]{0,30}$/),
   );
@@ -311,9 +328,14 @@ Deno.test("No path or method makes an error of the server's own", async () => {
       const text = await response.text();
       assert(response.status < 500, `${method} ${path} ${response.status}`);
       if (response.status < 400) return;
-      assertEquals(response.headers.get("content-type"), "application/problem+json");
+      const isPlain = /^\/(v2|models)(\/|$)/.test(new URL(`http://localhost${path}`).pathname);
+      const type = isPlain ? "application/json" : "application/problem+json";
+      assertEquals(response.headers.get("content-type"), type);
       assert((response.status === 405) === response.headers.has("allow"));
-      if (method !== "HEAD") assertEquals(JSON.parse(text).status, response.status);
+      if (method === "HEAD") return;
+      const problem = JSON.parse(text);
+      if (isPlain) assertEquals(Object.keys(problem), ["error"]);
+      else assertEquals(problem.status, response.status);
     }),
     { numRuns: 500 },
   );
@@ -338,8 +360,9 @@ Deno.test("HEAD works wherever GET does, without a body", async () => {
     const [get, head] = [await app.request(path), await app.request(path, { method: "HEAD" })];
     assertEquals(head.status, 200);
     assertEquals(await head.text(), "");
-    const names = ({ headers }: Response): string[] => [...headers.keys()];
-    assertEquals(names(head), names(get));
+    // Each request has its own id.
+    for (const { headers } of [get, head]) headers.delete("x-request-id");
+    assertEquals([...head.headers], [...get.headers]);
     await get.body?.cancel();
   }
 });
@@ -359,8 +382,8 @@ Deno.test("GET /v1/model says what the model's file says", async () => {
       backend: "cpu",
       code_version: "0.0.0",
     },
-    accepts: ["application/octet-stream", "application/json", "image/png"],
-    limits: { body_bytes: maxBodyBytes, images: maxBatch, pixels: maxPixels },
+    accepts: MEDIA_TYPES,
+    limits: { body_bytes: MAX_BODY_BYTES, images: MAX_IMAGES, pixels: MAX_PIXELS },
   });
 });
 

@@ -1,55 +1,92 @@
 /**
- * Images as JSON: `{"pixels": [0, 255, …]}` is one image, `{"images": [[0, 255, …], …]}` are several. Pixels
- * are numbers in 0..255, and fractions are kept: who has averaged or resampled images need not round them.
+ * Images as JSON: `{"pixels": [0, 255, …]}` or `{"image": …}` is one, `{"images": [ … ]}` are several. An image is
+ * an array of numbers in 0..255, or a picture as base64 or a data URI. Fractions of numbers are kept: who has
+ * averaged or resampled images need not round them.
  *
  * @module
  */
+import { type Batch, limitImages, readBatch } from "./batch.ts";
+import { fromBase64, type ReadPicture } from "./picture.ts";
 
 const DECODER = new TextDecoder("utf-8", { fatal: true });
+
+export interface JsonOptions {
+  /** How many numbers an image has. */
+  imageSize: number;
+  /** The most images there may be. */
+  maxBatch: number;
+  readPicture: ReadPicture;
+}
 
 /**
  * Reads images out of JSON.
  *
  * @param bytes UTF-8
- * @param imageSize how many numbers an image has
- * @returns `[N, imageSize]` in 0..1
  * @throws {SyntaxError} if the bytes are no JSON
- * @throws {TypeError} if the JSON has another shape
- * @throws {RangeError} if a pixel is not in 0..255
+ * @throws {TypeError} if the JSON has another shape, or no images
+ * @throws {TooManyImagesError} if there are more than `maxBatch`
  */
-export function decodeJson(bytes: Uint8Array, imageSize: number): Float32Array {
-  const images = imagesOf(parse(bytes));
+export async function decodeJson(bytes: Uint8Array, options: JsonOptions): Promise<Batch> {
+  const { imageSize, maxBatch, readPicture } = options;
+  const images = imagesOf(parseJson(bytes));
   if (images.length === 0) throw new TypeError("Cannot read the images as there are none");
-  const pixels = new Float32Array(images.length * imageSize);
-  for (const [n, image] of images.entries()) {
-    if (!Array.isArray(image)) {
-      throw new TypeError(`Cannot read image ${n} as it must be ${ofPixels(imageSize)}`);
-    }
-    if (image.length !== imageSize) {
-      throw new TypeError(
-        `Cannot read image ${n} as it must be ${ofPixels(imageSize)}: current length is ${image.length}`,
-      );
-    }
-    for (let i = 0; i < imageSize; i++) {
-      const value: unknown = image[i];
-      if (typeof value !== "number") {
-        throw new TypeError(
-          `Cannot read image ${n} as pixel ${i} must be a number: current type is ${typeOf(value)}`,
-        );
-      }
-      // JSON has no NaN, but 1e999 is Infinity.
-      if (value < 0 || value > 255) {
-        throw new RangeError(
-          `Cannot read image ${n} as pixel ${i} must be in 0..255: current value is ${value}`,
-        );
-      }
-      pixels[n * imageSize + i] = value / 255;
-    }
-  }
-  return pixels;
+  limitImages(images.length, maxBatch);
+  return await readBatch(images.length, imageSize, (n, target) => {
+    const image = images[n];
+    if (typeof image === "string") return readPicture(fromBase64(image), target);
+    return readPixels(image, n, target);
+  });
 }
 
-function parse(bytes: Uint8Array): unknown {
+/** Reads an array of numbers into `[imageSize]` in 0..1. */
+function readPixels(image: unknown, n: number, target: Float32Array): void {
+  const imageSize = target.length;
+  if (!Array.isArray(image)) {
+    throw new TypeError(
+      `Cannot read image ${n} as it must be ${ofPixels(imageSize)} or a picture as base64: ` +
+        `current type is ${typeOf(image)}`,
+    );
+  }
+  if (image.length !== imageSize) {
+    throw new TypeError(
+      `Cannot read image ${n} as it must be ${ofPixels(imageSize)}: current length is ${image.length}`,
+    );
+  }
+  for (let i = 0; i < imageSize; i++) {
+    const value: unknown = image[i];
+    if (typeof value !== "number") {
+      throw new TypeError(
+        `Cannot read image ${n} as pixel ${i} must be a number: current type is ${typeOf(value)}`,
+      );
+    }
+    // JSON has no NaN, but 1e999 is Infinity.
+    if (value < 0 || value > 255) {
+      throw new RangeError(
+        `Cannot read image ${n} as pixel ${i} must be in 0..255: current value is ${value}`,
+      );
+    }
+    target[i] = value / 255;
+  }
+}
+
+/**
+ * Arrays, objects and keys of a document: 256 images nested row by row have 8,000. In 4 MB there is room for
+ * millions, which take a second and 100 MB to parse.
+ */
+const MAX_PARTS = 65_536;
+
+/**
+ * Parses JSON.
+ *
+ * @throws {SyntaxError} if the bytes are no UTF-8, no JSON, or have too many arrays, objects and keys
+ */
+export function parseJson(bytes: Uint8Array): unknown {
+  let parts = 0;
+  // [ { :, those in strings too, of which honest documents have few.
+  for (const byte of bytes) if (byte === 0x5b || byte === 0x7b || byte === 0x3a) parts++;
+  if (parts > MAX_PARTS) {
+    throw new SyntaxError(`Cannot read the JSON as it has more than ${MAX_PARTS} arrays, objects and keys`);
+  }
   let text: string;
   try {
     text = DECODER.decode(bytes);
@@ -65,15 +102,18 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 function imagesOf(json: unknown): unknown[] {
-  const shape = 'Cannot read the JSON as it must be {"pixels": […]} or {"images": [[…], …]}';
+  const shape = 'Cannot read the JSON as it must be {"pixels": […]}, {"image": …} or {"images": […, …]}';
   if (typeOf(json) !== "object") throw new TypeError(`${shape}: current type is ${typeOf(json)}`);
-  const entries = Object.entries(json as Record<string, unknown>);
-  const [key, value] = entries[0] ?? [];
-  if (entries.length !== 1 || (key !== "pixels" && key !== "images")) {
-    throw new TypeError(`${shape} and have no other keys: current number of keys is ${entries.length}`);
+  const keys = Object.keys(json as object);
+  const [key] = keys;
+  if (keys.length !== 1 || (key !== "pixels" && key !== "image" && key !== "images")) {
+    throw new TypeError(`${shape} and have no other keys: current number of keys is ${keys.length}`);
   }
-  if (!Array.isArray(value)) throw new TypeError(`${shape}: current type of "${key}" is ${typeOf(value)}`);
-  return key === "pixels" ? [value] : value;
+  const value = (json as Record<string, unknown>)[key];
+  if (!Array.isArray(value) && !(key === "image" && typeof value === "string")) {
+    throw new TypeError(`${shape}: current type of "${key}" is ${typeOf(value)}`);
+  }
+  return key === "images" ? value as unknown[] : [value];
 }
 
 function ofPixels(imageSize: number): string {

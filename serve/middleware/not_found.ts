@@ -11,16 +11,25 @@ import { Problem } from "./problem.ts";
 // Hono's word for all methods; no route is registered for them.
 const MIDDLEWARE = "ALL";
 
-/** @param app has all its routes, under fixed paths, by the time of the first request */
+/** @param app has all its routes by the time of the first request */
 export function notFound(app: Hono<AppEnv>): NotFoundHandler<AppEnv> {
   return (c): Response => {
-    const methods = app.routes.filter(({ method, path }) => path === c.req.path && method !== MIDDLEWARE)
+    const { path } = c.req;
+    const methods = app.routes.filter((route) => route.method !== MIDDLEWARE && matches(route.path, path))
       .map(({ method }) => method);
     if (methods.length === 0) {
-      return new Problem(404, "There is nothing at this path; GET / tells what there is").toResponse();
+      return new Problem(404, "There is nothing at this path; GET / tells what there is").toResponse(path);
     }
     // Hono answers HEAD wherever there is GET.
     const allow = methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]).join(", ");
-    return new Problem(405, `This path answers ${allow}`, { allow }).toResponse();
+    return new Problem(405, `This path answers ${allow}`, { allow }).toResponse(path);
   };
+}
+
+/** @param pattern a route's path, with `:name` for any one segment */
+function matches(pattern: string, path: string): boolean {
+  const segments = path.split("/");
+  const wanted = pattern.split("/");
+  return wanted.length === segments.length &&
+    wanted.every((want, i) => want === segments[i] || (want.startsWith(":") && segments[i] !== ""));
 }

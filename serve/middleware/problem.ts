@@ -22,6 +22,9 @@ const STATUSES = {
   503: ["Service Unavailable", "unavailable"],
 } as const;
 
+/** Clients of the Open Inference Protocol and of Hugging Face look for `{"error": …}`. */
+const PLAIN = /^\/(v2|models)(\/|$)/;
+
 export type ProblemStatus = keyof typeof STATUSES;
 
 /** A failure that the client is told about. */
@@ -41,10 +44,20 @@ export class Problem extends Error {
     super(detail);
   }
 
-  /** The answer. Its type is `about:blank`: the status says what kind of problem it is. */
-  toResponse(): Response {
-    const { status, detail, headers } = this;
-    const body = JSON.stringify({ type: "about:blank", title: STATUSES[status][0], status, detail });
+  /** The status in words. */
+  get title(): string {
+    return STATUSES[this.status][0];
+  }
+
+  /**
+   * The answer. Its type is `about:blank`: the status says what kind of problem it is.
+   *
+   * @param path of the request: some protocols have a form of their own
+   */
+  toResponse(path = ""): Response {
+    const { status, title, detail, headers } = this;
+    if (PLAIN.test(path)) return Response.json({ error: detail }, { status, headers });
+    const body = JSON.stringify({ type: "about:blank", title, status, detail });
     return new Response(body, {
       status,
       headers: { ...headers, "content-type": "application/problem+json" },
@@ -64,9 +77,9 @@ export function reasonOf(status: number, error?: Error): string | undefined {
  * of it and `report` all.
  */
 export function problems(report: (error: unknown) => void): ErrorHandler {
-  return (error): Response => {
-    if (error instanceof Problem) return error.toResponse();
+  return (error, c): Response => {
+    if (error instanceof Problem) return error.toResponse(c.req.path);
     report(error);
-    return new Problem(500, "An error of the server's own, which has been logged").toResponse();
+    return new Problem(500, "An error of the server's own, which has been logged").toResponse(c.req.path);
   };
 }

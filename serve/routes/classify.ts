@@ -1,67 +1,92 @@
 /**
- * `POST /v1/classify?top_k=3`: images in, labels out.
+ * `POST /v1/classify?top_k=3&function_to_apply=softmax`: images in, labels out.
  *
- * | `content-type`             | body                                                                    |
- * | -------------------------- | ----------------------------------------------------------------------- |
- * | `application/octet-stream` | N images of channels × height × width bytes, row-major, 0..255            |
- * | `application/json`         | `{"pixels": […]}` or `{"images": [[…], …]}`, numbers in 0..255             |
- * | `image/png`                | one picture of any size, which is fitted into the model's input            |
+ * | `content-type`                          | body                                                       |
+ * | --------------------------------------- | ---------------------------------------------------------- |
+ * | `application/octet-stream`              | N images of channels × height × width bytes, 0..255          |
+ * | `application/json`                      | `{"pixels": […]}`, `{"image": …}` or `{"images": […, …]}`     |
+ * | `image/png`, `image/jpeg`, `image/webp` | one picture of any size, fitted into the model's input       |
+ * | `multipart/form-data`                   | one or more such pictures                                  |
+ *
+ * Of several images each answers or fails alone; where all fail, so does the request.
  *
  * @module
  */
 import type { Handler } from "hono";
-import { decodePng } from "../../shared/decode/png.ts";
-import { fitImage } from "../../shared/image.ts";
-import { type Classifier, scale } from "../../shared/inference/classifier.ts";
-import { type Config, DEFAULT_TOP_K } from "../config.ts";
+import { PICTURE_TYPES } from "../../shared/decode/picture.ts";
+import { type Classifier, scale, type ScoredLabel } from "../../shared/inference/classifier.ts";
+import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
+import { type Batch, limitImages } from "../decode/batch.ts";
 import { decodeJson } from "../decode/json.ts";
-import type { Engine } from "../engine.ts";
-import { readBody } from "../middleware/body.ts";
+import { decodeMultipart } from "../decode/multipart.ts";
 import { Problem } from "../middleware/problem.ts";
+import { answer, refusal, requestPictures, type Service } from "./answer.ts";
+import { type Options, rank, readOptions } from "./options.ts";
 
-/** Reads images out of a body: `[N, imageSize]` in 0..1. */
-type Format = (
+type Read = (
   body: Uint8Array<ArrayBuffer>,
   classifier: Classifier,
   config: Config,
-) => Float32Array | Promise<Float32Array>;
+  contentType: string,
+) => Batch | Promise<Batch>;
 
-const FORMATS = new Map<string, Format>([
+const FORMATS = new Map<string, Read>([
   ["application/octet-stream", readBytes],
   ["application/json", readJson],
-  ["image/png", readPng],
+  ...PICTURE_TYPES.map((type) => [type, readPicture] as const),
+  ["multipart/form-data", readMultipart],
 ]);
 
 /** The media types that are read. */
 export const MEDIA_TYPES: readonly string[] = [...FORMATS.keys()];
 
-export function classify(engine: Engine, config: Config): Handler<AppEnv> {
+interface Request extends Batch {
+  options: Options;
+}
+
+export function classify(service: Service): Handler<AppEnv> {
+  const { config } = service;
   return async (c): Promise<Response> => {
-    const format = formatOf(c.req.header("content-type"));
-    const body = await readBody(c.req.raw, config.maxBodyBytes);
-    if (body.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
-    return await engine.admit(async () => {
-      const classifier = engine.loaded ?? await engine.classifier();
-      const { name, version, labels } = classifier.description;
-      const k = topK(c.req.query("top_k"), Math.min(labels.length, config.maxTopK));
-      const timing = c.get("timing");
-      const start = performance.now();
-      const pixels = await format(body, classifier, config);
-      timing.decodeMs = performance.now() - start;
-      timing.images = pixels.length / classifier.imageSize;
-      const { scores, queueMs, inferMs } = await engine.run(pixels);
-      timing.queueMs = queueMs;
-      timing.inferMs = inferMs;
-      const predictions = classifier.top(scores.probabilities, k).map((top) => ({ ...top[0]!, top }));
-      return c.json({ model: { name, version }, predictions });
+    const contentType = c.req.header("content-type") ?? "";
+    const read = formatOf(contentType);
+    return await answer<Request>(c, service, {
+      async read(body, classifier): Promise<Request> {
+        const options = readOptions((name) => c.req.query(name), classifier, config);
+        const batch = await read(body, classifier, config, contentType);
+        const [first] = batch.failures.values();
+        if (first && batch.failures.size === batch.count) throw first;
+        return { ...batch, options };
+      },
+      write(scores, { count, failures, options }, classifier): Response {
+        const { name, version } = classifier.description;
+        const tops = rank(scores, options, classifier).values();
+        const predictions = Array.from({ length: count }, (_, i) => {
+          const failure = failures.get(i);
+          return failure ? describeFailure(failure) : describeTop(tops.next().value!);
+        });
+        return c.json({ model: { name, version }, predictions });
+      },
     });
   };
 }
 
-function formatOf(contentType: string | undefined): Format {
-  const mediaType = (contentType ?? "").split(";", 1)[0]!.trim().toLowerCase();
-  const format = FORMATS.get(mediaType);
+function describeTop(top: ScoredLabel[]): ScoredLabel & { top: ScoredLabel[] } {
+  return { ...top[0]!, top };
+}
+
+function describeFailure(error: Error): { error: { status: number; title: string; detail: string } } {
+  const { status, title, detail } = refusal(error);
+  return { error: { status, title, detail } };
+}
+
+/** A media type without its parameters. */
+export function mediaTypeOf(contentType: string): string {
+  return contentType.split(";", 1)[0]!.trim().toLowerCase();
+}
+
+function formatOf(contentType: string): Read {
+  const format = FORMATS.get(mediaTypeOf(contentType));
   if (format) return format;
   const accepted = MEDIA_TYPES.join(", ");
   throw new Problem(415, `Cannot classify as the content-type must be one of ${accepted}`, {
@@ -70,65 +95,44 @@ function formatOf(contentType: string | undefined): Format {
   });
 }
 
-function topK(value: string | undefined, classes: number): number {
-  if (value === undefined) return Math.min(DEFAULT_TOP_K, classes);
-  const k = /^[0-9]{1,9}$/.test(value) ? Number(value) : NaN;
-  if (k >= 1 && k <= classes) return k;
-  throw new Problem(
-    400,
-    `Cannot classify as top_k must be an integer in 1..${classes}: current value is ${
-      JSON.stringify(value.slice(0, 40))
-    }`,
-  );
-}
+const NONE: ReadonlyMap<number, Error> = new Map();
 
-function readBytes(body: Uint8Array, { imageSize }: Classifier, config: Config): Float32Array {
+function readBytes(body: Uint8Array, { imageSize }: Classifier, { maxBatch }: Config): Batch {
   if (body.length % imageSize !== 0) {
-    throw new Problem(
-      400,
+    throw new TypeError(
       `Cannot read the pixels as there must be a multiple of ${imageSize} bytes, one a pixel: ` +
         `current length is ${body.length}`,
     );
   }
-  limitImages(body.length / imageSize, config);
-  return scale(body);
+  const count = body.length / imageSize;
+  limitImages(count, maxBatch);
+  return { count, pixels: scale(body), failures: NONE };
 }
 
-function readJson(body: Uint8Array, { imageSize }: Classifier, config: Config): Float32Array {
-  let pixels: Float32Array;
-  try {
-    pixels = decodeJson(body, imageSize);
-  } catch (error) {
-    throw refusal(error, 400);
-  }
-  limitImages(pixels.length / imageSize, config);
-  return pixels;
+async function readJson(body: Uint8Array, classifier: Classifier, config: Config): Promise<Batch> {
+  const { imageSize } = classifier;
+  const readPicture = requestPictures(classifier, config);
+  return await decodeJson(body, { imageSize, maxBatch: config.maxBatch, readPicture });
 }
 
-function limitImages(count: number, { maxBatch }: Config): void {
-  if (count <= maxBatch) return;
-  throw new Problem(
-    413,
-    `Cannot classify as there must be at most ${maxBatch} images: current number is ${count}`,
-  );
-}
-
-async function readPng(
+async function readPicture(
   body: Uint8Array<ArrayBuffer>,
-  { description }: Classifier,
-  { maxPixels }: Config,
-): Promise<Float32Array> {
-  const { channels, width, height } = description.input;
-  if (channels !== 1) throw new Problem(415, "Cannot read PNG as the model does not take grey images");
-  const image = await decodePng(body, { maxPixels }).catch((error) => {
-    throw refusal(error, 413);
-  });
-  return scale(fitImage(image, { width, height }));
+  classifier: Classifier,
+  config: Config,
+  contentType: string,
+): Promise<Batch> {
+  const pixels = new Float32Array(classifier.imageSize);
+  await requestPictures(classifier, config)(body, pixels, mediaTypeOf(contentType));
+  return { count: 1, pixels, failures: NONE };
 }
 
-/** The decoders' errors say what is wrong with the body; all others are bugs and pass through. */
-function refusal(error: unknown, range: 400 | 413): unknown {
-  if (error instanceof RangeError) return new Problem(range, error.message);
-  if (error instanceof SyntaxError || error instanceof TypeError) return new Problem(400, error.message);
-  return error;
+async function readMultipart(
+  body: Uint8Array<ArrayBuffer>,
+  classifier: Classifier,
+  config: Config,
+  contentType: string,
+): Promise<Batch> {
+  const { imageSize } = classifier;
+  const readPicture = requestPictures(classifier, config);
+  return await decodeMultipart(body, contentType, { imageSize, maxBatch: config.maxBatch, readPicture });
 }

@@ -10,6 +10,7 @@ import type { ModelDescription } from "../../shared/contract.ts";
 import type { Classifier } from "../../shared/inference/classifier.ts";
 import { type Config, DEFAULT_TOP_K } from "../config.ts";
 import { Problem } from "../middleware/problem.ts";
+import { policyFor } from "./policy.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: light-dark(#1c1b19, #eceae5); --soft: light-dark(#6b6861, #a19d94);
@@ -36,7 +37,7 @@ ul { padding-left: 1.2rem; }
 `;
 
 export function home(classifier: () => Promise<Classifier>, config: Config): Handler {
-  const policy = contentSecurityPolicy();
+  const policy = policyFor(STYLE);
   return async (c): Promise<Response> => {
     // The host comes from the client, who may send anything.
     const url = URL.parse(c.req.url);
@@ -48,18 +49,6 @@ export function home(classifier: () => Promise<Classifier>, config: Config): Han
         "content-security-policy": await policy(),
       },
     });
-  };
-}
-
-/** Allows this one style sheet, by its hash, and nothing else. */
-function contentSecurityPolicy(): () => Promise<string> {
-  let policy: string | undefined;
-  return async () => {
-    if (policy) return policy;
-    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(STYLE));
-    policy = `default-src 'none'; style-src 'sha256-${new Uint8Array(digest).toBase64()}'; ` +
-      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    return policy;
   };
 }
 
@@ -99,12 +88,14 @@ ${accuracy}
 <h2>Labels</h2>
 <ol>${labels.map((label, i) => html`<li><span>${i}</span>${label}</li>`)}</ol>
 <h2>Classify</h2>
-<p>A picture as PNG, of any size, on a background of one colour:</p>
+<p>A picture as PNG, JPEG or WebP, of any size, on a background of one colour:</p>
 <pre><code>curl ${url} -H 'content-type: image/png' --data-binary @shoe.png</code></pre>
 <p>Raw bytes, row by row, ${size} an image, up to ${maxBatch} images:</p>
 <pre><code>head -c ${size} /dev/urandom |
   curl ${url} -H 'content-type: application/octet-stream' --data-binary @-</code></pre>
-<p>JSON, numbers in 0..255; or <code>{"images": [[…], …]}</code> for several:</p>
+<p>Several pictures as a form:</p>
+<pre><code>curl ${url} -F image=@shoe.png -F image=@bag.jpg</code></pre>
+<p>JSON, numbers in 0..255, or <code>{"image": "&lt;base64&gt;"}</code>, or <code>{"images": […, …]}</code>:</p>
 <pre><code>curl ${url} -H 'content-type: application/json' -d '{"pixels": [0, 0, 13, …]}'</code></pre>
 <p>The answer names the model and gives, for each image, the best label, its probability and the
 ${Math.min(DEFAULT_TOP_K, labels.length)} best classes; <code>?top_k=</code> asks for 1 to
@@ -112,6 +103,8 @@ ${Math.min(labels.length, maxTopK)}
 of them. Errors are <a href="https://www.rfc-editor.org/rfc/rfc9457">problem documents</a>.</p>
 <h2>Also here</h2>
 <ul>
+<li><a href="/docs"><code>GET /docs</code></a>: all of the API, with the Open Inference Protocol and Hugging
+Face's; <a href="/openapi.json"><code>/openapi.json</code></a> for machines</li>
 <li><a href="/v1/model"><code>GET /v1/model</code></a>: labels, accuracy and how the model was made</li>
 <li><a href="/healthz"><code>GET /healthz</code></a>: whether it can answer</li>
 </ul>

@@ -8,8 +8,7 @@ import { constants, deflateRawSync } from "node:zlib";
 import { readConfig } from "../../serve/config.ts";
 import { readIdx } from "../../train/dataset/idx.ts";
 import { encodePng, headerOf, pngFile } from "../png_encoder.ts";
-
-const { maxBodyBytes, maxBatch } = readConfig();
+import { PROTOCOLS } from "./protocols.ts";
 
 /** Sends a request to a path of the server under test. */
 export type Send = (path: string, init?: RequestInit) => Promise<Response>;
@@ -60,6 +59,7 @@ async function assertProblem(response: Response, status: number, detail: string)
   assertStringIncludes(JSON.parse(text).detail, detail);
 }
 
+const { maxBodyBytes: MAX_BODY_BYTES, maxBatch: MAX_IMAGES } = readConfig();
 const BYTES = "application/octet-stream";
 
 /** Name → request and what must come back. */
@@ -177,14 +177,14 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
     await assertProblem(await post(send, BYTES, new Uint8Array()), 400, "the body is empty");
     await assertProblem(await post(send, BYTES, box(0), "?top_k=11"), 400, "an integer in 1..10");
     await assertProblem(
-      await post(send, BYTES, new Uint8Array(784 * (maxBatch + 1))),
+      await post(send, BYTES, new Uint8Array(784 * (MAX_IMAGES + 1))),
       413,
       "at most 256 images",
     );
     await assertProblem(await post(send, "application/json", "{"), 400, "malformed");
     await assertProblem(await post(send, "application/json", '{"pixels":[1e999]}'), 400, "784 numbers");
     await assertProblem(await post(send, "image/png", box(0)), 400, "PNG signature");
-    await assertProblem(await post(send, "image/jpeg", box(0)), 415, "content-type must be one of");
+    await assertProblem(await post(send, "image/gif", box(0)), 415, "content-type must be one of");
   },
 
   "refuses a PNG that is a bomb": async (send) => {
@@ -222,13 +222,13 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
   },
 
   "refuses a body that is too large, whether it says so or not": async (send) => {
-    const size = maxBodyBytes + 1;
+    const size = MAX_BODY_BYTES + 1;
     await assertProblem(
       await post(send, BYTES, new Uint8Array(size)),
       413,
-      `at most ${maxBodyBytes} bytes`,
+      `at most ${MAX_BODY_BYTES} bytes`,
     );
-    await assertProblem(await post(send, BYTES, chunked(size)), 413, `at most ${maxBodyBytes} bytes`);
+    await assertProblem(await post(send, BYTES, chunked(size)), 413, `at most ${MAX_BODY_BYTES} bytes`);
   },
 
   "reads a body that comes in pieces": async (send) => {
@@ -238,7 +238,7 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
   },
 
   "answers other paths with 404 and other methods with 405": async (send) => {
-    await assertProblem(await send("/v2"), 404, "nothing at this path");
+    await assertProblem(await send("/v3"), 404, "nothing at this path");
     const response = await send("/v1/classify");
     assertEquals(response.headers.get("allow"), "POST");
     await assertProblem(response, 405, "POST");
@@ -278,7 +278,9 @@ export function realRequests(): typeof REQUESTS | string {
 /** Runs all requests as steps of a test. */
 export async function requestAll(t: Deno.TestContext, send: Send): Promise<void> {
   const real = realRequests();
-  for (const [name, request] of Object.entries(REQUESTS)) await t.step(name, () => request(send));
+  for (const [name, request] of Object.entries({ ...REQUESTS, ...PROTOCOLS })) {
+    await t.step(name, () => request(send));
+  }
   if (typeof real === "string") {
     // deno-lint-ignore no-console -- a skipped test says why
     console.log(`requests with real images are skipped: ${real}`);

@@ -1,0 +1,196 @@
+/**
+ * What requests and answers look like. Requests are validated with these schemas and the OpenAPI document is
+ * generated from them, so it cannot say anything else.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import { bulk, dictionary, list } from "./bounded.ts";
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
+const score = v.pipe(v.number(), v.description("Probability in 0..1; a logit with `function_to_apply=none`"));
+
+// The native protocol.
+
+const Pixels = v.pipe(
+  bulk({ type: "array", items: { type: "number", minimum: 0, maximum: 255 } }),
+  v.description("Channels × height × width numbers in 0..255, row-major"),
+);
+
+const Picture = v.pipe(
+  v.string(),
+  v.description("A PNG, JPEG or WebP as base64 or as a data URI"),
+);
+
+/** It is declared here and checked by `decodeJson()`; a test holds the two together. */
+export const ClassifyRequest = v.union([
+  v.strictObject({ pixels: Pixels }),
+  v.strictObject({ image: v.union([Picture, Pixels]) }),
+  v.strictObject({
+    images: v.pipe(
+      bulk({ type: "array", minItems: 1, items: { anyOf: [{ type: "string" }, { type: "array" }] } }),
+      v.description("Any mix of pictures and of arrays of numbers, as in `image`"),
+    ),
+  }),
+]);
+
+export const Model = v.strictObject({
+  name: v.string(),
+  version: v.pipe(v.string(), v.description("First 12 hexadecimal digits of the file's SHA-256")),
+});
+
+export const ScoredLabel = v.strictObject({ label: v.string(), class_index: count, score });
+
+export const Prediction = v.strictObject({
+  ...ScoredLabel.entries,
+  top: v.pipe(v.array(ScoredLabel), v.description("The best `top_k` classes, best first")),
+});
+
+export const Failure = v.strictObject({
+  error: v.strictObject({ status: v.number(), title: v.string(), detail: v.string() }),
+});
+
+export const ClassifyResponse = v.strictObject({
+  model: Model,
+  predictions: v.pipe(
+    v.array(v.union([Prediction, Failure])),
+    v.description("One for each image, in the request's order; an image that cannot be read has an `error`"),
+  ),
+});
+
+export const Problem = v.strictObject({
+  type: v.literal("about:blank"),
+  title: v.string(),
+  status: v.number(),
+  detail: v.string(),
+});
+
+const Score = v.strictObject({ images: count, accuracy: v.number(), loss: v.number() });
+
+export const ModelResponse = v.strictObject({
+  ...Model.entries,
+  labels: v.array(v.string()),
+  input: v.strictObject({ channels: positive, height: positive, width: positive }),
+  metrics: v.optional(v.strictObject({ validation: v.optional(Score), test: Score })),
+  provenance: v.object({
+    dataset: v.optional(v.strictObject({ name: v.string(), sha256: v.string() })),
+    recipe: v.optional(v.record(v.string(), v.unknown())),
+    seed: v.optional(v.number()),
+    backend: v.optional(v.string()),
+    code_version: v.optional(v.string()),
+  }),
+  accepts: v.array(v.string()),
+  limits: v.strictObject({ body_bytes: positive, images: positive, pixels: positive }),
+});
+
+export const Health = v.strictObject({ status: v.literal("ok") });
+
+// Hugging Face's image classification task.
+
+export const HuggingFaceRequest = v.object({
+  inputs: v.pipe(Picture, v.nonEmpty()),
+  parameters: v.optional(v.nullable(v.object({
+    top_k: v.optional(v.nullable(positive)),
+    function_to_apply: v.optional(v.nullable(v.picklist(["softmax", "none"]))),
+  }))),
+});
+
+export const HuggingFaceResponse = v.array(v.strictObject({ label: v.string(), score }));
+
+// The Open Inference Protocol.
+
+/** `{"error": …}`, as Hugging Face has it too. */
+export const PlainError = v.strictObject({ error: v.string() });
+
+const Parameters = dictionary(v.union([v.string(), v.number(), v.boolean()]), 64);
+
+const Tensor = v.strictObject({ name: v.string(), datatype: v.string(), shape: v.array(v.number()) });
+
+export const InferRequest = v.object({
+  id: v.optional(v.string()),
+  parameters: v.optional(Parameters),
+  inputs: list(
+    v.object({
+      name: v.string(),
+      shape: list(positive, 1, 8),
+      datatype: v.picklist(["FP32", "UINT8"]),
+      parameters: v.optional(Parameters),
+      data: v.optional(v.pipe(
+        bulk({ type: "array", items: { anyOf: [{ type: "number" }, { type: "array" }] } }),
+        v.description("Flat in row-major order, or nested as the shape says; absent if it is binary"),
+      )),
+    }),
+    1,
+    16,
+  ),
+  outputs: v.optional(list(v.object({ name: v.string(), parameters: v.optional(Parameters) }), 0, 16)),
+});
+
+export const InferResponse = v.strictObject({
+  model_name: v.string(),
+  model_version: v.string(),
+  id: v.optional(v.string()),
+  outputs: v.array(v.strictObject({
+    ...Tensor.entries,
+    datatype: v.picklist(["FP32", "BYTES"]),
+    parameters: v.optional(v.strictObject({ binary_data_size: count })),
+    data: v.optional(v.union([v.array(v.number()), v.array(v.string())])),
+  })),
+});
+
+export const ServerMetadata = v.strictObject({
+  name: v.string(),
+  version: v.string(),
+  extensions: v.array(v.string()),
+});
+
+export const ModelMetadata = v.strictObject({
+  name: v.string(),
+  versions: v.array(v.string()),
+  platform: v.string(),
+  inputs: v.array(Tensor),
+  outputs: v.array(Tensor),
+});
+
+export const ServerLive = v.strictObject({ live: v.boolean() });
+export const ServerReady = v.strictObject({ live: v.boolean(), ready: v.boolean() });
+export const ModelReady = v.strictObject({ name: v.string(), ready: v.boolean() });
+
+const ConfigTensor = v.object({ name: v.string(), data_type: v.string(), dims: v.array(v.number()) });
+
+export const ModelConfig = v.object({
+  name: v.string(),
+  platform: v.string(),
+  max_batch_size: positive,
+  input: v.array(ConfigTensor),
+  output: v.array(ConfigTensor),
+});
+
+const Duration = v.strictObject({ count, ns: count });
+
+export const Statistics = v.strictObject({
+  model_stats: v.array(v.strictObject({
+    name: v.string(),
+    version: v.string(),
+    last_inference: v.pipe(count, v.description("Milliseconds since 1970")),
+    inference_count: count,
+    execution_count: count,
+    inference_stats: v.strictObject({
+      success: Duration,
+      fail: Duration,
+      queue: Duration,
+      compute_input: Duration,
+      compute_infer: Duration,
+      compute_output: Duration,
+      cache_hit: Duration,
+      cache_miss: Duration,
+    }),
+    batch_stats: v.array(v.strictObject({
+      batch_size: count,
+      compute_input: Duration,
+      compute_infer: Duration,
+      compute_output: Duration,
+    })),
+  })),
+});

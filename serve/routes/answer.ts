@@ -1,0 +1,83 @@
+/**
+ * The way of every request that classifies, whatever protocol it speaks: the body's bytes become pixels, these
+ * scores, and these an answer; each step is timed.
+ *
+ * @module
+ */
+import type { Context } from "hono";
+import { PictureTooLargeError } from "../../shared/decode/limits.ts";
+import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
+import type { Config } from "../config.ts";
+import type { AppEnv } from "../context.ts";
+import { isRefusal, TooManyImagesError } from "../decode/batch.ts";
+import { pictureReader, type ReadPicture } from "../decode/picture.ts";
+import type { Engine } from "../engine.ts";
+import { readBody } from "../middleware/body.ts";
+import { Problem } from "../middleware/problem.ts";
+import type { Statistics } from "../statistics.ts";
+
+/** What the routes that classify share. */
+export interface Service {
+  engine: Engine;
+  config: Config;
+  statistics: Statistics;
+}
+
+/** How a protocol is spoken. */
+export interface Protocol<T extends { pixels: Float32Array }> {
+  /** Reads the request: `pixels` is `[N, imageSize]` in 0..1, and whatever else the answer needs. */
+  read(body: Uint8Array<ArrayBuffer>, classifier: Classifier): T | Promise<T>;
+  write(scores: Scores, request: T, classifier: Classifier): Response;
+}
+
+/** Answers a request. */
+export async function answer<T extends { pixels: Float32Array }>(
+  c: Context<AppEnv>,
+  { engine, config, statistics }: Service,
+  protocol: Protocol<T>,
+): Promise<Response> {
+  const body = await readBody(c.req.raw, config.maxBodyBytes);
+  if (body.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
+  return await engine.admit(async () => {
+    const classifier = engine.loaded ?? await engine.classifier();
+    const timing = c.get("timing");
+    const start = performance.now();
+    const request = await refusing(() => protocol.read(body, classifier));
+    timing.decodeMs = performance.now() - start;
+    const images = request.pixels.length / classifier.imageSize;
+    try {
+      const { scores, queueMs, inferMs } = await engine.run(request.pixels);
+      Object.assign(timing, { images, queueMs, inferMs });
+      const encoding = performance.now();
+      const response = protocol.write(scores, request, classifier);
+      statistics.countSuccess(images, { ...timing, encodeMs: performance.now() - encoding });
+      return response;
+    } catch (error) {
+      statistics.countFailure(performance.now() - start);
+      throw error;
+    }
+  });
+}
+
+/** Decoders' errors say what is wrong with the request, so the client is told. */
+async function refusing<T>(read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw isRefusal(error) ? refusal(error) : error;
+  }
+}
+
+/** A decoder's error as an answer. */
+export function refusal(error: Error): Problem {
+  const isTooLarge = error instanceof PictureTooLargeError || error instanceof TooManyImagesError;
+  return new Problem(isTooLarge ? 413 : 400, error.message);
+}
+
+/** As many pixels as this many pictures of the largest size may have together. */
+const LARGEST_PICTURES = 4;
+
+/** Reads the pictures of one request. */
+export function requestPictures({ description }: Classifier, { maxPixels }: Config): ReadPicture {
+  return pictureReader(description.input, { maxPixels, budget: { pixels: LARGEST_PICTURES * maxPixels } });
+}

@@ -1,0 +1,62 @@
+/**
+ * What a client may choose about an answer.
+ *
+ * @module
+ */
+import type { Classifier, ScoredLabel, Scores } from "../../shared/inference/classifier.ts";
+import { type Config, DEFAULT_TOP_K } from "../config.ts";
+import { Problem } from "../middleware/problem.ts";
+
+/** Names as on Hugging Face. */
+export interface Options {
+  /** How many classes, best first. */
+  topK: number;
+  /** Whether scores are probabilities or the model's raw logits. */
+  apply: "softmax" | "none";
+}
+
+/**
+ * Reads the query.
+ *
+ * @throws {Problem} 400 if a value makes no sense
+ */
+export function readOptions(
+  query: (name: string) => string | undefined,
+  classifier: Classifier,
+  config: Config,
+): Options {
+  return { topK: readTopK(query("top_k"), classifier, config), apply: readApply(query("function_to_apply")) };
+}
+
+function readTopK(value: string | undefined, classifier: Classifier, config: Config): number {
+  const classes = mostClasses(classifier, config);
+  if (value === undefined) return Math.min(DEFAULT_TOP_K, classes);
+  const k = /^[0-9]{1,9}$/.test(value) ? Number(value) : NaN;
+  if (k >= 1 && k <= classes) return k;
+  throw new Problem(
+    400,
+    `Cannot classify as top_k must be an integer in 1..${classes}: current value is ${quote(value)}`,
+  );
+}
+
+function readApply(value = "softmax"): Options["apply"] {
+  if (value === "softmax" || value === "none") return value;
+  throw new Problem(
+    400,
+    `Cannot classify as function_to_apply must be softmax or none: current value is ${quote(value)}`,
+  );
+}
+
+/** Classes that an answer may have. */
+export function mostClasses({ description }: Classifier, { maxTopK }: Config): number {
+  return Math.min(description.labels.length, maxTopK);
+}
+
+/** The best classes of each image. */
+export function rank(scores: Scores, { topK, apply }: Options, classifier: Classifier): ScoredLabel[][] {
+  return classifier.top(apply === "none" ? scores.logits : scores.probabilities, topK);
+}
+
+function quote(value: string): string {
+  return JSON.stringify(value.slice(0, 40));
+}
