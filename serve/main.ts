@@ -85,12 +85,12 @@ async function serve(config: Config): Promise<void> {
   const { fetch, drain } = drainable((request, info) =>
     app.fetch(request, onDeno(request, info, config.clientAddressHeader))
   );
-  announce(log, config);
   // Tried out before listening, so that the first request is as fast as the next. A model that fails its
   // checks does not end the process: it is alive, says why, is not ready, and tries again.
   const { ready } = await app.engine.ready();
-  if (ready) log("info", "ready", { ...nameOf(app.engine.loaded!.description), runtime: config.runtime });
   const server = listen(config, fetch);
+  announce(log, config);
+  if (ready) log("info", "ready", { ...nameOf(app.engine.loaded!.description), runtime: config.runtime });
   const stop = async (): Promise<void> => {
     // A second signal ends the process at once.
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, stop);

@@ -77,7 +77,8 @@ Deno.test("Engine.run() turns away what does not fit into its queue, and works o
   await small.run(images(0));
   const results = await Promise.allSettled(Array.from({ length: 8 }, () => small.run(images(1))));
   const refused = results.filter((result) => result.status === "rejected");
-  assertEquals(refused.length, 5);
+  // The first of them may be at work already, or still wait for company.
+  assert(refused.length === 4 || refused.length === 5, `${refused.length}`);
   for (const { reason } of refused) {
     assert(reason instanceof Problem);
     assertEquals([reason.status, reason.reason], [503, "queue_full"]);

@@ -125,7 +125,7 @@ Deno.test("POST /v1/classify reads pictures for grey and RGB models only", async
     });
   };
   assertEquals((await (await answer(3)).json()).predictions[0].label, "blue");
-  await assertProblem(await answer(2), 415, "the model takes neither grey nor RGB images");
+  await assertProblem(await answer(2), 400, "the model takes neither grey nor RGB images");
 });
 
 Deno.test("POST /v1/classify keeps fractions of JSON pixels", async () => {

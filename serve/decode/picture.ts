@@ -22,12 +22,12 @@ export type ReadPicture = (
  * @param input what the model takes
  * @param limits its budget is spent by each picture that is read
  * @returns a reader that throws a SyntaxError for a broken picture, a PictureTooLargeError for one that is too
- * large, and a TypeError if the model takes neither grey nor coloured images
+ * large, and a TypeError if the model takes neither grey nor RGB images
  */
 export function pictureReader(input: ImageShape, limits: PictureLimits): ReadPicture {
   return async (bytes, target, mediaType): Promise<void> => {
     if (input.channels !== 1 && input.channels !== 3) {
-      throw new TypeError("Cannot read the picture as the model takes neither grey nor coloured images");
+      throw new TypeError("Cannot read the picture as the model takes neither grey nor RGB images");
     }
     target.set(scale(fitImage(await decodePicture(bytes, limits, mediaType), input)));
   };

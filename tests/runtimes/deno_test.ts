@@ -46,7 +46,10 @@ Deno.test("serve/main.ts finishes the request that it is at when it is stopped",
   };
   while (await status() === 200) await new Promise((resolve) => setTimeout(resolve, 20));
   assertEquals(await status(), 503, "new requests are turned away");
-  assertMatch(await exchange(new Uint8Array(784)), /^HTTP\/1.1 200 .*"predictions":/s);
+  // Head and body may come apart.
+  let answer = await exchange(new Uint8Array(784));
+  while (!answer.includes("]}]}")) answer += await exchange(new Uint8Array());
+  assertMatch(answer, /^HTTP\/1.1 200 .*"predictions":/s);
   assertEquals((await stopped).code, 0);
 });
 
@@ -82,7 +85,9 @@ Deno.test("serve/main.ts says what is wrong and exits with 2", async () => {
     const [code, stdout, stderr] = await run(args, env);
     assertEquals(code, 2, stderr);
     assertEquals(stdout, "");
-    assertMatch(stderr, /^error: [^\n]+\n$/);
+    // Deno itself may tell that it waits for its lock on the packages.
+    const lines = stderr.split("\n").filter((line) => !line.includes("Blocking waiting for file lock"));
+    assertMatch(lines.join("\n"), /^error: [^\n]+\n$/);
     assertStringIncludes(stderr, message);
   }));
 });
