@@ -94,10 +94,16 @@ Deno.test("docs/own-images.md leads from a folder of pictures to answers with it
 
     const [, file] = /^MODEL=\.(\S+) deno task serve$/.exec(serve)!;
     const child = startTask("serve", ["--port", "0"], { MODEL: folder + file });
-    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    // The address is told on stderr, as stdout is the log.
+    const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
     try {
-      const { value } = await reader.read();
-      const [url] = /http:\S+?(?=\/\n)/.exec(value!)!;
+      let url: string | undefined, said = "";
+      while (!url) {
+        const { value, done } = await reader.read();
+        if (done) throw new Error(`the server ended: ${said}`);
+        said += value;
+        url = /http:\S+?(?=\/\s)/.exec(said)?.[0];
+      }
       const body = await Deno.readFile(`${folder}/shoe.png`);
       const response = await fetch(`${url}/v1/classify`, {
         method: "POST",
@@ -108,7 +114,7 @@ Deno.test("docs/own-images.md leads from a folder of pictures to answers with it
     } finally {
       child.kill("SIGTERM");
       await reader.cancel();
-      await child.stderr.cancel();
+      await child.stdout.cancel();
       await child.status;
     }
 

@@ -72,9 +72,22 @@ export const ModelResponse = v.strictObject({
   ...Model.entries,
   labels: v.array(v.string()),
   input: v.strictObject({ channels: positive, height: positive, width: positive }),
-  metrics: v.optional(v.strictObject({ validation: v.optional(Score), test: Score })),
+  metrics: v.optional(
+    v.strictObject({
+      validation: v.optional(Score),
+      test: Score,
+      calibration: v.optional(
+        v.strictObject({
+          temperature: v.number(),
+          ece: v.strictObject({ before: v.number(), after: v.number() }),
+        }),
+      ),
+    }),
+  ),
   provenance: v.object({
-    dataset: v.optional(v.strictObject({ name: v.string(), sha256: v.string() })),
+    dataset: v.optional(
+      v.strictObject({ name: v.string(), sha256: v.string(), splitSeed: v.optional(v.number()) }),
+    ),
     recipe: v.optional(v.record(v.string(), v.unknown())),
     seed: v.optional(v.number()),
     backend: v.optional(v.string()),

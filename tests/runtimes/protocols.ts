@@ -268,7 +268,10 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     const [wanted] = await truth(send, 0);
     const [found] = await classify(send, "application/octet-stream", box(0), "&function_to_apply=none");
     assertEquals(found!.top.map(({ label }) => label), wanted!.top.map(({ label }) => label));
-    const exponents = found!.top.map(({ score }) => Math.exp(score));
+    // Probabilities are calibrated: softmax of the logits over a temperature.
+    const { metrics } = await (await send("/v1/model")).json();
+    const temperature = metrics.calibration?.temperature ?? 1;
+    const exponents = found!.top.map(({ score }) => Math.exp(score / temperature));
     const sum = exponents.reduce((a, b) => a + b);
     for (const [i, { score }] of wanted!.top.entries()) assertAlmostEquals(exponents[i]! / sum, score, 1e-5);
     const response = await send("/v1/classify?function_to_apply=sigmoid", {
