@@ -421,7 +421,9 @@ Deno.test("removeGemm() puts TensorFlow.js's kernels back", async () => {
   removeGemm();
   assert(tf.getKernel("_FusedMatMul", "wasm") === stock);
   const optimizer = new HeapSgd(1);
-  assertThrows(() => optimizer.applyGradients({}), Error, "useGemm()");
+  const weights = tf.variable(tf.zeros([1]));
+  assertThrows(() => optimizer.applyGradients({ [weights.name]: weights }), Error, "useGemm()");
+  tf.dispose(weights);
   optimizer.dispose();
 });
 

@@ -81,7 +81,13 @@ Deno.test("a linear model does clearly worse on the silhouettes than one with hi
   const backend = await useBackend("wasm");
   const dataset = await loadDataset("silhouettes");
   const accuracy = async (hidden: number[]): Promise<number> => {
-    const recipe = { ...RECIPES.default, hidden, epochs: 6, dropout: 0, flip: false, validation: 0 };
+    const recipe = {
+      ...RECIPES.quickstart,
+      hidden,
+      epochs: 6,
+      optimizer: "adamw",
+      learningRate: 1e-3,
+    } as const;
     const model = createModel(dataset, recipe, 0);
     await fit(model, dataset, { recipe, seed: 0, backend });
     const result = await score(model, dataset.test, dataset);
@@ -128,7 +134,8 @@ Deno.test("Ctrl-C leaves the last good model as it was", async () => {
     assertEquals(code, 130, stderr);
     assertStringIncludes(stderr, "Stopped");
     assertEquals(await Deno.readFile(file), before);
-    assertEquals(await filesIn(`${out}/silhouettes`), WRITTEN);
+    assertEquals(await filesIn(`${out}/silhouettes`), [...WRITTEN, "checkpoint.safetensors"].sort());
+    assertMatch(stderr, /Kept: what was learnt in \d+ of 10000 epochs\. --resume goes on from there/);
   });
 });
 
@@ -176,7 +183,7 @@ Deno.test("deno task train says where it cannot write", async () => {
 
 Deno.test("a wrong option is named, with its value and what is accepted, and exits with 2", async (t) => {
   const cases: [string, string[], RegExp][] = [
-    ["train", ["--epoch", "3"], /Unknown option "--epoch": accepted are --recipe, --dataset/],
+    ["train", ["--epoch", "3"], /Unknown option "--epoch": accepted are --dataset, --image-size/],
     ["train", ["-x"], /Unknown option "-x"/],
     ["train", ["--epochs", "0"], /--epochs must be a whole number from 1 to 10000: current value is "0"/],
     ["train", ["--epochs", "many"], /--epochs must be a whole number .* current value is "many"/],
@@ -184,11 +191,23 @@ Deno.test("a wrong option is named, with its value and what is accepted, and exi
     ["train", ["--batch-size=1.5"], /--batch-size must be a whole number/],
     ["train", ["--learning-rate", "-1"], /--learning-rate must be a number from .* current value is "-1"/],
     ["train", ["--learning-rate", "NaN"], /--learning-rate must be/],
-    ["train", ["--optimizer", "lion"], /--optimizer must be one of sgd, adamw: current value is "lion"/],
+    [
+      "train",
+      ["--optimizer", "lion"],
+      /--optimizer must be one of sgd, momentum, adam, adamw: current value is "lion"/,
+    ],
     ["train", ["--backend", "cuda"], /--backend must be one of auto, webgpu, wasm, cpu/],
     ["train", ["--recipe", "best"], /--recipe must be one of default, quickstart/],
     ["train", ["--dataset", "mnist"], /--dataset must be one of fashion-mnist, silhouettes/],
     ["train", ["--hidden", "512,"], /--hidden must be one to eight whole numbers/],
+    ["train", ["--schedule", "linear"], /--schedule must be one of constant, step, cosine/],
+    ["train", ["--mixup", "2"], /--mixup must be a number from 0 to 1/],
+    ["train", ["--flip", "maybe"], /--flip must be one of yes, no/],
+    [
+      "train",
+      ["--resume", "--restart", "--dataset", "silhouettes"],
+      /--resume must be given without --restart/,
+    ],
     ["train", ["--dropout", "1"], /--dropout must be a number from 0 to 0.95/],
     ["train", ["--seed", "1e99"], /--seed must be a whole number/],
     ["train", ["--quiet=yes"], /--quiet must be given without a value: current value is "yes"/],

@@ -181,7 +181,7 @@ export async function runCommand<O extends Options>(
   } catch (error) {
     clearProgress();
     if (stop.signal.aborted) {
-      note("Stopped. Nothing was written, and what was there before is as it was");
+      note("Stopped. What was there before is as it was");
       Deno.exit(130);
     }
     const { message, stack } = error instanceof Error ? error : new Error(String(error));

@@ -6,11 +6,14 @@
 import * as tf from "@tensorflow/tfjs";
 import { Random } from "../shared/random.ts";
 import type { Backend } from "./backend.ts";
-import { batches, dropoutMasks, range } from "./batches.ts";
+import { batches, type BatchOptions, dropoutMasks, range } from "./batches.ts";
+import { stratify } from "./dataset/stratify.ts";
 import type { Dataset, Split } from "./dataset/mod.ts";
-import { HeapAdamW, HeapSgd } from "./gemm/optimizers.ts";
-import type { LinearWeights, Mlp } from "./mlp.ts";
+import type { Mlp } from "./mlp.ts";
+import { clipGradients, createOptimizer } from "./optimizer.ts";
 import { learningRateAt, type Recipe } from "./recipe.ts";
+import { type Numbers, readNumbers, writeNumbers } from "./numbers.ts";
+import { WeightAverage } from "./weight_average.ts";
 
 /** What the loop tells while it runs. */
 export interface FitEvents {
@@ -18,8 +21,8 @@ export interface FitEvents {
   onStep?(
     step: { epoch: number; step: number; images: number; total: number; loss: tf.Scalar },
   ): Promise<void>;
-  /** After every epoch. */
-  onEpoch?(summary: EpochSummary): Promise<void>;
+  /** After every epoch. `save` reads from the device all that a new process needs to go on. */
+  onEpoch?(summary: EpochSummary, save: () => Promise<FitState>): Promise<void>;
 }
 
 /** One epoch in numbers. */
@@ -49,94 +52,190 @@ export interface FitResult {
   epochs: EpochSummary[];
   /** The epoch whose weights the model now has, from 1 up. */
   bestEpoch: number;
+  /** Wall time of the training, without interruptions. */
+  seconds: number;
+}
+
+/** Where a run stands after an epoch. The generators need no place in it, as each epoch begins its own. */
+export interface FitState {
+  epochs: EpochSummary[];
+  /** The epoch that was best on the held-out images; absent if none are held out. */
+  bestEpoch?: number;
+  /** Steps of the optimizer so far. */
+  steps: number;
+  /** Wall time so far. */
+  seconds: number;
+  /** By name: the weights, `memory/…/0` of the optimizer, `average/…`, and `best/…`. */
+  numbers: Numbers;
 }
 
 export interface FitOptions extends FitEvents {
   recipe: Recipe;
   seed: number;
   backend: Backend;
+  /** Goes on after this, given the same data, recipe, seed and backend, to the same numbers, bit for bit. */
+  from?: FitState;
   /** Stops the run between two steps. */
   signal?: AbortSignal;
   /** Ends every epoch after this many steps: for trying things out. */
   maxSteps?: number;
 }
 
+/** Which of an epoch's generators: one each, so that switching one off leaves the others as they were. */
+const ORDER = 2, AUGMENTATION = 3, DROPOUT = 4;
+
+/** How often the losses are read, to see whether they are still sane: reading waits for the device. */
+const CHECK_STEPS = 50;
+
+/** Guessing costs ln(classes), below 7 for a thousand classes. */
+const EXPLODED = 1000;
+
 /**
  * Trains a model in place. It ends with the weights of the epoch that was best on the held-out images, or
  * with the last ones if none are held out.
  *
  * @throws {DOMException} `AbortError` if the signal asked to stop
- * @throws {RangeError} if the loss is no longer a number
+ * @throws {RangeError} if the loss is no longer a number, or enormous
  */
 export async function fit(model: Mlp, dataset: Dataset, options: FitOptions): Promise<FitResult> {
-  const { recipe, seed, backend, signal, maxSteps = Infinity } = options;
+  const { recipe, seed, backend, from, signal, maxSteps = Infinity } = options;
   const { train, held } = splitTraining(dataset, recipe.validation, seed);
-  // A stream each, so that switching one of them off leaves the others' numbers as they were.
-  const order = new Random(seed, 2), flips = new Random(seed, 3), drops = new Random(seed, 4);
-  const batchOptions = {
-    batchSize: recipe.batchSize,
-    classes: dataset.labels.length,
-    width: dataset.width,
-    ...(recipe.flip && { flip: flips }),
-  };
-  const { optimizer, decays } = createOptimizer(model, recipe, backend);
   const stepsPerEpoch = Math.min(Math.ceil(train.length / recipe.batchSize), maxSteps);
-  const totalSteps = stepsPerEpoch * recipe.epochs;
+  const { optimizer, decay } = createOptimizer(recipe, backend, model);
+  const average = recipe.ema > 0 ? new WeightAverage(model.variables, recipe.ema) : undefined;
+  /** What a checkpoint holds, under the names that it has there. */
+  const variables = (): Map<string, tf.Variable> => {
+    const all = new Map<string, tf.Variable>();
+    for (const [name, variable] of model.variables) {
+      all.set(name, variable);
+      optimizer.memoryOf(variable).forEach((memory, i) => all.set(`memory/${name}/${i}`, memory));
+      if (average) all.set(`average/${name}`, average.averages.get(name)!);
+    }
+    return all;
+  };
 
-  const epochs: EpochSummary[] = [];
-  let best: { accuracy: number; epoch: number; weights: LinearWeights[] } | undefined;
+  const begun = performance.now() - (from?.seconds ?? 0) * 1000;
+  const elapsed = (): number => (performance.now() - begun) / 1000;
+  const epochs = [...from?.epochs ?? []];
+  let steps = from?.steps ?? 0;
+  let best: { epoch: number; accuracy: number; weights: Numbers } | undefined;
   try {
-    for (let epoch = 1; epoch <= recipe.epochs; epoch++) {
-      if (recipe.shuffle) order.shuffle(train);
+    if (from) {
+      writeNumbers(variables(), from.numbers);
+      optimizer.resume(steps);
+      if (from.bestEpoch !== undefined) {
+        best = {
+          epoch: from.bestEpoch,
+          accuracy: epochs[from.bestEpoch - 1]!.validation!.accuracy,
+          weights: new Map(
+            Array.from(model.variables.keys(), (name) => [name, from.numbers.get(`best/${name}`)!]),
+          ),
+        };
+      }
+    }
+    while (epochs.length < recipe.epochs && !isStale(epochs.length, best?.epoch, recipe)) {
+      const epoch = epochs.length + 1;
+      const random = (use: number): Random => new Random(seed, epoch * 8 + use);
+      const order = train.slice();
+      if (recipe.shuffle) random(ORDER).shuffle(order);
+      const drops = random(DROPOUT);
+      const batchOptions: BatchOptions = {
+        batchSize: recipe.batchSize,
+        classes: dataset.labels.length,
+        width: dataset.width,
+        height: dataset.height,
+        augmentation: { ...recipe, random: random(AUGMENTATION) },
+      };
+
       const started = performance.now();
-      const losses: tf.Scalar[] = [];
+      const losses: number[] = [];
+      let unread: tf.Scalar[] = [];
       let step = 0, images = 0, learningRate = recipe.learningRate;
-      for (const batch of batches(dataset.train, train, batchOptions)) {
+      for (const batch of batches(dataset.train, order, batchOptions)) {
         signal?.throwIfAborted();
         const masks = dropoutMasks(batch.count, recipe.hidden, recipe.dropout, drops);
-        learningRate = learningRateAt(recipe, ((epoch - 1) * stepsPerEpoch + step) / totalSteps);
-        setLearningRate(optimizer, learningRate);
+        learningRate = optimizer.learningRate = learningRateAt(recipe, steps, stepsPerEpoch);
 
         const { value: loss, grads } = optimizer.computeGradients(() => {
           const logits = model.logits(batch.images, masks);
           return tf.losses.softmaxCrossEntropy(batch.targets, logits).asScalar();
         });
-        if (recipe.weightDecay > 0 && !decays) decay(model, 1 - learningRate * recipe.weightDecay);
+        const gradients = recipe.clip > 0 ? clipGradients(grads, recipe.clip) : grads;
+        decay(learningRate);
         // The types ask for variables, but TensorFlow.js's own `minimize` hands it gradients too.
-        optimizer.applyGradients(grads as Record<string, tf.Variable>);
+        optimizer.applyGradients(gradients as Record<string, tf.Variable>);
+        steps++;
+        average?.update(steps);
 
-        tf.dispose([batch.images, batch.targets, ...masks, ...Object.values(grads)]);
-        losses.push(loss);
+        tf.dispose([batch.images, batch.targets, ...masks, ...Object.values(gradients)]);
+        unread.push(loss);
         images += batch.count;
         step++;
         await options.onStep?.({ epoch, step, images, total: train.length, loss });
+        if (unread.length === CHECK_STEPS || step === stepsPerEpoch) {
+          losses.push(...await readLosses(unread));
+          unread = [];
+          backend.check();
+          checkLosses(losses, epoch, recipe);
+        }
         if (step === stepsPerEpoch) break;
       }
-      const trainLoss = await meanAndDispose(losses);
-      backend.check();
-      if (!Number.isFinite(trainLoss)) {
-        throw new RangeError(
-          `Cannot go on with training as the loss of epoch ${epoch} must be finite: current value is ` +
-            `${trainLoss}. A smaller --learning-rate may help (it is ${recipe.learningRate})`,
-        );
-      }
+      const trainLoss = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
       const imagesPerSecond = images / (performance.now() - started) * 1000;
       const summary: EpochSummary = { epoch, trainLoss, learningRate, imagesPerSecond };
-      if (held.length > 0) {
+      const look = async (): Promise<void> => {
+        if (held.length === 0) return;
         summary.validation = await score(model, dataset.train, dataset, held);
-        backend.check();
-        if (!best || summary.validation.accuracy > best.accuracy) {
-          best = { accuracy: summary.validation.accuracy, epoch, weights: await model.weights() };
+        const { accuracy } = summary.validation;
+        if (!best || accuracy > best.accuracy) {
+          best = { epoch, accuracy, weights: await readNumbers(model.variables) };
         }
-      }
+      };
+      await (average ? average.during(look) : look());
+      backend.check();
       epochs.push(summary);
-      await options.onEpoch?.(summary);
+      await options.onEpoch?.(summary, async () => {
+        const numbers = await readNumbers(variables());
+        best?.weights.forEach((weights, name) => numbers.set(`best/${name}`, weights));
+        backend.check();
+        return {
+          epochs: [...epochs],
+          steps,
+          seconds: elapsed(),
+          numbers,
+          ...(best && { bestEpoch: best.epoch }),
+        };
+      });
     }
+    if (best) writeNumbers(model.variables, best.weights);
+    else if (average) writeNumbers(model.variables, await readNumbers(average.averages));
   } finally {
     optimizer.dispose();
+    average?.dispose();
   }
-  if (best) model.load(best.weights);
-  return { epochs, bestEpoch: best?.epoch ?? recipe.epochs };
+  return { epochs, bestEpoch: best?.epoch ?? epochs.length, seconds: elapsed() };
+}
+
+/** Whether it is too long since the best epoch. */
+function isStale(epoch: number, bestEpoch: number | undefined, { earlyStopping }: Recipe): boolean {
+  return earlyStopping > 0 && bestEpoch !== undefined && epoch - bestEpoch >= earlyStopping;
+}
+
+async function readLosses(losses: tf.Scalar[]): Promise<Float32Array> {
+  const stacked = tf.stack(losses);
+  const values = await stacked.data<"float32">();
+  tf.dispose([...losses, stacked]);
+  return values;
+}
+
+function checkLosses(losses: number[], epoch: number, { learningRate }: Recipe): void {
+  const step = losses.findIndex((loss) => !(loss <= EXPLODED));
+  if (step < 0) return;
+  throw new RangeError(
+    `Cannot go on with training as the loss of epoch ${epoch}, batch ${step + 1}, must be a number below ` +
+      `${EXPLODED}: current value is ${losses[step]}. A smaller --learning-rate may help (it is ` +
+      `${learningRate}), or --clip 1`,
+  );
 }
 
 /**
@@ -165,68 +264,26 @@ export async function score(
   return { accuracy: correct / indices.length, loss: loss / indices.length };
 }
 
-/** Which training images are learnt from and which are held out: as the data set has it, else drawn. */
+/** Which images are learnt from, and which are held out to choose by. */
+export interface Held {
+  train: Uint32Array<ArrayBuffer>;
+  held: Uint32Array<ArrayBuffer>;
+}
+
+/** Holds out the data set's own validation images, or else draws some by the seed. */
 export function splitTraining(
-  { train: { count }, validation: own }: Dataset,
+  { train, labels, validation: own }: Dataset,
   validation: number,
   seed: number,
-): { train: Uint32Array<ArrayBuffer>; held: Uint32Array<ArrayBuffer> } {
-  return own === undefined ? holdOut(count, validation, seed) : keepLast(count, own);
+): Held {
+  if (own === undefined) return holdOut(train.labels, labels.length, validation, seed);
+  // They are the last ones of its training split.
+  return { train: range(train.count - own), held: range(own, train.count - own) };
 }
 
-/** Which training images are learnt from and which are held out: drawn by the seed, without overlap. */
-export function holdOut(
-  count: number,
-  validation: number,
-  seed: number,
-): { train: Uint32Array<ArrayBuffer>; held: Uint32Array<ArrayBuffer> } {
-  if (validation === 0) return { train: range(count), held: range(0) };
-  const indices = range(count);
-  new Random(seed, 1).shuffle(indices);
-  return { train: indices.slice(validation).sort(), held: indices.slice(0, validation).sort() };
-}
-
-/** The same where the data set brings validation images, which are the last ones of its training split. */
-function keepLast(
-  count: number,
-  validation: number,
-): { train: Uint32Array<ArrayBuffer>; held: Uint32Array<ArrayBuffer> } {
-  return { train: range(count - validation), held: range(validation, count - validation) };
-}
-
-/** On our own kernel the optimizers write to the weights in place, and AdamW decays them in the same pass. */
-function createOptimizer(
-  model: Mlp,
-  { optimizer, learningRate, weightDecay }: Recipe,
-  { gemm = "tfjs" }: Backend,
-): { optimizer: tf.Optimizer; decays: boolean } {
-  if (gemm !== "tfjs") {
-    return optimizer === "sgd"
-      ? { optimizer: new HeapSgd(learningRate), decays: false }
-      : { optimizer: new HeapAdamW(learningRate, { weightDecay, decayed: model.matrices }), decays: true };
-  }
-  return optimizer === "sgd"
-    ? { optimizer: tf.train.sgd(learningRate), decays: false }
-    : { optimizer: tf.train.adam(learningRate, 0.9, 0.999, 1e-8), decays: false };
-}
-
-/**
- * `learningRate` is not public in TensorFlow.js 4.22.0, but every optimizer reads it at each step; except for
- * SGD, which keeps it in a tensor and has a method to change that.
- */
-function setLearningRate(optimizer: tf.Optimizer, learningRate: number): void {
-  const settable = optimizer as unknown as { learningRate: number; setLearningRate?(rate: number): void };
-  settable.learningRate = learningRate;
-  settable.setLearningRate?.(learningRate);
-}
-
-function decay(model: Mlp, factor: number): void {
-  tf.tidy(() => model.matrices.forEach((matrix) => matrix.assign(tf.mul(matrix, factor))));
-}
-
-async function meanAndDispose(losses: tf.Scalar[]): Promise<number> {
-  const mean = tf.tidy(() => tf.mean(tf.stack(losses)));
-  const [value] = await mean.data();
-  tf.dispose([...losses, mean]);
-  return value!;
+/** Draws so many images by the seed, without overlap, and of every class its share. */
+export function holdOut(labels: ArrayLike<number>, classes: number, validation: number, seed: number): Held {
+  if (validation === 0) return { train: range(labels.length), held: range(0) };
+  const { left, drawn } = stratify(labels, classes, validation / labels.length, seed);
+  return { train: Uint32Array.from(left), held: Uint32Array.from(drawn) };
 }

@@ -1,4 +1,5 @@
 /** `deno task train`: the model worth deploying. */
+import config from "../deno.json" with { type: "json" };
 import { checkDestination, writeArtifact } from "./artifact.ts";
 import { BACKENDS, GEMMS, useBackend } from "./backend.ts";
 import {
@@ -16,29 +17,25 @@ import {
   showDownload,
   showProgress,
   text,
+  UsageError,
 } from "./cli.ts";
-import { type Dataset, loadDataset } from "./dataset/mod.ts";
+import { loadDataset } from "./dataset/mod.ts";
 import { datasetOption, folderOptions, readFolderOptions } from "./dataset_options.ts";
-import { OPTIMIZERS, type Recipe, RECIPES } from "./recipe.ts";
+import {
+  checkpointIn,
+  readCheckpoint,
+  removeCheckpoint,
+  type RunIdentity,
+  writeCheckpoint,
+} from "./checkpoint.ts";
+import type { FitState } from "./fit.ts";
+import { chooseRecipe, describe, recipeOptions } from "./recipe_options.ts";
 import { reproducibleCommand } from "./report/command_line.ts";
 import { unsharedFolder } from "./report/places.ts";
 import { TensorBoard } from "./report/tensorboard.ts";
 import { createModel, train } from "./run.ts";
 
 const ARTIFACTS = new URL("../shared/artifacts", import.meta.url).pathname;
-
-const hidden: Option<number[]> = {
-  value: "N,N,…",
-  help: "Features of the hidden layers",
-  fallback: "512,512",
-  parse(text): number[] | undefined {
-    const sizes = text.split(",").map(Number);
-    return sizes.length <= 8 && sizes.every((n) => Number.isInteger(n) && n >= 1 && n <= 4096)
-      ? sizes
-      : undefined;
-  },
-  accepts: "one to eight whole numbers from 1 to 4096, separated by commas",
-};
 
 const modelName: Option<string> = {
   value: "NAME",
@@ -52,7 +49,6 @@ const command = {
   name: "deno task train",
   summary: "Trains an image classifier and exports it as ONNX.",
   options: {
-    recipe: choice(["default", "quickstart"], "Where the other defaults come from", "default"),
     dataset: datasetOption(
       "What to learn from: fashion-mnist, silhouettes, or a folder with one folder of pictures per class",
       "fashion-mnist",
@@ -64,12 +60,7 @@ const command = {
     ),
     out: text("DIR", "Folder of artefacts", "shared/artifacts"),
     name: modelName,
-    epochs: number("Passes over the training images", { min: 1, max: 10_000, whole: true, fallback: "45" }),
-    "batch-size": number("Images per step", { min: 1, max: 60_000, whole: true, fallback: "128" }),
-    "learning-rate": number("Step size, at its peak", { min: 1e-9, max: 1000, fallback: "0.001" }),
-    optimizer: choice(OPTIMIZERS, "How weights follow gradients", "adamw"),
-    hidden,
-    dropout: number("Probability to drop a hidden feature", { min: 0, max: 0.95, fallback: "0.4" }),
+    ...recipeOptions,
     seed: number("Same seed, backend and machine: same file", {
       min: 0,
       max: Number.MAX_SAFE_INTEGER,
@@ -79,12 +70,15 @@ const command = {
     backend: choice(["auto", ...BACKENDS], "Device", "auto"),
     tensorboard: text("DIR", "Writes event files for TensorBoard to DIR/NAME"),
     gemm: choice(["auto", ...GEMMS], "Matrix multiplication of WASM", "auto"),
+    resume: flag("Goes on where a run with the same options was interrupted"),
+    restart: flag("Throws away what an interrupted run has left, and begins again"),
     "dry-run": flag("A few batches through everything, nothing kept"),
     quiet: flag("Prints only the result"),
     json: flag("Prints the result as JSON"),
   },
   notes: [
-    "--recipe quickstart has other defaults: 5 epochs, batches of 64, sgd, no dropout.",
+    "--recipe quickstart has other defaults: 5 epochs, batches of 64, sgd, and none of the rest.",
+    "After each epoch a checkpoint is written to NAME's folder; it is removed when the model is there.",
     "Exit codes: 0 done, 2 wrong option, 69 no data set to be had, 130 stopped by Ctrl-C, 1 any other error.",
   ].join("\n"),
 } satisfies Command<Record<string, Option<unknown>>>;
@@ -93,6 +87,9 @@ const command = {
 const PROGRESS_STEPS = 10;
 
 await runCommand(command, async (values, _operands, signal) => {
+  if (values.resume && values.restart) {
+    throw new UsageError("Option --resume must be given without --restart");
+  }
   const dryRun = values["dry-run"] ?? false;
   const say = values.quiet ? (): void => {} : note;
 
@@ -105,7 +102,7 @@ await runCommand(command, async (values, _operands, signal) => {
     onProgress: showDownload,
   });
   clearProgress();
-  const recipe = chooseRecipe(dataset, values);
+  const recipe = chooseRecipe(dataset, dryRun ? { ...values, epochs: 1 } : values);
   const name = values.name ?? dataset.name + (recipe.name === "default" ? "" : `-${recipe.name}`);
   const folder = `${values.out ?? ARTIFACTS}/${name}`;
   await checkDestination(folder, dataset.name);
@@ -123,6 +120,17 @@ await runCommand(command, async (values, _operands, signal) => {
   say(`Recipe: ${describe(recipe)}, seed ${seed}`);
   if (dryRun) say("Dry run: three batches through everything, nothing kept");
 
+  const identity: RunIdentity = {
+    dataset: dataset.name,
+    data: dataset.sha256,
+    recipe,
+    seed,
+    backend: [backend.name, backend.gemm].filter(Boolean).join(" "),
+    version: config.version,
+  };
+  const from = dryRun ? undefined : await findCheckpoint(folder, identity, values);
+  if (from) say(`Going on after epoch ${from.epochs.length}`);
+
   const board = values.tensorboard === undefined || dryRun
     ? undefined
     : await TensorBoard.open(values.tensorboard, {
@@ -131,18 +139,21 @@ await runCommand(command, async (values, _operands, signal) => {
       recipe,
       seed,
       backend: backend.name,
+      step: from?.steps ?? 0,
     });
 
-  let steps = 0;
+  let steps = from?.steps ?? 0, kept = from?.epochs.length ?? 0;
+  const begun = from?.epochs.length ?? 0;
   let epochStart = performance.now();
   const started = epochStart;
-  const result = await train(model, {
+  const run = train(model, {
     name,
     dataset,
     recipe,
     seed,
     backend,
     signal,
+    ...(from && { from }),
     ...(dryRun && { maxSteps: 3 }),
     async onStep({ epoch, step, images, total, loss }): Promise<void> {
       steps++;
@@ -151,8 +162,8 @@ await runCommand(command, async (values, _operands, signal) => {
       backend.check();
       const seconds = (performance.now() - epochStart) / 1000;
       board?.step(steps, { loss: value!, imagesPerSecond: images / seconds });
-      const done = (epoch - 1 + images / total) / recipe.epochs;
-      const left = (performance.now() - started) / 1000 * (1 - done) / done;
+      const done = epoch - 1 - begun + images / total;
+      const left = (performance.now() - started) / 1000 * (recipe.epochs - begun - done) / done;
       if (!values.quiet) {
         showProgress(
           `epoch ${epoch}/${recipe.epochs}`,
@@ -163,7 +174,11 @@ await runCommand(command, async (values, _operands, signal) => {
       // Lets Ctrl-C through: the steps themselves never give way to the event loop.
       await new Promise((resolve) => setTimeout(resolve));
     },
-    async onEpoch(summary): Promise<void> {
+    async onEpoch(summary, save): Promise<void> {
+      if (!dryRun) {
+        await writeCheckpoint(folder, identity, await save());
+        kept = summary.epoch;
+      }
       const { epoch, trainLoss, validation, imagesPerSecond } = summary;
       clearProgress();
       await board?.epoch(steps, summary);
@@ -178,6 +193,13 @@ await runCommand(command, async (values, _operands, signal) => {
       );
     },
   });
+  const result = await run.catch((error) => {
+    clearProgress();
+    if (kept > 0) {
+      note(`Kept: what was learnt in ${kept} of ${recipe.epochs} epochs. --resume goes on from there`);
+    }
+    throw error;
+  });
   model.dispose();
 
   const destination = dryRun ? await Deno.makeTempDir({ prefix: "selvedge-" }) : folder;
@@ -188,6 +210,7 @@ await runCommand(command, async (values, _operands, signal) => {
   const unshared = dryRun ? destination : unsharedFolder(name);
   await writeRunReport(destination, unshared, dataset);
   if (dryRun) await Deno.remove(destination, { recursive: true });
+  else await removeCheckpoint(folder);
 
   const { metrics, maxDifference, bytes } = result.artifact;
   if (values.json) {
@@ -212,48 +235,30 @@ await runCommand(command, async (values, _operands, signal) => {
   );
 });
 
-function chooseRecipe(
-  { train, validation }: Dataset,
-  values: {
-    recipe?: keyof typeof RECIPES;
-    epochs?: number;
-    "batch-size"?: number;
-    "learning-rate"?: number;
-    optimizer?: Recipe["optimizer"];
-    hidden?: number[];
-    dropout?: number;
-    "dry-run"?: boolean;
-  },
-): Recipe {
-  const base = RECIPES[values.recipe ?? "default"];
-  return {
-    ...base,
-    epochs: values["dry-run"] ? 1 : values.epochs ?? base.epochs,
-    batchSize: values["batch-size"] ?? base.batchSize,
-    learningRate: values["learning-rate"] ?? base.learningRate,
-    optimizer: values.optimizer ?? base.optimizer,
-    // Decoupled decay was found for AdamW; plain SGD would need a value of its own.
-    weightDecay: (values.optimizer ?? base.optimizer) === "adamw" ? base.weightDecay : 0,
-    hidden: values.hidden ?? base.hidden,
-    dropout: values.dropout ?? base.dropout,
-    // Small sets must keep most of their images to learn from.
-    validation: validation ?? Math.min(base.validation, Math.floor(train.count / 10)),
-  };
+/**
+ * Where an interrupted run stands, if it is to go on.
+ *
+ * @throws {Error} if there is one, and nobody said what is to become of it
+ */
+async function findCheckpoint(
+  folder: string,
+  identity: RunIdentity,
+  { resume = false, restart = false }: { resume?: boolean; restart?: boolean },
+): Promise<FitState | undefined> {
+  if (restart) await removeCheckpoint(folder);
+  else if (resume) {
+    const state = await readCheckpoint(folder, identity);
+    if (state) return state;
+    note(`Nothing to resume in "${folder}": this run begins`);
+  } else if (await Deno.stat(checkpointIn(folder)).then(() => true, () => false)) {
+    throw new Error(
+      `Cannot begin a run in "${folder}" as an interrupted one is there. ` +
+        "Go on with it by --resume, or throw it away by --restart",
+    );
+  }
+  return undefined;
 }
 
 function listSome(labels: readonly string[]): string {
   return labels.slice(0, 10).join(", ") + (labels.length > 10 ? ` and ${labels.length - 10} more` : "");
-}
-
-function describe(
-  { name, epochs, batchSize, optimizer, learningRate, schedule, dropout, flip }: Recipe,
-): string {
-  return [
-    name,
-    `${epochs} epochs`,
-    `batches of ${batchSize}`,
-    `${optimizer} ${learningRate} ${schedule}`,
-    ...(dropout ? [`dropout ${dropout}`] : []),
-    ...(flip ? ["mirrored"] : []),
-  ].join(", ");
 }

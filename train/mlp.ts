@@ -59,6 +59,14 @@ export class Mlp {
     return this.#layers.reduce((sum, { weight, bias }) => sum + weight.size + bias.size, 0);
   }
 
+  /** Every weight and bias, by the names of PyTorch's `state_dict`. */
+  get variables(): Map<string, tf.Variable> {
+    return new Map<string, tf.Variable>(this.#layers.flatMap(({ weight, bias }, i) => [
+      [`linear_relu_stack.${2 * i}.weight`, weight] as const,
+      [`linear_relu_stack.${2 * i}.bias`, bias] as const,
+    ]));
+  }
+
   /** The weight matrices, without the biases: what weight decay applies to. */
   get matrices(): tf.Variable<tf.Rank.R2>[] {
     return this.#layers.map(({ weight }) => weight);

@@ -6,30 +6,21 @@
 import * as tf from "@tensorflow/tfjs";
 import config from "../deno.json" with { type: "json" };
 import { type Artifact, buildArtifact } from "./artifact.ts";
-import type { Backend } from "./backend.ts";
 import { batches, range } from "./batches.ts";
 import type { Dataset, Split } from "./dataset/mod.ts";
-import { fit, type FitEvents, type FitResult, splitTraining } from "./fit.ts";
+import { fit, type FitOptions, type FitResult, splitTraining } from "./fit.ts";
 import { Mlp } from "./mlp.ts";
 import type { Recipe } from "./recipe.ts";
 
-export interface RunOptions extends FitEvents {
+export interface RunOptions extends FitOptions {
   /** The model's name, written into the file. */
   name: string;
   dataset: Dataset;
-  recipe: Recipe;
-  seed: number;
-  backend: Backend;
-  signal?: AbortSignal;
-  /** Ends every epoch after this many steps. */
-  maxSteps?: number;
 }
 
 /** A trained model, measured on the test split by ONNX Runtime. */
 export interface Run extends FitResult {
   artifact: Artifact;
-  /** Wall time of the training. */
-  seconds: number;
 }
 
 /** Builds the network that a recipe asks for, with its seeded first weights. */
@@ -41,9 +32,7 @@ export function createModel(dataset: Dataset, recipe: Recipe, seed: number): Mlp
 /** Trains, and exports into memory. The model is left to the caller. */
 export async function train(model: Mlp, options: RunOptions): Promise<Run> {
   const { name, dataset, recipe, seed, backend } = options;
-  const started = performance.now();
   const result = await fit(model, dataset, options);
-  const seconds = (performance.now() - started) / 1000;
   const { name: datasetName, sha256, splitSeed, labels, channels, height, width } = dataset;
   const { held } = splitTraining(dataset, recipe.validation, seed);
   const score = result.epochs[result.bestEpoch - 1]?.validation;
@@ -72,7 +61,7 @@ export async function train(model: Mlp, options: RunOptions): Promise<Run> {
       : undefined,
   );
   backend.check();
-  return { ...result, artifact, seconds };
+  return { ...result, artifact };
 }
 
 /** TensorFlow.js's logits for images of a split, `[N, classes]`. */

@@ -7,54 +7,25 @@
 import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import type { HeapMath } from "./heap_math.ts";
+import { MemoryOptimizer } from "./memory_optimizer.ts";
 import { heapMath } from "./mod.ts";
 
-/** What the two have in common: a learning rate, and tensors that go with each variable. */
-abstract class HeapOptimizer extends tf.Optimizer {
-  /** May change between steps. */
-  learningRate: number;
-  readonly #states = new Map<string, tf.Tensor[]>();
-  readonly #stateCount: number;
-
-  constructor(learningRate: number, stateCount: number) {
-    super();
-    this.learningRate = learningRate;
-    this.#stateCount = stateCount;
-  }
-
-  override applyGradients(gradients: Parameters<tf.Optimizer["applyGradients"]>[0]): void {
+/** Finds the memory of the tensors that a step is about. */
+abstract class HeapOptimizer extends MemoryOptimizer {
+  protected override update(variable: tf.Variable, gradient: tf.Tensor, memory: tf.Variable[]): void {
     const math = heapMath();
-    const named = Array.isArray(gradients)
-      ? gradients.map(({ name, tensor }) => [name, tensor] as const)
-      : Object.entries(gradients);
-    for (const [name, gradient] of named) {
-      if (!gradient) continue; // the loss does not depend on it
-      const variable = tf.engine().registeredVariables[name]!;
-      let states = this.#states.get(name);
-      if (!states) {
-        states = Array.from({ length: this.#stateCount }, () => tf.keep(tf.zeros(variable.shape)));
-        this.#states.set(name, states);
-      }
-      const weights = takeOver(variable);
-      this.update(math, variable, weights, addressOf(gradient), states.map(addressOf));
-    }
-    this.incrementIterations();
+    const weights = takeOver(variable);
+    this.updateHeap(math, variable, weights, addressOf(gradient), memory.map(addressOf));
   }
 
-  /** Does one variable's step, given the addresses of its weights, its gradients and its states. */
-  protected abstract update(
+  /** Does one variable's step, given the addresses of its weights, its gradients and its memory. */
+  protected abstract updateHeap(
     math: HeapMath,
     variable: tf.Variable,
     weights: number,
     gradients: number,
-    states: number[],
+    memory: number[],
   ): void;
-
-  override dispose(): void {
-    for (const states of this.#states.values()) tf.dispose(states);
-    this.#states.clear();
-    super.dispose();
-  }
 }
 
 /** Stochastic gradient descent, as PyTorch's SGD: with a momentum, v = momentum·v + g and w = w − rate·v. */
@@ -67,7 +38,7 @@ export class HeapSgd extends HeapOptimizer {
     this.#momentum = momentum;
   }
 
-  protected override update(
+  protected override updateHeap(
     math: HeapMath,
     { size }: tf.Variable,
     weights: number,
@@ -105,7 +76,7 @@ export class HeapAdamW extends HeapOptimizer {
     this.#decayed = decayed && new Set(decayed.map(({ name }) => name));
   }
 
-  protected override update(
+  protected override updateHeap(
     math: HeapMath,
     { name, size }: tf.Variable,
     weights: number,

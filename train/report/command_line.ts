@@ -6,6 +6,7 @@ const LEFT_OUT = new Set([
   "out",
   "tensorboard",
   "resume",
+  "restart",
   "quiet",
   "json",
   "dry-run",
