@@ -108,17 +108,33 @@ Deno.test("a checkpoint that is not whole is refused wherever it was cut or chan
   });
 });
 
-Deno.test("a checkpoint that cannot be written leaves the one before", async () => {
+Deno.test("a full disk leaves the checkpoint before", async () => {
   await inTemporaryFolder(async (folder) => {
     await writeCheckpoint(folder, identity, state);
-    // A folder where the partial file should be stands for a disk that refuses.
-    await Deno.mkdir(`${checkpointIn(folder)}.partial/x`, { recursive: true });
+    // What is written here meets a device that is always full.
+    await Deno.symlink("/dev/full", `${checkpointIn(folder)}.partial`);
     await assertRejects(
       () => writeCheckpoint(folder, identity, { ...state, steps: 8 }),
       Error,
-      "Cannot write the checkpoint",
+      "No space left on device",
     );
     assertEquals((await readCheckpoint(folder, identity))!.steps, 7);
+  });
+});
+
+Deno.test("a run that cannot write its model keeps the checkpoint, and goes on when it can", async () => {
+  await inTemporaryFolder(async (out) => {
+    const args = [...RUN, "--out", out];
+    const folder = `${out}/silhouettes`;
+    // A folder where the file should be.
+    await Deno.mkdir(`${folder}/model.onnx.partial/x`, { recursive: true });
+    const refused = await runTask("train", args);
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.stderr, `Cannot write the model to "${folder}"`);
+    await Deno.remove(`${folder}/model.onnx.partial`, { recursive: true });
+    const again = await runTask("train", [...args, "--resume"]);
+    assertEquals(again.code, 0, again.stderr);
+    assertStringIncludes(again.stderr, "Going on after epoch 6");
   });
 });
 
