@@ -68,6 +68,7 @@ export interface Metrics {
 
 /** Where a model comes from. */
 export interface Provenance {
+  /** What it was trained and tested on. */
   dataset: {
     name: string;
     /** SHA-256 over the pixels and labels of both splits, as 64 hexadecimal digits. */
@@ -77,15 +78,21 @@ export interface Provenance {
   };
   /** Every hyper-parameter of the run. */
   recipe: Record<string, unknown>;
+  /** Of every generator of the run. */
   seed: number;
+  /** The TensorFlow.js backend, as `wasm`. */
   backend: string;
+  /** The version of this project. */
   codeVersion: string;
 }
 
 /** The size of one input image. */
 export interface ImageShape {
+  /** 1 is grey; 3 is red, green and blue. */
   channels: number;
+  /** Pixels. */
   height: number;
+  /** Pixels. */
   width: number;
 }
 
@@ -95,7 +102,9 @@ export interface ModelDescription {
   name: string;
   /** The first 12 hexadecimal digits of the file's SHA-256. */
   version: string;
+  /** Names of the classes, in the order of the outputs. */
   labels: readonly string[];
+  /** What one image must be. */
   input: ImageShape;
   /** How pictures become the input; absent if the input is neither grey nor red, green and blue. */
   preprocessing?: Preprocessing;

@@ -15,7 +15,9 @@
 
 /** A picture, row-major, 8 bits a channel. */
 export interface Image {
+  /** Pixels. */
   width: number;
+  /** Pixels. */
   height: number;
   /** 1 is grey, 3 is red, green, blue, and 4 has an alpha that is not premultiplied. */
   channels: 1 | 3 | 4;
@@ -25,7 +27,9 @@ export interface Image {
 
 /** A width and a height, in pixels. */
 export interface Size {
+  /** Pixels. */
   width: number;
+  /** Pixels. */
   height: number;
 }
 

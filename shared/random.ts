@@ -10,7 +10,11 @@ export class Random {
   #c: number;
   #counter = 1;
 
-  /** @param seed a whole number; `stream` gives independent generators for one seed */
+  /**
+   * Begins a stream.
+   *
+   * @param seed a whole number; `stream` gives independent generators for one seed
+   */
   constructor(seed: number, stream = 0) {
     this.#a = seed | 0;
     // Seeds past 32 bits differ in their high half.

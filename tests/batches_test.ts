@@ -11,7 +11,14 @@ const split = {
   labels: new Uint8Array([0, 2]),
   count: 2,
 };
-const plain: Augmentation = { flip: false, shift: 0, mixup: 0, labelSmoothing: 0, random: new Random(0) };
+const plain: Augmentation = {
+  flip: false,
+  shift: 0,
+  shiftProbability: 1,
+  mixup: 0,
+  labelSmoothing: 0,
+  random: new Random(0),
+};
 const shape = { classes: 3, width: 2, height: 3 };
 
 function batchOf(changes: Partial<Augmentation>, source = split): Batch {

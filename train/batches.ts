@@ -34,8 +34,10 @@ export interface BatchOptions {
 export interface Augmentation {
   /** Mirrors with probability ½. */
   flip: boolean;
-  /** Moves by up to so many pixels in each direction. */
+  /** Moves by up to so many pixels in each direction… */
   shift: number;
+  /** …with this probability. */
+  shiftProbability: number;
   /** α of mixup; 0 for none. */
   mixup: number;
   labelSmoothing: number;
@@ -49,7 +51,8 @@ export interface Augmentation {
 export function* batches(split: Split, indices: Uint32Array, options: BatchOptions): Generator<Batch> {
   const { batchSize, classes, augmentation } = options;
   const size = split.images.length / split.count;
-  const { flip = false, shift = 0, mixup = 0, labelSmoothing = 0, random } = augmentation ?? {};
+  const { flip = false, shift = 0, shiftProbability = 1, mixup = 0, labelSmoothing = 0, random } =
+    augmentation ?? {};
   for (let start = 0; start < indices.length; start += batchSize) {
     const count = Math.min(batchSize, indices.length - start);
     const pixels = new Float32Array(count * size);
@@ -59,7 +62,7 @@ export function* batches(split: Split, indices: Uint32Array, options: BatchOptio
       const image = split.images.subarray(index * size, (index + 1) * size);
       const to = pixels.subarray(i * size, (i + 1) * size);
       const mirrored = flip && (random!.uint32() & 1) === 1;
-      if (shift > 0) {
+      if (shift > 0 && random!.chance(shiftProbability)) {
         const right = random!.below(2 * shift + 1) - shift, down = random!.below(2 * shift + 1) - shift;
         move(image, to, options, mirrored, right, down);
       } else if (mirrored) mirror(image, to, options.width);

@@ -34,8 +34,10 @@ export interface Recipe {
   labelSmoothing: number;
   /** Whether each image is mirrored left to right with probability ½. */
   flip: boolean;
-  /** Pixels by which each image is moved at most, each way; what comes in is 0. */
+  /** Pixels by which an image is moved at most, each way; what comes in is 0. */
   shift: number;
+  /** Probability that an image is moved, 0..1. */
+  shiftProbability: number;
   /** α of mixup (arXiv:1710.09412): images and targets are blended in pairs by Beta(α, α). 0 for none. */
   mixup: number;
   /** Decay of the moving average of the weights, which is then the model; 0 for none. */
@@ -64,6 +66,7 @@ const quickstart: Recipe = {
   labelSmoothing: 0,
   flip: false,
   shift: 0,
+  shiftProbability: 0,
   mixup: 0,
   ema: 0,
   shuffle: false, // the tutorial's DataLoader keeps the files' order
@@ -86,7 +89,8 @@ const standard: Recipe = {
   dropout: 0.1, // a little beside mixup; without mixup it would have to be 0.4
   labelSmoothing: 0, // mixup does its work
   flip: true, // a garment mirrored is a garment
-  shift: 0, // an MLP learns each place anew, and underfits
+  shift: 1, // an MLP learns each place anew: more pixels, or all images, and it underfits
+  shiftProbability: 0.3,
   mixup: 0.4,
   ema: 0.999, // some twenty of the last steps' noise averaged out
   shuffle: true,

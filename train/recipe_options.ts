@@ -50,6 +50,7 @@ export const recipeOptions = {
   }),
   flip: choice(["yes", "no"], "Mirrors images at random", standard.flip ? "yes" : "no"),
   shift: amount("shift", "Moves images by up to so many pixels", { min: 0, max: 16, whole: true }),
+  "shift-probability": amount("shiftProbability", "How often", { min: 0, max: 1 }),
   mixup: amount("mixup", "Blends images in pairs, by Beta(X, X)", { min: 0, max: 1 }),
   ema: amount("ema", "Decay of the weights' moving average", { min: 0, max: 0.99999 }),
   validation: amount("validation", "Training images held out to choose by, at most a tenth", {
@@ -93,6 +94,7 @@ export function chooseRecipe({ train, validation }: Dataset, values: RecipeValue
     labelSmoothing: values["label-smoothing"] ?? base.labelSmoothing,
     flip: values.flip === undefined ? base.flip : values.flip === "yes",
     shift: values.shift ?? base.shift,
+    shiftProbability: values["shift-probability"] ?? base.shiftProbability,
     mixup: values.mixup ?? base.mixup,
     ema: values.ema ?? base.ema,
     validation: validation ?? Math.min(values.validation ?? base.validation, Math.floor(train.count / 10)),
@@ -102,13 +104,24 @@ export function chooseRecipe({ train, validation }: Dataset, values: RecipeValue
 
 /** The recipe in a line, for people. */
 export function describe(recipe: Recipe): string {
-  const { name, epochs, batchSize, optimizer, learningRate, schedule, warmup, flip, earlyStopping } = recipe;
+  const {
+    name,
+    epochs,
+    batchSize,
+    optimizer,
+    learningRate,
+    schedule,
+    warmup,
+    flip,
+    shift,
+    shiftProbability,
+    earlyStopping,
+  } = recipe;
   const rest: [string, number][] = [
     ["weight decay", recipe.weightDecay],
     ["gradients up to", recipe.clip],
     ["dropout", recipe.dropout],
     ["label smoothing", recipe.labelSmoothing],
-    ["shift", recipe.shift],
     ["mixup", recipe.mixup],
     ["EMA", recipe.ema],
   ];
@@ -118,6 +131,7 @@ export function describe(recipe: Recipe): string {
     `batches of ${batchSize}`,
     `${optimizer} ${learningRate} ${schedule}${warmup ? ` after ${warmup} epochs of warm-up` : ""}`,
     ...rest.filter(([, value]) => value > 0).map(([what, value]) => `${what} ${value}`),
+    ...(shift > 0 && shiftProbability > 0 ? [`${shiftProbability * 100} % moved by ${shift}`] : []),
     ...(flip ? ["mirrored"] : []),
     ...(earlyStopping ? [`stopped ${earlyStopping} epochs after the best`] : []),
   ].join(", ");

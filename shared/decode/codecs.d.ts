@@ -1,8 +1,12 @@
 /** What Emscripten's loaders take and give, as far as we use it. */
 export interface EmscriptenOptions {
+  /** Whether `main` stays uncalled. */
   noInitialRun: boolean;
+  /** What it writes to standard output. */
   print: (line: string) => void;
+  /** What it writes to standard error. */
   printErr: (line: string) => void;
+  /** Brings the program, compiled beforehand. */
   instantiateWasm: (
     imports: WebAssembly.Imports,
     receive: (instance: WebAssembly.Instance) => void,
@@ -13,18 +17,25 @@ export interface EmscriptenOptions {
 export interface EmscriptenDecoder {
   /** The WebAssembly heap; replaced whenever it grows. */
   HEAPU8: Uint8Array;
-  /** @returns red, green, blue and alpha, or null if the bytes cannot be decoded */
+  /**
+   * Decodes one picture.
+   *
+   * @returns red, green, blue and alpha, or null if the bytes cannot be decoded
+   */
   decode(
     bytes: Uint8Array,
     ...options: boolean[]
   ): { width: number; height: number; data: Uint8ClampedArray } | null;
 }
 
-type MakeDecoder = (options: EmscriptenOptions) => Promise<EmscriptenDecoder>;
+/** Starts a decoder. */
+export type MakeDecoder = (options: EmscriptenOptions) => Promise<EmscriptenDecoder>;
 
 /** MozJPEG. */
 export const makeJpegDecoder: MakeDecoder;
+/** MozJPEG's program. */
 export const jpegWasm: WebAssembly.Module;
 /** libwebp. */
 export const makeWebpDecoder: MakeDecoder;
+/** libwebp's program. */
 export const webpWasm: WebAssembly.Module;

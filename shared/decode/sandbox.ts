@@ -20,7 +20,9 @@ import type { EmscriptenDecoder, EmscriptenOptions } from "./codecs.js";
 
 /** Red, green, blue and alpha. */
 export interface Decoded {
+  /** Pixels. */
   width: number;
+  /** Pixels. */
   height: number;
   /** `[height, width, 4]`, 0..255 */
   data: Uint8Array;
@@ -49,6 +51,7 @@ export class Sandbox {
   #ceiling = BASE;
   #warnings: string[] = [];
 
+  /** Starts nothing yet. */
   constructor(
     make: (options: EmscriptenOptions) => Promise<EmscriptenDecoder>,
     program: WebAssembly.Module,

@@ -18,6 +18,7 @@ export interface Scores {
 
 /** One class and how probable it is. */
 export interface ScoredLabel {
+  /** The name of the class. */
   label: string;
   /** Index into the model's labels. */
   class_index: number;
@@ -27,6 +28,7 @@ export interface ScoredLabel {
 
 /** A model that is loaded and ready. */
 export class Classifier {
+  /** What the file says about itself. */
   readonly description: ModelDescription;
   /** How many numbers one image has: channels × height × width. */
   readonly imageSize: number;
