@@ -77,7 +77,7 @@ const quickstart: Recipe = {
 /** The model worth deploying, chosen by the accuracy on the validation images. */
 const standard: Recipe = {
   name: "default",
-  epochs: 120, // mixup and flips make every epoch a new one: half as many cost a quarter of a percent
+  epochs: 160, // mirrored, moved and blended, no two epochs are alike: half as many cost 0.2 percentage points
   batchSize: 256, // as good as 128 in long runs, and a larger batch uses the CPU better
   optimizer: "adamw",
   learningRate: 1e-3, // Adam's customary rate; the cosine takes it to zero
@@ -86,11 +86,11 @@ const standard: Recipe = {
   weightDecay: 0.05,
   clip: 0, // these gradients never explode
   hidden: [512, 512], // the tutorial's architecture
-  dropout: 0.1, // a little beside mixup; without mixup it would have to be 0.4
+  dropout: 0.05, // a little beside mixup and shifts; without them it would have to be 0.4
   labelSmoothing: 0, // mixup does its work
   flip: true, // a garment mirrored is a garment
   shift: 1, // an MLP learns each place anew: more pixels, or all images, and it underfits
-  shiftProbability: 0.3,
+  shiftProbability: 0.4,
   mixup: 0.4,
   ema: 0.999, // some twenty of the last steps' noise averaged out
   shuffle: true,

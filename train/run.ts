@@ -65,7 +65,7 @@ export async function train(model: Mlp, options: RunOptions): Promise<Run> {
 }
 
 /** TensorFlow.js's logits for images of a split, `[N, classes]`. */
-async function logitsOf(
+export async function logitsOf(
   model: Mlp,
   { labels, width }: Dataset,
   split: Split,
