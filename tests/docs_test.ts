@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { FASHION_MNIST, WITHOUT_DATA } from "./command.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -80,3 +80,29 @@ Deno.test("every deno task and option that the pages name exists", async () => {
     }
   }
 });
+
+Deno.test("docs/troubleshooting.md quotes messages as the code has them", async () => {
+  const text = await Deno.readTextFile(new URL("docs/troubleshooting.md", ROOT));
+  let code = "";
+  for (const room of ["train", "serve", "shared"]) code += await sourceOf(new URL(`${room}/`, ROOT));
+  // Messages are put together of pieces, so spaces at their ends and line ends do not count.
+  const squeeze = (text: string): string => text.replace(/["'`+\s]+/g, " ");
+  const source = squeeze(code);
+  // Others' messages.
+  const foreign = ["Exceeded CPU Limit", "Requires", "Ignored build scripts for packages"];
+  for (const [, message] of text.matchAll(/^### (?:On Cloudflare: )?`([^`]+)`/gm)) {
+    if (foreign.some((start) => message!.startsWith(start))) continue;
+    for (const piece of message!.split("…").map((piece) => squeeze(piece).trim()).filter(Boolean)) {
+      assert(source.includes(piece), `no message has "${piece}" of "${message}"`);
+    }
+  }
+});
+
+async function sourceOf(folder: URL): Promise<string> {
+  let text = "";
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) text += await sourceOf(new URL(`${name}/`, folder));
+    else if (name.endsWith(".ts")) text += await Deno.readTextFile(new URL(name, folder));
+  }
+  return text;
+}
