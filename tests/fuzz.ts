@@ -5,6 +5,7 @@
  * @module
  */
 import fc from "fast-check";
+import { encodeJpeg, encodeWebp } from "./picture_encoders.js";
 import { encodePng } from "./png_encoder.ts";
 
 /** A request. */
@@ -12,10 +13,15 @@ export interface Shot {
   path: string;
   type: string;
   body: Uint8Array<ArrayBuffer>;
+  /** Where the bytes of tensors begin. */
+  jsonLength?: number;
 }
 
 const BYTES = "application/octet-stream";
 const JSON_TYPE = "application/json";
+const FORM_TYPE = "multipart/form-data; boundary=edge";
+const INFER = "/v2/models/fashion-mnist/infer";
+const HUGGING_FACE = "/models/fashion-mnist";
 const pixels = Uint8Array.from({ length: 784 }, (_, i) => i % 28 > 6 && i % 28 < 21 ? 90 + i % 120 : 0);
 
 function png(colour: number, depth: number, interlaced: boolean): Uint8Array<ArrayBuffer> {
@@ -25,6 +31,40 @@ function png(colour: number, depth: number, interlaced: boolean): Uint8Array<Arr
 
 function json(value: unknown): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(value));
+}
+
+const picture = {
+  width: 28,
+  height: 28,
+  data: Uint8Array.from({ length: 4 * 784 }, (_, i) => i % 4 === 3 ? 255 : pixels[i >> 2]!),
+};
+const jpegs = await Promise.all(
+  [{}, { progressive: true }, { quality: 30, color_space: 1 }].map((options) => encodeJpeg(picture, options)),
+);
+const webps = await Promise.all([{}, { lossless: 1 }].map((options) => encodeWebp(picture, options)));
+
+function form(...files: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const head = (i: number): string =>
+    `--edge\r\ncontent-disposition: form-data; name="image"; filename="${i}.png"\r\n\r\n`;
+  const text = (string: string): Uint8Array => new TextEncoder().encode(string);
+  return join(...files.flatMap((file, i) => [text(head(i)), file, text("\r\n")]), text("--edge--\r\n"));
+}
+
+function infer(input: Record<string, unknown>, rest: Record<string, unknown> = {}): Uint8Array<ArrayBuffer> {
+  return json({
+    id: "7",
+    inputs: [{ name: "image", shape: [1, 1, 28, 28], datatype: "FP32", ...input }],
+    ...rest,
+  });
+}
+
+function binaryInfer(): Shot {
+  const bytes = new Uint8Array(new Float32Array([...pixels].map((pixel) => pixel / 255)).buffer);
+  const head = infer(
+    { parameters: { binary_data_size: bytes.length } },
+    { parameters: { binary_data_output: true } },
+  );
+  return { path: INFER, type: BYTES, body: join(head, bytes), jsonLength: head.length };
 }
 
 /** A good request; its answer shows whether the server is still well. */
@@ -40,6 +80,29 @@ export const SEEDS: Shot[] = [
   { path: "/v1/classify", type: "image/png", body: png(0, 1, true) },
   { path: "/v1/classify", type: "image/png", body: png(6, 8, true) },
   { path: "/v1/classify", type: "image/png", body: png(2, 16, false) },
+  ...jpegs.map((body) => ({ path: "/v1/classify", type: "image/jpeg", body })),
+  ...webps.map((body) => ({ path: "/v1/classify", type: "image/webp", body })),
+  { path: "/v1/classify", type: FORM_TYPE, body: form(png(0, 8, false), jpegs[0]!, webps[0]!) },
+  {
+    path: "/v1/classify",
+    type: JSON_TYPE,
+    body: json({ images: [webps[1]!.toBase64(), `data:image/jpeg;base64,${jpegs[1]!.toBase64()}`] }),
+  },
+  {
+    path: INFER,
+    type: JSON_TYPE,
+    body: infer({ shape: [1, 784], datatype: "UINT8", data: [...pixels] }, {
+      outputs: [{ name: "probabilities", parameters: { classification: 3 } }],
+    }),
+  },
+  { path: INFER, type: JSON_TYPE, body: infer({ data: [...pixels].map((pixel) => pixel / 256) }) },
+  binaryInfer(),
+  { path: HUGGING_FACE, type: "image/jpeg", body: jpegs[0]! },
+  {
+    path: HUGGING_FACE,
+    type: JSON_TYPE,
+    body: json({ inputs: png(0, 8, false).toBase64(), parameters: { top_k: 2, function_to_apply: "none" } }),
+  },
 ];
 
 type Mutation =
@@ -50,8 +113,15 @@ type Mutation =
 
 // Where something is decided: ends of ranges, lengths, and what JSON and pictures are made of.
 const TELLING = fc.constantFrom(
+  // Numbers; PNG's IHDR and IDAT; JPEG's frame headers, tables, scan and end; WebP's VP8X and VP8L.
   ...["ffffffff", "7fffffff", "80000000", "00000000", "00000001", "0000ffff", "49484452", "49444154"].map(
     (hex) => Uint8Array.fromHex(hex),
+  ),
+  ...["ffc0", "ffc2", "ffc4", "ffda", "ffd8", "ffd9", "56503858", "5650384c"].map((hex) =>
+    Uint8Array.fromHex(hex)
+  ),
+  ...["--edge", "\r\n\r\n", '"shape":[4294967296]', '"binary_data_size":-1'].map((text) =>
+    new TextEncoder().encode(text)
   ),
   ...['"', "{", "[", "]", "}", ",", "1e999", "-1", "null", "\\ud800", "0.5", "[[[[[[[["].map((text) =>
     new TextEncoder().encode(text)
@@ -74,15 +144,20 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
   fc.record({ kind: fc.constant("graft" as const), at, from: fc.nat(SEEDS.length - 1) }),
 );
 
-/** Seeds with up to four mutations, under their own content-type or, now and then, under another's. */
+/**
+ * Seeds with up to four mutations, under their own content-type or, now and then, under another's or at
+ * another's path.
+ */
 export const shots: fc.Arbitrary<Shot> = fc.record({
   seed: fc.nat(SEEDS.length - 1),
   mutations: fc.array(mutation, { maxLength: 4 }),
   disguise: fc.option(fc.nat(SEEDS.length - 1), { freq: 20 }),
-}).map(({ seed, mutations, disguise }) => {
-  const { path, type, body } = SEEDS[seed]!;
+  detour: fc.option(fc.nat(SEEDS.length - 1), { freq: 40 }),
+}).map(({ seed, mutations, disguise, detour }) => {
+  const { path, type, body, jsonLength } = SEEDS[seed]!;
   return {
-    path,
+    path: detour === null ? path : SEEDS[detour]!.path,
+    ...(jsonLength !== undefined && { jsonLength }),
     type: disguise === null ? type : SEEDS[disguise]!.type,
     body: mutations.reduce(mutate, body),
   };
