@@ -8,13 +8,15 @@ import type { MiddlewareHandler } from "hono";
 import type { AppEnv } from "../context.ts";
 import { Problem } from "./problem.ts";
 
-// Whoever watches a server or reads about it needs no key.
-const HEALTH = new Set(["/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready"]);
+// Whoever watches a server or reads about it needs no key. These are the routes of routes/health.ts, and what
+// routes/open_inference.ts has of the kind, as KServe and Triton's clients probe them.
+const HEALTH =
+  /^\/(livez|readyz|healthz|v2\/(health\/(live|ready)|models\/[^/]+(\/versions\/[^/]+)?\/ready)\/?)$/;
 const OPEN = new Set(["/", "/docs", "/openapi.json"]);
 
 /** Whether a path says no more than how the server is. */
 export function isHealth(path: string): boolean {
-  return HEALTH.has(path);
+  return HEALTH.test(path);
 }
 
 /** Sets the variable `key` where a request brings a valid key. It turns nobody away. */

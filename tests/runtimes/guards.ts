@@ -95,10 +95,25 @@ export const ACCESS: Suite = {
   variables: { API_KEYS: KEYS.join(","), CORS_ORIGINS: "https://one.example,https://two.example" },
   requests: {
     "asks for a key": async (send) => {
-      for (const path of ["/v1/model", "/metrics", "/no-such-path"]) {
+      const closed = [
+        "/v1/model",
+        "/metrics",
+        "/no-such-path",
+        "/livez/",
+        "/v2",
+        "/v2/models/fashion-mnist",
+        "/v2/models/ready",
+        "/v2/models/stats",
+        "/v2/models/fashion-mnist/stats/",
+        "/v2/models/fashion-mnist/config",
+        "/v2/models/a/b/ready",
+      ];
+      for (const path of closed) {
         const response = await send(path);
         assertEquals(response.headers.get("www-authenticate"), 'Bearer realm="selvedge"');
-        await assertProblem(response, 401, "An API key is needed");
+        assertEquals(response.status, 401, path);
+        const { detail, error } = await response.json();
+        assertStringIncludes(path.startsWith("/v2") ? error : detail, "An API key is needed");
       }
       await assertProblem(await post(send, new Uint8Array(784)), 401, "An API key is needed");
     },
@@ -126,9 +141,19 @@ export const ACCESS: Suite = {
     },
 
     "tells everyone how it is": async (send) => {
-      for (const path of ["/", "/livez", "/readyz", "/healthz"]) {
-        assertEquals(await status(send(path)), 200, path);
-      }
+      const version = (await (await send("/v1/model", {
+        headers: { authorization: `Bearer ${KEYS[0]}` },
+      })).json()).version;
+      const model = "/v2/models/fashion-mnist";
+      const probes = [
+        "/v2/health/live",
+        "/v2/health/ready",
+        `${model}/ready`,
+        `${model}/versions/${version}/ready`,
+      ];
+      const open = ["/", "/livez", "/readyz", "/healthz", ...probes, ...probes.map((path) => `${path}/`)];
+      for (const path of open) assertEquals(await status(send(path)), 200, path);
+      assertEquals(await status(send("/v2/models/none/ready")), 404);
     },
 
     "lets pages of its list call it": async (send) => {
