@@ -42,6 +42,8 @@ export interface Config {
    * is room for pictures, and still a small part of an isolate's memory.
    */
   maxBodyBytes: number;
+  /** How long, in ms, a body may take to arrive: 4 MiB at 140 kB/s, which mobile networks mostly reach. */
+  maxBodyMs: number;
   /**
    * Pixels of a picture: Full HD fits. Decoding takes up to 12 bytes a pixel (16-bit red, green, blue and
    * alpha and the result), 25 MB here; and a few kB can ask for it.
@@ -150,6 +152,7 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     256 * 1024 * 1024,
     "Bytes of a body",
   ),
+  maxBodyMs: integer("MAX_BODY_MS", 30_000, 1, 600_000, "Milliseconds that a body may take to arrive"),
   maxPixels: integer("MAX_PIXELS", 2 * 1024 * 1024, 1, 1 << 28, "Pixels of a picture, width × height"),
   maxBatch: integer("MAX_BATCH", 256, 1, 65536, "Images of a request"),
   maxTopK: integer("MAX_TOP_K", 100, 1, 1_000_000, "Classes of an answer"),

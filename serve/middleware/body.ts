@@ -1,19 +1,22 @@
 /**
- * Reads a body of bounded size. It is a function rather than a middleware like `hono/body-limit`, since it
+ * Reads a body of bounded size in bounded time. It is a function rather than a middleware like `hono/body-limit`, since it
  * hands over the bytes that it has counted instead of building a second request around them.
  *
  * @module
  */
+import type { Config } from "../config.ts";
 import { Problem } from "./problem.ts";
 
 /**
  * Reads the whole body.
  *
- * @param limit bytes
- * @throws {Problem} 413 if there are more bytes, as soon as that is known; 400 if the connection breaks; 415
- * if the body is compressed
+ * @throws {Problem} 413 if there are more bytes, as soon as that is known; 408 if they take too long; 400 if
+ * the connection breaks; 415 if the body is compressed
  */
-export async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBody(
+  request: Request,
+  { maxBodyBytes: limit, maxBodyMs }: Pick<Config, "maxBodyBytes" | "maxBodyMs">,
+): Promise<Uint8Array<ArrayBuffer>> {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding.toLowerCase() !== "identity") {
     // Otherwise a small body could hide a large one.
@@ -25,11 +28,25 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
   if (length !== null && Number(length) > limit) throw tooLarge(limit);
   try {
     // The server holds the client to the length that it declared.
-    if (length !== null) return new Uint8Array(await request.arrayBuffer());
-    return await readChunks(request.body, limit);
+    const reading = length !== null ? request.bytes() : readChunks(request.body, limit);
+    return await within(maxBodyMs, reading as Promise<Uint8Array<ArrayBuffer>>);
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem(400, "Cannot read the body as the connection broke");
+  }
+}
+
+/** Whoever sends slowly is left, and told to close the connection (RFC 9110, section 15.5.9): Deno would not. */
+async function within<T>(ms: number, reading: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const detail = `Cannot read the body as it must arrive within ${ms} ms`;
+    timer = setTimeout(() => reject(new Problem(408, detail, { connection: "close" })), ms);
+  });
+  try {
+    return await Promise.race([reading, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -12,6 +12,7 @@ const STATUSES = {
   403: ["Forbidden", "forbidden"],
   404: ["Not Found", "not_found"],
   405: ["Method Not Allowed", "method"],
+  408: ["Request Timeout", "body_time"],
   413: ["Content Too Large", "too_large"],
   415: ["Unsupported Media Type", "media_type"],
   422: ["Unprocessable Content", "unprocessable"],

@@ -98,6 +98,7 @@ function errors(...statuses: (keyof typeof FAILURES)[]): Operation["responses"] 
 const FAILURES = {
   400: "The request makes no sense",
   404: "There is no such model or version",
+  408: "The body took too long to arrive",
   413: "The body, a picture or a batch is too large",
   415: "The body has a type that is not read, or is compressed",
   501: "The counters of one of many servers would mislead",
@@ -156,7 +157,7 @@ function paths(config: Config): Document["paths"] {
         },
         responses: {
           200: json("ClassifyResponse", "What the images show"),
-          ...problems(400, 413, 415, 503),
+          ...problems(400, 408, 413, 415, 503),
         },
       },
     },
@@ -186,7 +187,7 @@ function paths(config: Config): Document["paths"] {
         },
         responses: {
           200: json("HuggingFaceResponse", "The best classes, best first, five where `top_k` does not say"),
-          ...errors(400, 404, 413, 415, 503),
+          ...errors(400, 404, 408, 413, 415, 503),
         },
       },
     },
@@ -315,7 +316,7 @@ function openInference(limits: string): Document["paths"] {
               "application/octet-stream": BINARY,
             },
           },
-          ...errors(400, 404, 413, 415, 503),
+          ...errors(400, 404, 408, 413, 415, 503),
         },
       },
     };

@@ -36,7 +36,7 @@ export async function answer<T extends { pixels: Float32Array }>(
   { engine, config, statistics }: Service,
   protocol: Protocol<T>,
 ): Promise<Response> {
-  const body = await readBody(c.req.raw, config.maxBodyBytes);
+  const body = await readBody(c.req.raw, config);
   if (body.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
   return await engine.admit(async () => {
     const classifier = engine.loaded ?? await engine.classifier();

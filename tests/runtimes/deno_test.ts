@@ -127,3 +127,27 @@ Deno.test("The worker answers requests that no client library sends", async () =
     );
   }
 });
+
+Deno.test("serve/main.ts leaves clients that send too slowly, and goes on", async () => {
+  await using server = await start([...MAIN, "--port=0"], { MAX_BODY_MS: "200" });
+  const head = "POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\n";
+  const bodies = ["content-length: 784\r\n\r\nabc", "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"];
+  for (const body of bodies) {
+    // Leaving the loop over its answer closes it.
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(server.url).port) });
+    await connection.write(new TextEncoder().encode(head + body));
+    let answer = "";
+    for await (const text of connection.readable.pipeThrough(new TextDecoderStream())) {
+      answer += text;
+      if (answer.endsWith("}")) break;
+    }
+    assertMatch(answer, /^HTTP\/1.1 408 [^]*connection: close[^]*must arrive within 200 ms/);
+  }
+  const response = await fetch(`${server.url}/v1/classify`, {
+    method: "POST",
+    headers: { "content-type": "application/octet-stream" },
+    body: new Uint8Array(784),
+  });
+  assertEquals(response.status, 200);
+  await response.body?.cancel();
+});
