@@ -217,6 +217,59 @@ each("tf.fused.matMul() adds the bias and applies the activation", () => {
   tf.dispose([row, scalar]);
 });
 
+each("tf.sum() stays within the error bound of float32 along any axes", () => {
+  const extent = fc.oneof(fc.constantFrom(1, 3, 4, 5, 8), fc.integer({ min: 1, max: 40 }));
+  fc.assert(
+    fc.property(
+      fc.array(extent, { minLength: 1, maxLength: 4 }),
+      fc.uniqueArray(fc.nat(3), { maxLength: 4 }),
+      fc.boolean(),
+      fc.nat(),
+      (shape, drawn, keepDims, seed) => {
+        const axes = drawn.filter((axis) => axis < shape.length);
+        const ones = shape.map((length, axis) => axes.includes(axis) ? 1 : length);
+        const values = draw(shape, new Random(seed));
+        const sum = tf.tidy(() => tf.sum(tf.tensor(values, shape), axes, keepDims));
+        assertEquals(sum.shape, keepDims ? ones : ones.filter((_, axis) => !axes.includes(axis)));
+        const strides = tf.util.computeStrides([...shape, 1]), to = tf.util.computeStrides([...ones, 1]);
+        const size = tf.util.sizeFromShape(ones), terms = values.length / size;
+        const expected = new Float64Array(size), sizes = new Float64Array(size);
+        values.forEach((value, i) => {
+          const at = shape.reduce(
+            (at, length, axis) => at + Math.floor(i / strides[axis]!) % length % ones[axis]! * to[axis]!,
+            0,
+          );
+          expected[at]! += value;
+          sizes[at]! += Math.abs(value);
+        });
+        const gamma = terms * U / (1 - terms * U);
+        sum.dataSync().forEach((value, i) =>
+          assertLessOrEqual(Math.abs(value - expected[i]!), gamma * sizes[i]!)
+        );
+        sum.dispose();
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+each("tf.sum() over no rows is zero", () => {
+  // TensorFlow.js's own kernel leaves here what the memory held before.
+  const sum = tf.tidy(() => tf.sum(tf.zeros([0, 5]), 0));
+  assertEquals([...sum.dataSync()], [0, 0, 0, 0, 0]);
+  sum.dispose();
+});
+
+each("tf.cast() to the same type shares the memory, and to another one converts", () => {
+  const x = tf.tensor1d([1.5, -2.5, 0]);
+  const same = tf.cast(x, "float32"), whole = tf.cast(x, "int32"), truth = tf.cast(x, "bool");
+  x.dispose();
+  assertEquals([...same.dataSync()], [1.5, -2.5, 0]);
+  assertEquals([...whole.dataSync()], [1, -2, 0]);
+  assertEquals([...truth.dataSync()].map(Boolean), [true, true, false]);
+  tf.dispose([same, whole, truth]);
+});
+
 each("matMul() refuses what it cannot multiply", () => {
   const a = tf.zeros([2, 3]), b = tf.zeros([3, 2], "int32");
   const run = (inputs: tf.NamedTensorMap): unknown =>

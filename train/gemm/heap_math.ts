@@ -31,6 +31,7 @@ interface Exports {
       ...[transposeA: number, transposeB: number, bias: number, floor: number, scratch: number],
     ]
   ): void;
+  sumRows(x: number, to: number, rows: number, columns: number): void;
   sgd(w: number, g: number, v: number, count: number, rate: number, momentum: number): void;
   adamW(
     ...args: [
@@ -43,6 +44,7 @@ interface Exports {
 /** Arithmetic on the float32 numbers of one memory. All addresses are bytes. */
 export class HeapMath {
   readonly build: BuildName;
+  readonly sumRows: Exports["sumRows"];
   readonly sgd: Exports["sgd"];
   readonly adamW: Exports["adamW"];
   readonly #gemm: Exports["gemm"];
@@ -65,6 +67,7 @@ export class HeapMath {
       throw new RangeError(`Cannot multiply matrices as the heap must have ${bytes} bytes left`);
     }
     this.build = build;
+    this.sumRows = exports.sumRows;
     this.sgd = exports.sgd;
     this.adamW = exports.adamW;
     this.#gemm = exports.gemm;

@@ -1,6 +1,7 @@
 /**
  * TensorFlow.js's `BatchMatMul` and `_FusedMatMul` on our own matrix multiplication, which works in place on
- * the memory of the WASM backend; and `Identity`, which there copies what it could share.
+ * the memory of the WASM backend; `Sum` over rows, which there transposes first; and `Identity` and `Cast`,
+ * which copy what they could share.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import type { HeapMath } from "./heap_math.ts";
 
 /** The names of the kernels that {@linkcode kernels} makes. */
-export const KERNELS = ["BatchMatMul", "_FusedMatMul", "Identity"] as const;
+export const KERNELS = ["BatchMatMul", "_FusedMatMul", "Sum", "Cast", "Identity"] as const;
 
 /** The activations that are kernels of their own, by their names in `tf.fused.matMul`. */
 const ACTIVATIONS: Record<string, string> = {
@@ -24,10 +25,23 @@ const ACTIVATIONS: Record<string, string> = {
  * Makes the kernel functions.
  *
  * @param mathOf the arithmetic on a backend's memory
+ * @param stock TensorFlow.js's own, for what is left to them
  */
 export function kernels(
   mathOf: (backend: BackendWasm) => HeapMath,
+  stock: readonly tf.KernelConfig[],
 ): Record<typeof KERNELS[number], tf.KernelFunc> {
+  const [stockSum, stockCast] = ["Sum", "Cast"].map((name) =>
+    stock.find(({ kernelName }) => kernelName === name)!.kernelFunc
+  ) as [tf.KernelFunc, tf.KernelFunc];
+  const addressIn = (wasm: BackendWasm, { dataId }: tf.TensorInfo): number =>
+    wasm.dataIdMap.get(dataId).memoryOffset;
+  /** As the CPU backend does it: TensorFlow.js never writes to a tensor's memory, and counts who shares it. */
+  const share = (backend: unknown, { dataId, shape, dtype }: tf.TensorInfo): tf.TensorInfo => {
+    (backend as BackendWasm).incRef(dataId);
+    return { dataId, shape, dtype };
+  };
+
   /** `floor` is the least value of the result: 0 makes a ReLU. */
   const multiply = (
     { inputs, backend, attrs }: Parameters<tf.KernelFunc>[0],
@@ -51,12 +65,10 @@ export function kernels(
       );
     }
     const math = mathOf(wasm);
-    const addressOf = ({ dataId }: tf.TensorInfo): number => wasm.dataIdMap.get(dataId).memoryOffset;
-
     const outer = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
     const out = wasm.makeOutput([...outer, m, n], "float32");
-    const [addressA, addressB, addressC] = [addressOf(a), addressOf(b), addressOf(out)];
-    const addressBias = bias ? addressOf(bias) : 0;
+    const [addressA, addressB, addressC] = [addressIn(wasm, a), addressIn(wasm, b), addressIn(wasm, out)];
+    const addressBias = bias ? addressIn(wasm, bias) : 0;
     const stepsA = batchSteps(a.shape, outer), stepsB = batchSteps(b.shape, outer);
     const products = tf.util.sizeFromShape(outer);
     for (let i = 0; i < products; i++) {
@@ -106,12 +118,26 @@ export function kernels(
       }
       return out;
     },
-    // As the CPU backend does it: TensorFlow.js never writes to a tensor's memory, and counts who shares it.
-    Identity({ inputs, backend }): tf.TensorInfo {
-      const { dataId, shape, dtype } = inputs["x"]!;
-      (backend as BackendWasm).incRef(dataId);
-      return { dataId, shape, dtype };
+    Sum(params): tf.TensorInfo {
+      const { inputs, backend, attrs } = params;
+      const x = inputs["x"]!, { axis, keepDims } = attrs as { axis: number | number[]; keepDims: boolean };
+      const axes = tf.util.parseAxisParam(axis, x.shape);
+      const leads = x.dtype === "float32" && axes.length > 0 && axes.length < x.shape.length &&
+        axes.every((axis) => axis < axes.length);
+      if (!leads) return stockSum(params) as tf.TensorInfo;
+      const wasm = backend as BackendWasm;
+      const kept = x.shape.slice(axes.length), summed = x.shape.slice(0, axes.length);
+      const out = wasm.makeOutput(keepDims ? [...summed.map(() => 1), ...kept] : kept, "float32");
+      const rows = tf.util.sizeFromShape(summed), columns = tf.util.sizeFromShape(kept);
+      mathOf(wasm).sumRows(addressIn(wasm, x), addressIn(wasm, out), rows, columns);
+      return out;
     },
+    Cast(params): tf.TensorInfo {
+      const x = params.inputs["x"]!;
+      if (x.dtype !== params.attrs!["dtype"]) return stockCast(params) as tf.TensorInfo;
+      return share(params.backend, x);
+    },
+    Identity: ({ inputs, backend }) => share(backend, inputs["x"]!),
   };
 }
 

@@ -36,7 +36,7 @@ export function useGemm(choice: "auto" | BuildName): BuildName {
   mathOf(tf.backend(), build); // fails here, if it does, and not in the middle of training
   removeGemm();
   const replaced = KERNELS.map((name) => tf.getKernel(name, "wasm"));
-  const ours = kernels((backend) => mathOf(backend, build));
+  const ours = kernels((backend) => mathOf(backend, build), replaced);
   for (const stock of replaced) {
     register({ ...stock, kernelFunc: ours[stock.kernelName as keyof typeof ours] });
   }

@@ -4,4 +4,5 @@
  * hands over, and nothing here allocates.
  */
 export { gemm, scratchBytes } from "./gemm";
+export { sumRows } from "./sum";
 export { adamW, sgd } from "./update";
