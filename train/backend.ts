@@ -74,18 +74,46 @@ async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
   await tf.ready();
 
   let failure: string | undefined;
-  const gpu = (tf.backend() as unknown as { device: GPUDevice }).device;
+  const backend = tf.backend() as unknown as {
+    device: GPUDevice;
+    read(dataId: object): Promise<unknown>;
+    uploadToGPU(dataId: object): void;
+  };
+  const gpu = backend.device;
   gpu.addEventListener("uncapturederror", (event) => {
     const { error } = event as Event & { error: { message: string } };
     failure ??= `it reported: ${error.message}`;
   });
   gpu.lost.then(({ message, reason }) => failure ??= `it was lost: ${message || reason}`);
+  const check = (): void => {
+    if (failure !== undefined) throw new Error(`Cannot go on with the GPU (${device}) as ${failure}`);
+  };
+  // A lost device makes uploads and reads fail with words about a buffer: say what happened instead.
+  const explain = (error: unknown): never => {
+    check();
+    throw new Error(`Cannot go on with the GPU (${device}) as it fails: ${(error as Error).message}`);
+  };
+  const { read, uploadToGPU } = Object.getPrototypeOf(backend) as typeof backend;
+  backend.uploadToGPU = (dataId): void => {
+    try {
+      uploadToGPU.call(backend, dataId);
+    } catch (error) {
+      explain(error);
+    }
+  };
+  backend.read = async (dataId): Promise<unknown> => {
+    try {
+      return await read.call(backend, dataId);
+    } catch (error) {
+      // The reason is told a moment later.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return explain(error);
+    }
+  };
   return {
     name: "webgpu",
     reason: `${askedFor ? "asked for" : "a WebGPU adapter was found"}: ${device}`,
-    check(): void {
-      if (failure !== undefined) throw new Error(`Cannot go on with the GPU (${device}) as ${failure}`);
-    },
+    check,
   };
 }
 
