@@ -4,21 +4,28 @@
  * @module
  */
 
-/** What torch.py can measure. */
-export type TorchRequest =
-  & { threads: number; seconds: number }
-  & ({ shape: readonly number[] } | { batch_size: number; optimizer: "sgd" | "adamw" });
+/** What pytorch.py can measure: a product, steps on one batch with the loss read at the last, or an epoch. */
+export type TorchWork =
+  | { shape: readonly number[] }
+  | { batch_size: number; optimizer: "sgd" | "adamw"; steps: number }
+  | { batch_size: number; optimizer: "sgd"; epoch: number };
+
+/** How it is measured: for at least so many seconds. */
+export type TorchRequest = TorchWork & { threads: number; seconds: number; device: "cpu" | "cuda" };
 
 /** A Python process that measures on request. */
 export class Torch {
   readonly version: string;
+  /** Whether it has a graphics card. */
+  readonly cuda: boolean;
   readonly #process: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #reader: ReadableStreamDefaultReader<string>;
   #rest = "";
 
-  private constructor(version: string, process: Deno.ChildProcess) {
+  private constructor(version: string, cuda: boolean, process: Deno.ChildProcess) {
     this.version = version;
+    this.cuda = cuda;
     this.#process = process;
     this.#writer = process.stdin.getWriter();
     this.#reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
@@ -29,20 +36,21 @@ export class Torch {
     const python = Deno.env.get("PYTHON") ?? "python3";
     try {
       const { success, stdout } = await new Deno.Command(python, {
-        args: ["-c", "import torch; print(torch.__version__)"],
+        args: ["-c", "import torch; print(torch.__version__, torch.cuda.is_available())"],
         stderr: "null",
       }).output();
       if (!success) return `${python} has no torch; PYTHON can name another interpreter`;
-      const script = new URL("torch.py", import.meta.url).pathname;
+      const script = new URL("pytorch.py", import.meta.url).pathname;
       const process = new Deno.Command(python, { args: [script], stdin: "piped", stdout: "piped" }).spawn();
-      return new Torch(new TextDecoder().decode(stdout).trim(), process);
+      const [version = "", cuda] = new TextDecoder().decode(stdout).trim().split(" ");
+      return new Torch(version, cuda === "True", process);
     } catch (error) {
       return `${python} could not be started: ${(error as Error).message}`;
     }
   }
 
   /**
-   * Seconds of the fastest call.
+   * Seconds of the fastest product, step or epoch.
    *
    * @throws {Error} if Python has stopped
    */

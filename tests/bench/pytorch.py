@@ -1,0 +1,86 @@
+"""What tests/bench/train.ts measures, in PyTorch: one JSON request a line in, one answer a line out."""
+
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+
+
+def best(run, seconds):
+    """Seconds of the fastest call."""
+    end, fastest = time.perf_counter() + seconds, float("inf")
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        fastest = min(fastest, time.perf_counter() - start)
+    return fastest
+
+
+def trainer(optimizer, device):
+    """784-512-512-10, and a function that does one step and answers with the loss."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10)
+    ).to(device)
+    kind = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimizer]
+    update = kind(model.parameters(), lr=1e-3)
+
+    def step(images, targets):
+        loss = nn.functional.cross_entropy(model(images), targets)
+        update.zero_grad()
+        loss.backward()
+        update.step()
+        return loss.detach()
+
+    return step
+
+
+def steps(count, batch_size, optimizer, device):
+    """Steps on one batch; on a graphics card the loss is read at the last one, elsewhere at each."""
+    step = trainer(optimizer, device)
+    images = torch.rand(batch_size, 784, device=device)
+    targets = torch.randint(10, (batch_size,), device=device)
+    if device == "cpu":
+        return lambda: step(images, targets).item(), 1
+
+    def run():
+        for _ in range(count):
+            loss = step(images, targets)
+        return loss.item()
+
+    return run, count
+
+
+def epoch(count, batch_size, optimizer, device):
+    """An epoch over bytes in memory: shuffled, mirrored at random, scaled, uploaded."""
+    step = trainer(optimizer, device)
+    images = torch.randint(256, (count, 28, 28), dtype=torch.uint8)
+    labels = torch.randint(10, (count,))
+
+    def run():
+        losses = []
+        for indices in torch.randperm(count).split(batch_size):
+            batch = images[indices].to(torch.float32) / 255
+            mirrored = torch.rand(len(indices), 1, 1) < 0.5
+            batch = torch.where(mirrored, batch.flip(2), batch).reshape(-1, 784)
+            losses.append(step(batch.to(device), labels[indices].to(device)))
+        return torch.stack(losses).mean().item()
+
+    return run, 1
+
+
+for line in sys.stdin:
+    request = json.loads(line)
+    torch.set_num_threads(request["threads"])
+    training = [request.get(key) for key in ("batch_size", "optimizer", "device")]
+    if "shape" in request:
+        m, k, n = request["shape"]
+        a, b = torch.rand(m, k), torch.rand(k, n)
+        run, calls = lambda: a @ b, 1
+    elif "epoch" in request:
+        run, calls = epoch(request["epoch"], *training)
+    else:
+        run, calls = steps(request["steps"], *training)
+    print(json.dumps(best(run, request["seconds"]) / calls), flush=True)
