@@ -23,8 +23,10 @@ import { home } from "./routes/home.ts";
 import { metrics } from "./routes/metrics.ts";
 import { huggingFace } from "./routes/hugging_face.ts";
 import { model } from "./routes/model.ts";
+import { modelFile } from "./routes/model_file.ts";
 import { openapi } from "./routes/openapi.ts";
 import { openInference } from "./routes/open_inference.ts";
+import { playground } from "./routes/playground.ts";
 import { Statistics } from "./statistics.ts";
 import { Telemetry } from "./telemetry.ts";
 
@@ -68,11 +70,13 @@ export function createApp(
   if (config.apiKeys.length > 0) app.use(authorize());
 
   app.get("/", home(classifier, config));
+  app.get("/playground/:file", playground());
   app.get("/livez", live());
   app.get("/readyz", ready(engine));
   app.get("/healthz", ready(engine));
   app.get("/metrics", metrics(telemetry));
   app.get("/v1/model", model(classifier, config));
+  app.get("/v1/model/file", modelFile(classifier));
   app.post("/v1/classify", classify(service));
   app.post("/models/:model", huggingFace(service));
   openInference(app, service);

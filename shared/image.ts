@@ -37,6 +37,8 @@ export interface Size {
 export interface Target extends Size {
   /** 1 is grey, the default; 3 is red, green and blue. */
   channels?: number;
+  /** Whether the margin is trimmed, which is the default; without it the whole picture is fitted. */
+  crop?: boolean;
 }
 
 /**
@@ -72,9 +74,9 @@ const TOLERANCE = 0.05 * 255;
  * @throws {TypeError} if the data does not fill the sides
  */
 export function fitImage(image: Image, target: Target): Uint8Array {
-  const { width, height, channels = 1 } = target;
+  const { width, height, channels = 1, crop = true } = target;
   check(image, channels);
-  const wanted = { width, height, channels };
+  const wanted = { width, height, channels, crop };
   if (image.width === width && image.height === height) return join(toPlanes(image, channels, 0));
   return fit(image, 255, wanted) ??
     (image.channels === 4 ? fit(image, 0, wanted) : undefined) ??
@@ -82,12 +84,13 @@ export function fitImage(image: Image, target: Target): Uint8Array {
 }
 
 function fit(image: Image, backdrop: number, target: Required<Target>): Uint8Array | undefined {
-  const { width, height, channels } = target;
+  const { width, height, channels, crop } = target;
   const planes = toPlanes(image, channels, backdrop);
   const backgrounds = planes.map((plane) => borderMedian(plane, image));
   const distances = planes.map((plane, i) => toDistance(plane, backgrounds[i]!));
-  const box = trim(distances, image);
-  if (!box) return undefined;
+  const thing = trim(distances, image);
+  if (!thing) return undefined;
+  const box = crop ? thing : { left: 0, top: 0, width: image.width, height: image.height };
   const scale = Math.min(width / box.width, height / box.height);
   const fitted = {
     width: Math.max(1, Math.round(box.width * scale)),

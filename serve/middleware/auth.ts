@@ -14,6 +14,11 @@ const HEALTH =
   /^\/(livez|readyz|healthz|v2\/(health\/(live|ready)|models\/[^/]+(\/versions\/[^/]+)?\/ready)\/?)$/;
 const OPEN = new Set(["/", "/docs", "/openapi.json"]);
 
+/** Whether a path is for everyone: the page at `/` asks for the key itself. */
+function isOpen(path: string): boolean {
+  return isHealth(path) || OPEN.has(path) || path.startsWith("/playground/");
+}
+
 /** Whether a path says no more than how the server is. */
 export function isHealth(path: string): boolean {
   return HEALTH.test(path);
@@ -39,7 +44,7 @@ export function identify(keys: readonly string[]): MiddlewareHandler<AppEnv> {
 export function authorize(): MiddlewareHandler<AppEnv> {
   return async (c, next): Promise<void> => {
     const { path } = c.req;
-    if (c.get("key") === undefined && !isHealth(path) && !OPEN.has(path)) {
+    if (c.get("key") === undefined && !isOpen(path)) {
       const given = c.req.header("authorization") !== undefined;
       throw new Problem(
         401,

@@ -97,7 +97,7 @@ function errors(...statuses: (keyof typeof FAILURES)[]): Operation["responses"] 
 
 const FAILURES = {
   400: "The request makes no sense",
-  404: "There is no such model or version",
+  404: "There is no such model, version or file",
   408: "The body took too long to arrive",
   413: "The body, a picture or a batch is too large",
   415: "The body has a type that is not read, or is compressed",
@@ -171,6 +171,22 @@ function paths(config: Config): Document["paths"] {
         },
       },
     },
+    "/v1/model/file": {
+      get: {
+        tags: ["Native"],
+        summary: "The model's ONNX file",
+        parameters: [{
+          name: "version",
+          in: "query",
+          schema: { type: "string" },
+          description: "The model's version: the answer may then be kept",
+        }],
+        responses: {
+          200: { description: "An ONNX file", content: { "application/octet-stream": BINARY } },
+          ...problems(503),
+        },
+      },
+    },
     "/models/{model}": {
       post: {
         tags: ["Hugging Face"],
@@ -205,7 +221,22 @@ function paths(config: Config): Document["paths"] {
         },
       },
     },
-    "/": { get: page("A page about the model") },
+    "/": { get: page("The playground, a page to try the model on") },
+    "/playground/{file}": {
+      get: {
+        tags: ["Operation"],
+        summary: "Files of the playground",
+        parameters: [path("file", "The file's name")],
+        responses: {
+          200: {
+            description: "A file",
+            content: { "text/javascript": {}, "image/svg+xml": {}, "application/wasm": BINARY },
+          },
+          304: { description: "The file that the client has is the right one" },
+          ...problems(404),
+        },
+      },
+    },
     "/docs": { get: page("This document as a page") },
     "/openapi.json": {
       get: {

@@ -32,12 +32,15 @@ export class Classifier {
   readonly description: ModelDescription;
   /** How many numbers one image has: channels × height × width. */
   readonly imageSize: number;
+  /** The ONNX file, for those who want to run it themselves. */
+  readonly file: Uint8Array<ArrayBuffer>;
   readonly #session: Session;
 
-  private constructor(description: ModelDescription, session: Session) {
+  private constructor(description: ModelDescription, file: Uint8Array<ArrayBuffer>, session: Session) {
     const { channels, height, width } = description.input;
     this.description = description;
     this.imageSize = channels * height * width;
+    this.file = file;
     this.#session = session;
   }
 
@@ -54,7 +57,7 @@ export class Classifier {
     create: CreateSession = createSession,
   ): Promise<Classifier> {
     const description = await describeModel(bytes);
-    return new Classifier(description, await create(bytes));
+    return new Classifier(description, bytes, await create(bytes));
   }
 
   /**

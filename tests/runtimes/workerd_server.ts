@@ -52,5 +52,6 @@ const CONFIG = {
   rules: [
     { type: "Data" as const, globs: ["**/*.onnx"], fallthrough: true },
     { type: "CompiledWasm" as const, globs: ["**/*.wasm"], fallthrough: true },
+    { type: "Text" as const, globs: ["**/playground/assets/*"], fallthrough: true },
   ],
 };

@@ -1,0 +1,20 @@
+/**
+ * What the server tells the page of the model.
+ *
+ * @module
+ */
+import type { ImageShape } from "../../../shared/contract.ts";
+
+/** It stands in the page as JSON, in the attribute `data-model`. */
+export interface PageModel {
+  name: string;
+  version: string;
+  labels: readonly string[];
+  input: ImageShape;
+  /** Images of a request. */
+  maxImages: number;
+  /** Bytes of a request's body. */
+  maxBytes: number;
+  /** Whether the server answers only those who bring an API key. */
+  needsKey: boolean;
+}
