@@ -356,7 +356,7 @@ Deno.test("A path that exists for other methods is answered with 405 and Allow",
 });
 
 Deno.test("HEAD works wherever GET does, without a body", async () => {
-  for (const path of ["/", "/healthz", "/v1/model"]) {
+  for (const path of ["/", "/healthz", "/v1/model", "/v1/model/file", "/playground/main.js"]) {
     const [get, head] = [await app.request(path), await app.request(path, { method: "HEAD" })];
     assertEquals(head.status, 200);
     assertEquals(await head.text(), "");
@@ -387,7 +387,7 @@ Deno.test("GET /v1/model says what the model's file says", async () => {
   });
 });
 
-Deno.test("GET / shows the model and allows nothing but its own style", async () => {
+Deno.test("GET / shows the model and allows nothing but its own style and scripts", async () => {
   const response = await app.request("http://example.org/");
   const page = await response.text();
   assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
@@ -401,20 +401,49 @@ Deno.test("GET / shows the model and allows nothing but its own style", async ()
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(style)));
   assertEquals(
     response.headers.get("content-security-policy"),
-    `default-src 'none'; style-src 'sha256-${digest.toBase64()}'; base-uri 'none'; form-action 'none'; ` +
+    `default-src 'none'; style-src 'sha256-${digest.toBase64()}'; script-src 'self' 'wasm-unsafe-eval'; ` +
+      "connect-src 'self'; img-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; " +
       "frame-ancestors 'none'",
   );
   assert(
-    !/<script|style=|\bsrc=|https?:\/\/(?!example\.org|www\.rfc-editor\.org)/.test(page),
+    !/<script(?! type="module" src="\/)|style=|https?:\/\/(?!example\.org)/.test(page),
     "self-contained",
   );
+});
+
+Deno.test("GET /playground/{file} gives what the page asks for, and says when it is still the same", async () => {
+  const page = await (await app.request("/")).text();
+  const paths = [...page.matchAll(/(?:src|href)="(\/playground\/[^"]+)"/g)].map(([, path]) => path!);
+  assertEquals(paths, ["/playground/icon.svg", "/playground/main.js"]);
+  for (const path of [...paths, "/playground/inference.js", "/playground/service_worker.js"]) {
+    const response = await app.request(path);
+    assertEquals(response.status, 200, path);
+    await response.body?.cancel();
+    const headers = { "if-none-match": response.headers.get("etag")! };
+    assertEquals((await app.request(path, { headers })).status, 304, path);
+  }
+  await assertProblem(await app.request("/playground/page.ts"), 404, "no such file");
+  await assertProblem(await app.request("/playground/..%2fmain.ts"), 404, "");
+});
+
+Deno.test("GET /v1/model/file gives the ONNX file", async () => {
+  const response = await app.request("/v1/model/file");
+  assertEquals(response.headers.get("cache-control"), "no-cache");
+  assertEquals(response.headers.get("content-disposition"), 'attachment; filename="columns.onnx"');
+  assertEquals(await response.bytes(), new Uint8Array(MODEL));
+  const { version } = await describeModel(MODEL);
+  for (const [asked, kept] of [[version, true], ["000000000000", false]] as const) {
+    const response = await app.request(`/v1/model/file?version=${asked}`);
+    assertEquals(response.headers.get("cache-control")!.includes("immutable"), kept);
+    await response.body?.cancel();
+  }
 });
 
 Deno.test("GET / makes do with a model that has no metrics", async () => {
   const app = createApp({ load: () => Classifier.load(tinyModel({ measured: false })), report: () => {} });
   const page = await (await app.request("/")).text();
   assertStringIncludes(page, "columns");
-  assert(!/Accuracy|undefined|NaN/.test(page));
+  assert(!/ right on |undefined|NaN/.test(page));
 });
 
 Deno.test("A model that cannot be loaded is 503 until it can", async () => {

@@ -9,6 +9,7 @@ import type { Config } from "../config.ts";
 import { STYLE } from "./files.ts";
 import { ROOM } from "./names.ts";
 import type { PageModel } from "./source/page_model.ts";
+import { fits } from "./source/sample_labels.ts";
 
 /**
  * Renders the page.
@@ -68,11 +69,12 @@ ${model.needsKey ? html`
 <span>It is kept until you close this tab, and goes to this server only.</span>
 </form>` : ""}
 <section id="source" aria-labelledby="source-title">
-<h2 id="source-title">Show it something</h2>
+<h2 id="source-title">Show it something <span class="soft">draw, drop or paste</span></h2>
 <div id="stage">
 <canvas id="drawing" width="384" height="384" role="img" aria-label="Area to draw on with a mouse, a finger or a pen. By keyboard, choose a picture or a sample below."></canvas>
 <p id="hint" hidden>Draw here, or drop a picture</p>
 <video id="video" muted playsinline hidden aria-label="What the camera sees"></video>
+<button type="button" id="shoot" hidden>Take the picture</button>
 <p id="message" role="alert" hidden></p>
 </div>
 <div class="row">
@@ -81,7 +83,6 @@ ${model.needsKey ? html`
 <label><input type="radio" name="tool" value="brush"><span>Brush</span></label>
 <label><input type="radio" name="tool" value="eraser"><span>Eraser</span></label>
 </fieldset>
-<label class="size">Width <input id="size" type="range" min="4" max="60" value="20"></label>
 <button type="button" id="undo" disabled>Undo</button>
 <button type="button" id="clear">Clear</button>
 </div>
@@ -89,14 +90,7 @@ ${model.needsKey ? html`
 <button type="button" id="open">Choose a picture</button>
 <input id="file" type="file" accept="image/*" hidden tabindex="-1" aria-label="Picture">
 <button type="button" id="camera">Camera</button>
-<button type="button" id="shoot" hidden>Take it</button>
-<span class="soft">or drop or paste one</span>
-</div>
-<div id="samples" hidden>
-<h3 id="samples-title">Samples, drawn by code</h3>
-<ul aria-labelledby="samples-title"></ul>
-<p class="soft"><button type="button" id="others">Draw others</button> <span>The first ten are ones that the model
-knows; it learned from photographs and misses many drawings.</span></p>
+<label class="size">Width <input id="size" type="range" min="4" max="60" value="20"></label>
 </div>
 </section>
 <section id="sees" aria-labelledby="sees-title">
@@ -134,6 +128,13 @@ it surer, blue.</p>
 </table>
 <p id="where-text" class="soft">The server answers; nothing is kept there.</p>
 </section>
+${fits(labels) ? html`
+<section id="samples" aria-labelledby="samples-title">
+<h3 id="samples-title">Samples, drawn by code</h3>
+<ul aria-labelledby="samples-title">${labels.map(() => html`<li></li>`)}</ul>
+<p class="soft"><button type="button" id="others">Draw others</button> The first ten are ones that the model knows: it
+learned from photographs and misses many drawings.</p>
+</section>` : ""}
 <section id="terminal" aria-labelledby="terminal-title">
 <h2 id="terminal-title">Ask from a terminal</h2>
 <p>What is on the screen, as the model sees it:</p>

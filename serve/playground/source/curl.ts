@@ -22,5 +22,5 @@ export function curlFor(pixels: Uint8Array, origin: string, needsKey: boolean): 
       call.replace("@-", "@pixels.bin")
     }`;
   }
-  return `echo ${base64} |\n  base64 -d |\n  ${call}`;
+  return `base64 -d <<END | ${call}\n${base64}\nEND`;
 }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+/// <reference lib="dom" />
 import type { ImageShape } from "../../../shared/contract.ts";
 import type { Runner } from "./runner.ts";
 

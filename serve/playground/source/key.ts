@@ -3,6 +3,7 @@
  *
  * @module
  */
+/// <reference lib="dom" />
 const NAME = "selvedge.key";
 
 let key = sessionStorage.getItem(NAME) ?? "";

@@ -14,7 +14,7 @@ import { keepOffline } from "./offline.ts";
 import type { PageModel } from "./page_model.ts";
 import { Camera, decode, fileOf } from "./pictures.ts";
 import { type Answer, KeyTrouble, type Runner, Trouble } from "./runner.ts";
-import { fits, listSamples, sample } from "./samples.ts";
+import { firstSample, listSamples } from "./samples.ts";
 import { paintPixels, see } from "./see.ts";
 import { send, ServerRunner } from "./server.ts";
 import { best, element, say, showAnswer, showMessage, showRow } from "./show.ts";
@@ -296,12 +296,12 @@ function start(): void {
   });
   listenToDrops();
   listenToKey();
-  if (fits(labels)) {
-    const list = element("samples").querySelector("ul")!;
+  const list = document.querySelector<HTMLElement>("#samples ul");
+  if (list) {
     listSamples(list, true, show);
     onClick("others", () => listSamples(list, false, show));
     // So that there is something to see.
-    stage.show(sample(8, 6));
+    stage.show(firstSample());
   }
   paintHeat(heatCanvas, undefined, undefined, input);
   choose(localStorage.getItem(PLACE) ?? "server");

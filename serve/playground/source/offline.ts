@@ -3,6 +3,7 @@
  *
  * @module
  */
+/// <reference lib="dom" />
 import { ROOM } from "../names.ts";
 
 const PATIENCE_MS = 3000;

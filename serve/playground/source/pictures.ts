@@ -3,6 +3,8 @@
  *
  * @module
  */
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 import type { Image } from "../../../shared/image.ts";
 import { Trouble } from "./runner.ts";
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+/// <reference lib="dom" />
 import type { ImageShape } from "../../../shared/contract.ts";
 import { fitImage, type Image } from "../../../shared/image.ts";
 

@@ -3,6 +3,8 @@
  *
  * @module
  */
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 import type { Answer } from "./runner.ts";
 
 /** The element with an id, which page.ts has put there. */

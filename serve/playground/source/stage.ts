@@ -4,6 +4,8 @@
  *
  * @module
  */
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 import type { Image } from "../../../shared/image.ts";
 
 /** `fill` fills the outline that is drawn. */
@@ -32,6 +34,8 @@ export class Stage {
   #isBlank = true;
   #pointer: number | undefined;
   #path: [number, number][] = [];
+  /** What was there when the line began. */
+  #sheet: ImageData | undefined;
 
   /** @param onChange is called at every change, while one draws too */
   constructor(canvas: HTMLCanvasElement, onChange: () => void) {
@@ -113,8 +117,11 @@ export class Stage {
     this.#canvas.setPointerCapture(event.pointerId);
     this.#pointer = event.pointerId;
     this.#remember();
+    // Dark ink on a dark picture would not be seen, so a drawing begins on a clean sheet.
+    if (this.#picture && this.tool !== "eraser") this.#wipe();
     this.#picture = undefined;
     this.#isBlank = false;
+    this.#sheet = this.#context.getImageData(0, 0, this.#canvas.width, this.#canvas.height);
     this.#path = [this.#place(event)];
     this.#draw();
   }
@@ -147,7 +154,7 @@ export class Stage {
     for (const [x, y] of this.#path) path.lineTo(x, y);
     // Filling starts anew from what was there, as the outline's end goes back to its start.
     if (this.tool === "fill") {
-      context.putImageData(this.#past.at(-1)!.pixels, 0, 0);
+      context.putImageData(this.#sheet!, 0, 0);
       context.fillStyle = INK;
       context.fill(path);
     }
