@@ -6,6 +6,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { constants, deflateRawSync } from "node:zlib";
 import { readConfig } from "../../serve/config.ts";
+import { ORT_WASM } from "../../serve/playground/names.ts";
+import { sha256 } from "../../shared/contract.ts";
 import { readIdx } from "../../train/dataset/idx.ts";
 import { encodePng, headerOf, pngFile } from "../png_encoder.ts";
 import { PROTOCOLS } from "./protocols.ts";
@@ -85,6 +87,19 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
     assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
     assertStringIncludes(response.headers.get("content-security-policy")!, "default-src 'none'");
     assertStringIncludes(await response.text(), "Ankle boot");
+  },
+
+  "gives the page what it needs to run the model itself": async (send) => {
+    const script = await send("/playground/inference.js");
+    assertEquals(script.headers.get("content-type"), "text/javascript; charset=utf-8");
+    await script.body?.cancel();
+    const program = await send(`/playground/${ORT_WASM}`);
+    assertEquals(program.headers.get("content-type"), "application/wasm");
+    assertStringIncludes(program.headers.get("cache-control")!, "immutable");
+    assert(WebAssembly.validate(await program.bytes()));
+    const { version } = await (await send("/v1/model")).json();
+    const file = await send(`/v1/model/file?version=${version}`);
+    assertEquals((await sha256(await file.bytes())).slice(0, 12), version);
   },
 
   "answers HEAD without a body": async (send) => {

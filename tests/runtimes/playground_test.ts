@@ -1,0 +1,372 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
+import { Buffer } from "node:buffer";
+import axe from "axe-core";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import { createTestHarness } from "wrangler";
+import { drawSilhouette } from "../../fixtures/silhouettes.ts";
+import { encodePng } from "../png_encoder.ts";
+import { tinyModel } from "../tiny_model.ts";
+import { hasChromium, startChromium, WITHOUT_CHROMIUM } from "./chromium.ts";
+import { MAIN, start } from "./deno_server.ts";
+
+/** What the first view may weigh, in bytes as they are, not as they are sent. */
+const FIRST_VIEW = 150_000;
+
+/** Runs a test with a browser, or says why not. */
+function test(name: string, run: (t: Deno.TestContext, browser: Browser) => Promise<void>): void {
+  Deno.test({
+    name,
+    // The connection to the browser outlives the test that it was made in by a moment.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    async fn(t): Promise<void> {
+      // deno-lint-ignore no-console
+      if (!hasChromium()) return console.log(WITHOUT_CHROMIUM);
+      await using chromium = await startChromium();
+      await run(t, chromium.browser);
+    },
+  });
+}
+
+interface View extends AsyncDisposable {
+  page: Page;
+  context: BrowserContext;
+  /** Errors and warnings in the console, and exceptions. */
+  complaints: string[];
+  /** Bytes of all answers so far. */
+  bytes(): Promise<number>;
+}
+
+async function open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<View> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  const sizes: Promise<number>[] = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("response", (response) => sizes.push(response.body().then(({ length }) => length, () => 0)));
+  await page.goto(url);
+  return {
+    page,
+    context,
+    complaints,
+    bytes: async () => (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0),
+    [Symbol.asyncDispose]: () => context.close(),
+  };
+}
+
+/** Waits until the answer to what is shown is complete, heat map and all. */
+async function settle(page: Page): Promise<string> {
+  const label = page.locator("#label");
+  await page.waitForFunction(() => {
+    const said = document.getElementById("label")!.textContent;
+    return said !== "–" && document.getElementById("heat")!.dataset.for === said &&
+      document.getElementById("said")!.textContent!.startsWith(said);
+  });
+  return (await label.textContent())!;
+}
+
+/** Clears the stage, and waits until that is told. */
+async function clear(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Clear" }).click();
+  await page.locator('#heat[data-for=""]').waitFor();
+}
+
+/** Draws an outline with the mouse, in parts of the stage. */
+async function draw(page: Page, points: [number, number][]): Promise<void> {
+  const { x, y, width, height } = (await page.locator("#drawing").boundingBox())!;
+  const places = points.map(([px, py]) => [x + px * width, y + py * height] as const);
+  await page.mouse.move(...places[0]!);
+  await page.mouse.down();
+  for (const place of places.slice(1)) await page.mouse.move(...place, { steps: 3 });
+  await page.mouse.up();
+}
+
+const TROUSERS: [number, number][] = [
+  [.36, .1],
+  [.64, .1],
+  [.68, .9],
+  [.55, .9],
+  [.5, .35],
+  [.45, .9],
+  [.32, .9],
+];
+
+function png(classIndex: number, seed: number): Uint8Array<ArrayBuffer> {
+  const pixels = drawSilhouette(classIndex, seed);
+  return encodePng({
+    width: 28,
+    height: 28,
+    depth: 8,
+    colour: 0,
+    interlaced: false,
+    filters: [0],
+    sample: (x, y) => pixels[y * 28 + x]!,
+  });
+}
+
+async function upload(page: Page, name: string, bytes: Uint8Array): Promise<void> {
+  await page.locator("#file").setInputFiles({ name, mimeType: "image/png", buffer: Buffer.from(bytes) });
+}
+
+async function findFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
+  return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
+
+/** Everything that holds on both runtimes; `stop` takes the server away. */
+async function tryAll(
+  t: Deno.TestContext,
+  browser: Browser,
+  url: string,
+  stop: () => Promise<unknown>,
+): Promise<void> {
+  await using view = await open(browser, url);
+  const { page, context } = view;
+
+  await t.step("answers at first sight, within the weight, and nothing moves", async () => {
+    const policy = (await page.request.get(url)).headers()["content-security-policy"]!;
+    assertMatch(policy, /^default-src 'none';/);
+    assert(!/unsafe-inline|'unsafe-eval|https?:|\*/.test(policy), policy);
+    await settle(page);
+    assertEquals(await page.locator("#bars li").count(), 10);
+    const bytes = await view.bytes();
+    assert(bytes > 20_000, `${bytes} bytes are no page`);
+    assertLess(bytes, FIRST_VIEW);
+    const shift = await page.evaluate(() =>
+      new Promise<number>((resolve) => {
+        let sum = 0;
+        const observe = new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) sum += (entry as PerformanceEntry & { value: number }).value;
+        });
+        observe.observe({ type: "layout-shift", buffered: true });
+        setTimeout(() => resolve(sum), 100);
+      })
+    );
+    assertLess(shift, 0.01);
+  });
+
+  await t.step("classifies what is drawn, and shows the call that says the same", async () => {
+    await clear(page);
+    assertEquals(await page.locator("#label").textContent(), "–");
+    await draw(page, TROUSERS);
+    assertEquals(await settle(page), "Trouser");
+    const command = (await page.locator("#curl").textContent())!;
+    assertStringIncludes(command, new URL(url).host);
+    const { stdout } = await new Deno.Command("sh", { args: ["-c", command.replace("curl ", "curl -s ")] })
+      .output();
+    assertEquals(JSON.parse(new TextDecoder().decode(stdout)).predictions[0].label, "Trouser");
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.locator('#heat[data-for=""]').waitFor();
+  });
+
+  await t.step("classifies an uploaded picture as the server does", async () => {
+    for (const [classIndex, seed] of [[5, 3], [0, 2]] as const) {
+      const body = png(classIndex, seed);
+      const response = await fetch(new URL("/v1/classify", url), {
+        method: "POST",
+        headers: { "content-type": "image/png" },
+        body,
+      });
+      const wanted = (await response.json()).predictions[0].label;
+      await clear(page);
+      await upload(page, "garment.png", body);
+      assertEquals(await settle(page), wanted);
+    }
+  });
+
+  await t.step("says it kindly when a picture is broken, and goes on", async () => {
+    const before = await page.locator("#label").textContent();
+    await upload(page, "holiday.png", png(8, 6).subarray(0, 60));
+    const message = page.getByRole("alert");
+    await message.waitFor();
+    assertEquals(
+      await message.textContent(),
+      "“holiday.png” cannot be read as a picture. Try a PNG, JPEG or WebP file.",
+    );
+    assertEquals(await page.locator("#label").textContent(), before);
+  });
+
+  await t.step("lets one exchange bright and dark, and not crop", async () => {
+    await clear(page);
+    await draw(page, [[.1, .1], [.3, .1], [.3, .3], [.1, .3]]);
+    await settle(page);
+    const mean = (): Promise<number> =>
+      page.evaluate(() => {
+        // On another canvas, as Chromium minds if one reads from those of a page.
+        const context = new OffscreenCanvas(28, 28).getContext("2d")!;
+        context.drawImage(document.querySelector<HTMLCanvasElement>("#input")!, 0, 0);
+        const { data } = context.getImageData(0, 0, 28, 28);
+        return data.filter((_, i) => i % 4 === 0).reduce((sum, value) => sum + value, 0) / 784;
+      });
+    const cropped = await mean();
+    await page.getByLabel("Crop").uncheck();
+    const whole = await mean();
+    await page.getByLabel("Invert").check();
+    assert(cropped > 200 && whole < 30, `${cropped}, ${whole}`);
+    assertLess(Math.abs(await mean() - (255 - whole)), 1);
+    await page.getByLabel("Invert").uncheck();
+    await page.getByLabel("Crop").check();
+  });
+
+  await t.step("takes a picture with the camera, which is off until asked for", async () => {
+    assertEquals(
+      await page.locator("#video").evaluate((video) => (video as HTMLVideoElement).srcObject),
+      null,
+    );
+    await clear(page);
+    await context.grantPermissions(["camera"]);
+    await page.getByRole("button", { name: "Camera" }).click();
+    await page.getByRole("button", { name: "Take the picture" }).click();
+    assertNotEquals(await settle(page), "–");
+    assertEquals(
+      await page.locator("#video").evaluate((video) => (video as HTMLVideoElement).srcObject),
+      null,
+    );
+  });
+
+  await t.step("says the same in this browser", async () => {
+    await page.getByText("Both", { exact: true }).click();
+    const row = (id: string): Promise<string> =>
+      page.locator(`#${id} td`).first().textContent() as Promise<string>;
+    for (const name of ["Sneaker", "Trouser"]) {
+      await page.getByRole("button", { name, exact: true }).click();
+      await page.locator("#browser td", { hasText: name }).waitFor();
+      assertEquals([await settle(page), await row("server"), await row("browser")], [name, name, name]);
+    }
+    assertMatch((await page.locator("#where-text").textContent())!, /^The same label, from the same file/);
+    assertMatch((await page.locator("#browser td").nth(2).textContent())!, /^[\d.]+ ms$/);
+  });
+
+  await t.step("has no serious accessibility fault, light or dark", async () => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      assertEquals(await findFaults(page), [], colorScheme);
+    }
+  });
+
+  await t.step("fits a phone, and can be used by keyboard", async () => {
+    await page.setViewportSize({ width: 360, height: 800 });
+    assertEquals(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+    await page.getByRole("button", { name: "Bag", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#label", { hasText: "Bag" }).waitFor();
+    await page.locator('input[name="where"][value="both"]').focus();
+    await page.keyboard.press("ArrowLeft");
+    await page.locator("#server td", { hasText: "not asked" }).waitFor();
+    assertEquals(await settle(page), "Bag");
+  });
+  assertEquals(view.complaints, [], "the console is quiet");
+
+  await t.step("goes on without the server", async () => {
+    await stop();
+    await page.reload();
+    await settle(page);
+    await page.getByRole("button", { name: "Sneaker", exact: true }).click();
+    await page.locator("#label", { hasText: "Sneaker" }).waitFor();
+    await page.getByText("On the server", { exact: true }).click();
+    await page.getByRole("alert").waitFor();
+    assertEquals(await page.getByRole("alert").textContent(), "The server cannot be reached.");
+  });
+}
+
+test("The playground works on Deno", async (t, browser) => {
+  await using server = await start([...MAIN, "--port=0"]);
+  await tryAll(t, browser, `${server.url}/`, () => server.stop("SIGTERM"));
+});
+
+test("The playground works on workerd", async (t, browser) => {
+  // Miniflare would ask Cloudflare where in the world it is; nothing here depends on that.
+  Deno.env.set("CLOUDFLARE_CF_FETCH_ENABLED", "false");
+  const server = createTestHarness({
+    workers: [{ configPath: new URL("../../wrangler.toml", import.meta.url) }],
+  });
+  let isOpen = true;
+  const stop = async (): Promise<void> => {
+    if (isOpen) await server.close();
+    isOpen = false;
+  };
+  try {
+    const { url } = await server.listen();
+    await tryAll(t, browser, String(url), stop);
+  } finally {
+    await stop();
+  }
+});
+
+test(
+  "The playground asks for an API key where the server does, and forgets it with the tab",
+  async (_t, browser) => {
+    const key = "a-key-of-the-tests-1234";
+    await using server = await start([...MAIN, "--port=0"], { API_KEYS: key });
+    await using view = await open(browser, `${server.url}/`);
+    const { page, context } = view;
+    const field = page.getByLabel("This server asks for an API key.");
+    await field.fill("not-the-key-of-the-tests");
+    await field.press("Enter");
+    await page.getByRole("alert").waitFor();
+    assertStringIncludes((await page.getByRole("alert").textContent())!, "wants an API key that it knows");
+    assertEquals(await findFaults(page), []);
+    await field.fill(key);
+    await field.press("Enter");
+    assertEquals(await settle(page), "Coat");
+    await page.getByText("Both", { exact: true }).click();
+    await page.locator("#browser td", { hasText: "Coat" }).waitFor();
+    await page.reload();
+    assertEquals(await settle(page), "Coat");
+    const other = await context.newPage();
+    await other.goto(`${server.url}/`);
+    await other.getByLabel("This server asks for an API key.").waitFor();
+    assertEquals(
+      await other.evaluate(() => JSON.stringify(localStorage).includes("a-key")),
+      false,
+    );
+    // The first key was wrong, and Chromium notes the 401.
+    assertEquals(view.complaints.filter((text) => !text.includes("401")), []);
+  },
+);
+
+test("The playground is made for the model that is served", async (_t, browser) => {
+  const file = await Deno.makeTempFile({ suffix: ".onnx" });
+  await Deno.writeFile(file, tinyModel());
+  await using server = await start([...MAIN, "--port=0"], { MODEL: file });
+  await using view = await open(browser, `${server.url}/`);
+  const { page } = view;
+  assertEquals(await page.locator("#bars li span:first-child").allTextContents(), [
+    "left",
+    "middle",
+    "<right>",
+  ]);
+  assertEquals(await page.locator("#samples").count(), 0);
+  assertEquals(
+    await page.locator("#input").evaluate((element) => {
+      const { width, height } = element as HTMLCanvasElement;
+      return [width, height];
+    }),
+    [3, 2],
+  );
+  await page.getByText("Draw here, or drop a picture").waitFor();
+  await page.getByLabel("Crop").uncheck();
+  // The stage is a square and the input is not: what is on its right is in the last column.
+  await draw(page, [[.9, .05], [.98, .05], [.98, .95], [.9, .95]]);
+  await settle(page);
+  await page.getByText("Both", { exact: true }).click();
+  await page.locator("#where-text", { hasText: "The same label" }).waitFor();
+  assertEquals(await findFaults(page), []);
+  assertEquals(view.complaints, []);
+  await Deno.remove(file);
+});
