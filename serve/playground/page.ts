@@ -132,8 +132,8 @@ ${fits(labels) ? html`
 <section id="samples" aria-labelledby="samples-title">
 <h3 id="samples-title">Samples, drawn by code</h3>
 <ul aria-labelledby="samples-title">${labels.map(() => html`<li></li>`)}</ul>
-<p class="soft"><button type="button" id="others">Draw others</button> The first ten are ones that the model knows: it
-learned from photographs and misses many drawings.</p>
+<p class="soft"><button type="button" id="others">Draw others</button> <span>The first ten are ones that the model knows:
+it learned from photographs and misses many drawings.</span></p>
 </section>` : ""}
 <section id="terminal" aria-labelledby="terminal-title">
 <h2 id="terminal-title">Ask from a terminal</h2>
