@@ -43,7 +43,8 @@ async function train(
   const backend = await useBackend(name);
   const model = new Mlp([784, 24, 10], 0);
   const recipe: Recipe = { ...RECIPES.default, hidden: [24], batchSize: 16, validation: 32, ...changes };
-  const train = { ...dataset.train, count: 256, images: dataset.train.images.subarray(0, 256 * 784) };
+  const { images, labels } = dataset.train;
+  const train = { count: 256, images: images.subarray(0, 256 * 784), labels: labels.subarray(0, 256) };
   const result = await fit(model, { ...dataset, train }, { recipe, seed: 0, backend, maxSteps });
   const weights = await model.weights();
   model.dispose();
