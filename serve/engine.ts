@@ -19,8 +19,11 @@ const GATHERED_IMAGES = 32;
 /** How often the longest wait a request may be at work: what decodes and waits is done long before. */
 const LOST_AFTER = 10;
 
-/** In ms: who comes this soon after a run is probably not alone. */
+/** In ms: who comes this soon after a run may not be alone. */
 const CLOSE = 1;
+
+/** After a wait in which nobody came, so many do without. */
+const UNACCOMPANIED = 15;
 
 export interface EngineOptions {
   /** Loads the model. It is called when the model is first needed, and again after a failure. */
@@ -56,6 +59,8 @@ export class Engine {
   readonly #active = new Set<{ since: number }>();
   /** When the last run ended. */
   #ended = -Infinity;
+  /** How many more do not wait for company. */
+  #unaccompanied = 0;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -148,8 +153,7 @@ export class Engine {
     if (this.#queue.length >= maxConcurrency) throw busy(`${maxConcurrency} requests wait`, "queue_full");
     const job: Job = { pixels, since: performance.now() };
     this.#queue.push(job);
-    // A run keeps the event loop busy, so after it others may stand before the door: one turn lets them in.
-    if (job.since - this.#ended < CLOSE) await turn();
+    if (job.since - this.#ended < CLOSE) await this.#company(job);
     while (!job.answer && !("error" in job)) {
       // The model does one thing at a time.
       if (this.#running) await this.#running;
@@ -157,6 +161,17 @@ export class Engine {
     }
     if (job.answer) return job.answer;
     throw job.error;
+  }
+
+  /**
+   * A run keeps the event loop busy, so after it others may stand before the door: one turn lets them in. That
+   * takes a tenth of a millisecond, which is in vain for the one request at a time of a single client.
+   */
+  async #company(job: Job): Promise<void> {
+    if (this.#unaccompanied-- > 0) return;
+    await turn();
+    const alone = this.#queue.length === 1 && this.#queue[0] === job && !this.#running;
+    this.#unaccompanied = alone ? UNACCOMPANIED : 0;
   }
 
   /** Runs the next batch. It does not throw: each job has its own error. */
