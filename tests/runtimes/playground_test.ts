@@ -189,6 +189,30 @@ async function tryAll(
     }
   });
 
+  await t.step("takes what is dropped or pasted, and shows the call to copy", async () => {
+    for (const [kind, classIndex, seed] of [["drop", 5, 3], ["paste", 8, 6]] as const) {
+      await clear(page);
+      const bytes = [...png(classIndex, seed)];
+      await page.evaluate(([kind, bytes]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], "garment.png", { type: "image/png" }));
+        const options = { bubbles: true, cancelable: true };
+        const event = kind === "drop"
+          ? new DragEvent("drop", { ...options, dataTransfer: transfer })
+          : new ClipboardEvent("paste", { ...options, clipboardData: transfer });
+        document.querySelector("#stage")!.dispatchEvent(
+          event,
+        );
+      }, [kind, bytes] as const);
+      assertEquals(await settle(page), classIndex === 5 ? "Sandal" : "Bag", kind);
+    }
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.getByRole("button", { name: "Copy" }).first().click();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    assertEquals(copied.trim(), (await page.locator("#curl").textContent())!.trim());
+    await page.evaluate(() => scrollTo(0, 0));
+  });
+
   await t.step("says it kindly when a picture is broken, and goes on", async () => {
     const before = await page.locator("#label").textContent();
     await upload(page, "holiday.png", png(8, 6).subarray(0, 60));
