@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertLess, assertLessOrEqual, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertLessOrEqual,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
@@ -9,7 +16,7 @@ import { useBackend } from "../train/backend.ts";
 import { batches, range } from "../train/batches.ts";
 import { buildGemm, pathOf } from "../train/gemm/build.ts";
 import { type BuildName, supportedBuilds } from "../train/gemm/heap_math.ts";
-import { removeGemm, useGemm } from "../train/gemm/mod.ts";
+import { heapMath, removeGemm, removeSecondThread, useGemm, useSecondThread } from "../train/gemm/mod.ts";
 import { HeapAdamW, HeapSgd } from "../train/gemm/optimizers.ts";
 import { Mlp } from "../train/mlp.ts";
 
@@ -122,9 +129,67 @@ function heapBytes(): number {
 const plain = { transposeA: false, transposeB: false, outerA: [], outerB: [] };
 
 Deno.test("the WebAssembly in git is what deno task build:gemm makes of the source", async () => {
-  for (const build of BUILDS) {
+  for (const build of [...BUILDS, "shared"] as const) {
     const [kept, made] = [await Deno.readFile(pathOf(build)), await buildGemm(build)];
     assertEquals(await sha256(kept), await sha256(new Uint8Array(made)), build);
+  }
+});
+
+Deno.test("two threads give the bytes of one, for every form, and odd and large sizes", async () => {
+  await useBackend("wasm", "relaxed");
+  const sizes = [[64, 784, 512], [64, 512, 512], [512, 64, 784], [333, 129, 77], [1030, 70, 1031]] as const;
+  const products = (): Float32Array[] => {
+    const found: Float32Array[] = [];
+    for (const [m, k, n] of [...sizes, [5, 2000, 300], [300, 2000, 3]] as const) {
+      for (const transposeA of [false, true]) {
+        for (const transposeB of [false, true]) {
+          tf.tidy(() => {
+            const a = tf.randomUniform(transposeA ? [k, m] : [m, k], -1, 1, "float32", 1) as tf.Tensor2D;
+            const b = tf.randomUniform(transposeB ? [n, k] : [k, n], -1, 1, "float32", 2) as tf.Tensor2D;
+            const bias = tf.randomUniform<tf.Rank.R1>([n], -1, 1, "float32", 3);
+            found.push(tf.matMul(a, b, transposeA, transposeB).dataSync<"float32">().slice());
+            const fused = tf.fused.matMul({ a, b, transposeA, transposeB, bias, activation: "relu" });
+            found.push(fused.dataSync<"float32">().slice());
+          });
+        }
+      }
+    }
+    return found;
+  };
+  const one = products();
+  const { partner } = heapMath();
+  assertEquals(partner, undefined);
+  await useSecondThread();
+  try {
+    let shared = 0;
+    const both = heapMath().partner!;
+    const multiply = both.multiply.bind(both);
+    both.multiply = (...args): boolean => {
+      const done = multiply(...args);
+      if (done) shared++;
+      return done;
+    };
+    const two = products();
+    assert(shared >= 40, `only ${shared} of ${two.length} products were shared`);
+    for (const [i, values] of one.entries()) {
+      assertEquals(two[i]!.every((x, j) => Object.is(x, values[j])), true);
+    }
+  } finally {
+    await removeSecondThread();
+  }
+  assertEquals(heapMath().partner, undefined);
+});
+
+Deno.test("a second thread needs relaxed SIMD, and is started and ended as often as one likes", async () => {
+  const { reason } = await useBackend("wasm", "simd", 2);
+  assertStringIncludes(reason, "on one thread (Cannot use a second thread as it needs relaxed SIMD)");
+  for (let i = 0; i < 3; i++) {
+    assertStringIncludes((await useBackend("wasm", "relaxed", 2)).reason, "on two threads");
+    assertEquals(
+      tf.tidy(() => tf.sum(tf.matMul(tf.ones([512, 512]), tf.ones([512, 512]))).dataSync()[0]),
+      2 ** 27,
+    );
+    await removeSecondThread();
   }
 });
 

@@ -7,7 +7,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import "@tensorflow/tfjs-backend-webgpu";
-import { removeGemm, useGemm } from "./gemm/mod.ts";
+import { removeGemm, removeSecondThread, useGemm, useSecondThread } from "./gemm/mod.ts";
 import { mendMatMul } from "./wasm_matmul.ts";
 
 /** The TensorFlow.js backends that the project trains on, best first. */
@@ -38,22 +38,24 @@ export interface Backend {
  *
  * @param requested `auto` takes the first that is there; a name takes that one or fails
  * @param gemm the same, for who multiplies matrices if it is WASM
+ * @param threads 2 for a second thread where our kernel multiplies with relaxed SIMD
  * @throws {Error} if the requested backend cannot be had
  */
 export async function useBackend(
   requested: "auto" | BackendName,
   gemm: "auto" | GemmName = "auto",
+  threads: 1 | 2 = 1,
 ): Promise<Backend> {
   if (requested === "auto" || requested === "webgpu") {
     const gpu = await useWebGpu(requested === "webgpu");
     if (typeof gpu !== "string") return gpu;
     if (requested === "webgpu") throw new Error(`Cannot train on WebGPU as ${gpu}`);
-    const wasm = await useWasm(gpu, gemm);
+    const wasm = await useWasm(gpu, gemm, threads);
     if (typeof wasm !== "string") return wasm;
     return await useCpu(`${gpu}, and ${wasm}`);
   }
   if (requested === "cpu") return await useCpu("asked for");
-  const wasm = await useWasm("asked for", gemm);
+  const wasm = await useWasm("asked for", gemm, threads);
   if (typeof wasm === "string") throw new Error(`Cannot train on WASM as ${wasm}`);
   return wasm;
 }
@@ -117,7 +119,11 @@ async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
   };
 }
 
-async function useWasm(reason: string, requested: "auto" | GemmName): Promise<Backend | string> {
+async function useWasm(
+  reason: string,
+  requested: "auto" | GemmName,
+  threads: 1 | 2,
+): Promise<Backend | string> {
   const file = "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm";
   setWasmPaths(new URL(".", import.meta.resolve(file)).href);
   try {
@@ -126,7 +132,19 @@ async function useWasm(reason: string, requested: "auto" | GemmName): Promise<Ba
     return `the WASM backend could not start: ${(error as Error).message}`;
   }
   const [gemm, why] = chooseGemm(requested);
-  return { name: "wasm", reason: `${reason}; ${why}`, gemm, check(): void {} };
+  const how = threads === 1 ? "" : await startSecondThread();
+  if (threads === 1) await removeSecondThread();
+  return { name: "wasm", reason: `${reason}; ${why}${how}`, gemm, check(): void {} };
+}
+
+/** Answers, for people, with what has become of it. */
+async function startSecondThread(): Promise<string> {
+  try {
+    await useSecondThread();
+    return " on two threads";
+  } catch (error) {
+    return `, on one thread (${(error as Error).message})`;
+  }
 }
 
 /** Answers with the choice and, for people, what it means. */

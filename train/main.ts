@@ -70,6 +70,7 @@ const command = {
     backend: choice(["auto", ...BACKENDS], "Device", "auto"),
     tensorboard: text("DIR", "Writes event files for TensorBoard to DIR/NAME"),
     gemm: choice(["auto", ...GEMMS], "Matrix multiplication of WASM", "auto"),
+    threads: choice(["1", "2"], "2 is faster on WASM where a core is free, and slower where none is", "1"),
     resume: flag("Goes on where a run with the same options was interrupted"),
     restart: flag("Throws away what an interrupted run has left, and begins again"),
     "dry-run": flag("A few batches through everything, nothing kept"),
@@ -112,7 +113,7 @@ await runCommand(command, async (values, _operands, signal) => {
   }
   say(`Data: ${dataset.name}, ${dataset.train.count} + ${dataset.test.count} images, ${dataset.source}`);
   if (source === dataset.source) say(`Classes: ${listSome(dataset.labels)}`);
-  const backend = await useBackend(values.backend ?? "auto", values.gemm);
+  const backend = await useBackend(values.backend ?? "auto", values.gemm, values.threads === "2" ? 2 : 1);
   say(`Device: ${backend.name} (${backend.reason})`);
   const seed = values.seed ?? 0;
   const model = createModel(dataset, recipe, seed);

@@ -9,8 +9,12 @@ import asc from "assemblyscript/asc";
 const SOURCE = "assembly/mod.ts";
 const ROOM = new URL("./", import.meta.url);
 
-/** The two builds: the flags that differ. */
-export const BUILDS = { relaxed: ["--enable", "relaxed-simd"], simd: [] } as const;
+/** The builds: the flags that differ. The last one is the second thread's, on a memory that both see. */
+export const BUILDS = {
+  relaxed: ["--enable", "relaxed-simd"],
+  simd: [],
+  shared: ["--enable", "relaxed-simd", "--enable", "threads", "--sharedMemory", "--maximumMemory", "65536"],
+} as const;
 
 /**
  * Compiles assembly/.
@@ -47,7 +51,7 @@ export function pathOf(build: keyof typeof BUILDS): URL {
 }
 
 if (import.meta.main) {
-  for (const build of ["relaxed", "simd"] as const) {
+  for (const build of ["relaxed", "simd", "shared"] as const) {
     const binary = await buildGemm(build);
     await Deno.writeFile(pathOf(build), binary);
     // deno-lint-ignore no-console

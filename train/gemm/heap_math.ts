@@ -4,6 +4,7 @@
  * @module
  */
 import relaxed from "./gemm_relaxed.wasm" with { type: "bytes" };
+import type { Multiply, Partner, Product } from "./partner.ts";
 import simd from "./gemm_simd.wasm" with { type: "bytes" };
 
 /** The builds, fastest first. */
@@ -28,6 +29,7 @@ interface Exports {
   gemm(
     ...args: [
       ...[a: number, b: number, c: number, m: number, n: number, k: number],
+      ...[lda: number, ldb: number, ldc: number],
       ...[transposeA: number, transposeB: number, bias: number, floor: number, scratch: number],
     ]
   ): void;
@@ -47,8 +49,10 @@ export class HeapMath {
   readonly sumRows: Exports["sumRows"];
   readonly sgd: Exports["sgd"];
   readonly adamW: Exports["adamW"];
-  readonly #gemm: Exports["gemm"];
-  readonly #scratch: number;
+  /** Does a share of each product that is large enough. */
+  partner: Partner | undefined;
+  readonly #memory: WebAssembly.Memory;
+  readonly #multiply: Multiply;
 
   /**
    * Takes 2.4 MB of the heap, once and for ever, to pack matrices in.
@@ -70,8 +74,13 @@ export class HeapMath {
     this.sumRows = exports.sumRows;
     this.sgd = exports.sgd;
     this.adamW = exports.adamW;
-    this.#gemm = exports.gemm;
-    this.#scratch = address + 63 & ~63;
+    this.#memory = memory;
+    const scratch = address + 63 & ~63;
+    this.#multiply = ({ a, b, c, m, n, k, transposeA, transposeB, bias, floor }, lda, ldb, ldc) =>
+      exports.gemm(
+        ...[a, b, c, m, n, k, lda, ldb, ldc] as const,
+        ...[Number(transposeA), Number(transposeB), bias, floor, scratch] as const,
+      );
   }
 
   /**
@@ -95,6 +104,8 @@ export class HeapMath {
     bias = 0,
     floor = -Infinity,
   ): void {
-    this.#gemm(a, b, c, m, n, k, Number(transposeA), Number(transposeB), bias, floor, this.#scratch);
+    const product: Product = { a, b, c, m, n, k, transposeA, transposeB, bias, floor };
+    if (this.partner?.multiply(this.#memory.buffer, product, this.#multiply)) return;
+    this.#multiply(product, transposeA ? m : k, transposeB ? k : n, n);
   }
 }

@@ -13,9 +13,13 @@ import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { type BuildName, type Heap, HeapMath, supportedBuilds } from "./heap_math.ts";
 import { KERNELS, kernels } from "./kernels.ts";
+import { Partner } from "./partner.ts";
 
 /** One for each backend and build, as each keeps a piece of the backend's memory. */
 const maths = { relaxed: new WeakMap<object, HeapMath>(), simd: new WeakMap<object, HeapMath>() };
+
+/** Those that have a second thread. */
+const partners = new Set<HeapMath>();
 
 /** The build in use, and TensorFlow.js's own kernels, which it replaces. */
 let active: { build: BuildName; replaced: tf.KernelConfig[] } | undefined;
@@ -42,6 +46,30 @@ export function useGemm(choice: "auto" | BuildName): BuildName {
   }
   active = { build, replaced };
   return build;
+}
+
+/**
+ * Lets a second thread do its share of each large product. The results are the same, bit for bit. It pays
+ * where a core is free, and costs where none is.
+ *
+ * @throws {Error} if {@linkcode useGemm} did not choose relaxed SIMD, or the thread cannot be started
+ */
+export async function useSecondThread(): Promise<void> {
+  const math = heapMath();
+  if (math.build !== "relaxed") throw new Error("Cannot use a second thread as it needs relaxed SIMD");
+  math.partner ??= await Partner.start();
+  partners.add(math);
+}
+
+/** Ends the second thread, if there is one. */
+export async function removeSecondThread(): Promise<void> {
+  const ended = Array.from(partners, async (math) => {
+    const { partner } = math;
+    math.partner = undefined;
+    await partner?.stop();
+  });
+  partners.clear();
+  await Promise.all(ended);
 }
 
 /** Puts TensorFlow.js's own kernels back. */

@@ -7,6 +7,7 @@ const LEFT_OUT = new Set([
   "tensorboard",
   "resume",
   "restart",
+  "threads",
   "quiet",
   "json",
   "dry-run",

@@ -29,22 +29,23 @@ export function scratchBytes(): usize {
 }
 
 /**
- * C = A·B, or C = A·B + bias, or the ReLU of either. The matrices are row-major and without gaps.
+ * C = A·B, or C = A·B + bias, or the ReLU of either. The matrices are row-major.
  *
  * @param a `[m, k]`, or `[k, m]` if it is to be transposed
  * @param b `[k, n]`, or `[n, k]` if it is to be transposed
  * @param c `[m, n]`, written without being read
+ * @param lda numbers from one row of A, as it lies, to the next; likewise the others
  * @param bias `[n]`, or 0 for none
  * @param floor the least value of C: 0 for ReLU, else -∞
  * @param scratch aligned to 64
  */
 export function gemm(
-  a: usize, b: usize, c: usize, m: usize, n: usize, k: usize, transposeA: bool, transposeB: bool,
-  bias: usize, floor: f32, scratch: usize,
+  a: usize, b: usize, c: usize, m: usize, n: usize, k: usize, lda: usize, ldb: usize, ldc: usize,
+  transposeA: bool, transposeB: bool, bias: usize, floor: f32, scratch: usize,
 ): void {
   // Bytes from one row, and from one step in depth, to the next.
-  const aRow: usize = transposeA ? 4 : k << 2, aStep: usize = transposeA ? m << 2 : 4;
-  const bColumn: usize = transposeB ? k << 2 : 4, bStep: usize = transposeB ? 4 : n << 2;
+  const aRow: usize = transposeA ? 4 : lda << 2, aStep: usize = transposeA ? lda << 2 : 4;
+  const bColumn: usize = transposeB ? ldb << 2 : 4, bStep: usize = transposeB ? 4 : ldb << 2;
   const packedA = scratch + PACKED_A, packedB = scratch + PACKED_B;
   const start = scratch + START, edge = scratch + EDGE;
   // Depth is cut into equal blocks: a short last one would pay the price of a whole one.
@@ -78,9 +79,9 @@ export function gemm(
           const columns = min(NR, nc - j), panel = packedB + j * pitch;
           for (let i: usize = 0; i < mc; i += MR) {
             const rows = min(MR, mc - i);
-            const to = c + ((ic + i) * n + jc + j) * 4;
+            const to = c + ((ic + i) * ldc + jc + j) * 4;
             const from = block == 0 ? start + j * 4 : to;
-            const stride: usize = n << 2, fromStride: usize = block == 0 ? 0 : stride;
+            const stride: usize = ldc << 2, fromStride: usize = block == 0 ? 0 : stride;
             const left = packedA + i * pitch;
             if (rows == MR && columns == NR) {
               tile(left, panel, steps, from, fromStride, to, stride, limit);
