@@ -22,9 +22,10 @@ const ROUNDS = 3;
 const STEPS_A_READ = 20;
 
 /** Who trains: a backend, on WASM with one of the ways in which we help it, or TensorFlow.js as it comes. */
-type Trainer = "stock" | GemmName | Exclude<BackendName, "wasm">;
+type Trainer = "stock" | "threads" | GemmName | Exclude<BackendName, "wasm">;
 const TRAINERS: Record<Trainer, string> = {
   webgpu: "WebGPU",
+  threads: "WASM, our kernel, relaxed SIMD, 2 threads",
   relaxed: "WASM, our kernel, relaxed SIMD",
   simd: "WASM, our kernel, plain SIMD",
   tfjs: "WASM, its matMul mended",
@@ -183,6 +184,7 @@ function isSlow(trainer: Trainer): boolean {
 
 async function use(trainer: Trainer): ReturnType<typeof useBackend> {
   if (trainer === "webgpu" || trainer === "cpu") return await useBackend(trainer);
+  if (trainer === "threads") return await useBackend("wasm", "relaxed", 2);
   const backend = await useBackend("wasm", trainer === "stock" ? "tfjs" : trainer);
   if (trainer === "stock") unmendMatMul();
   return backend;
@@ -196,7 +198,7 @@ async function stepSeconds(
   signal: AbortSignal,
 ): Promise<number> {
   const backend = await use(trainer);
-  const inPlace = trainer === "relaxed" || trainer === "simd";
+  const inPlace = trainer === "threads" || trainer === "relaxed" || trainer === "simd";
   const split = { ...drawSilhouettes(batchSize, 1), count: batchSize };
   const [batch] = batches(split, range(batchSize), { batchSize, classes: 10, width: 28 });
   const { images, targets } = batch!;
