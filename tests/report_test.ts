@@ -25,6 +25,7 @@ import { mlpToOnnx } from "../train/export.ts";
 import { writeOnnx } from "../shared/onnx/write.ts";
 import { runTask } from "./command.ts";
 import { exampleRun } from "./example_run.ts";
+import { inTemporaryFolder } from "./temporary_folder.ts";
 
 /** Ten images of 2×2 pixels, each pixel of its own shade. */
 const images = {
@@ -43,15 +44,6 @@ function exampleModel(): Uint8Array<ArrayBuffer> {
     { inFeatures: 3, outFeatures: 3, weight: new Float32Array(9), bias: new Float32Array(3) },
   ];
   return writeOnnx(mlpToOnnx(layers, { name, labels: ["a", "b", "c"], input: input!, provenance }));
-}
-
-async function inTemporaryFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await run(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 async function contents(folder: string): Promise<Record<string, string>> {

@@ -10,6 +10,7 @@ import {
 import type { FitState } from "../train/fit.ts";
 import { RECIPES } from "../train/recipe.ts";
 import { runTask, startTask } from "./command.ts";
+import { inTemporaryFolder } from "./temporary_folder.ts";
 
 const identity: RunIdentity = {
   dataset: "two images",
@@ -32,15 +33,6 @@ const state: FitState = {
   seconds: 1.5,
   numbers: new Map([["a", new Float32Array([1, -0, 1e-45])], ["memory/a/0", new Float32Array([0.1])]]),
 };
-
-async function inTemporaryFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await run(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test("a checkpoint is read as it was written, to the bit", async () => {
   await inTemporaryFolder(async (folder) => {

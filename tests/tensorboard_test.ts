@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { encodeEvent, TensorBoard } from "../train/report/tensorboard.ts";
 import { crc32c, tfRecord } from "../train/report/tfrecord.ts";
+import { inTemporaryFolder } from "./temporary_folder.ts";
 
 const run = {
   name: "shoes",
@@ -131,15 +132,6 @@ print(json.dumps({
     assertStringIncludes(described, "| recipe.epochs | 2 |");
   });
 });
-
-async function inTemporaryFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await run(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** Step, tag and value of every scalar in an event file, each record's checksums checked on the way. */
 async function scalars(file: string): Promise<[number, string, number][]> {

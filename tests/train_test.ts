@@ -17,6 +17,7 @@ import { RECIPES } from "../train/recipe.ts";
 import { readMetrics } from "../train/report/metrics.ts";
 import { createModel } from "../train/run.ts";
 import { FASHION_MNIST, isCached, runOffline, runTask, startTask, WITHOUT_DATA } from "./command.ts";
+import { inTemporaryFolder } from "./temporary_folder.ts";
 
 /** What a run leaves in its folder. */
 const WRITTEN = [
@@ -25,15 +26,6 @@ const WRITTEN = [
 ];
 
 const SMALL = ["--dataset", "silhouettes", "--backend", "wasm", "--hidden", "32", "--epochs", "1"];
-
-async function inTemporaryFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await run(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 async function filesIn(folder: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();

@@ -21,6 +21,7 @@ export interface RecipeOptimizer {
   decay(learningRate: number): void;
 }
 
+/** Makes the optimizer that a recipe asks for, for the backend in use. */
 export function createOptimizer(
   { optimizer: name, learningRate, weightDecay }: Recipe,
   { gemm = "tfjs" }: Backend,

@@ -1,6 +1,7 @@
 /**
- * Reads a body of bounded size in bounded time. It is a function rather than a middleware like `hono/body-limit`, since it
- * hands over the bytes that it has counted instead of building a second request around them.
+ * Reads a body of bounded size in bounded time. It is a function rather than a middleware like
+ * `hono/body-limit`, since it hands over the bytes that it has counted instead of building a second request
+ * around them.
  *
  * @module
  */

@@ -55,8 +55,10 @@ export function useGemm(choice: "auto" | BuildName): BuildName {
  * @throws {Error} if {@linkcode useGemm} did not choose relaxed SIMD, or the thread cannot be started
  */
 export async function useSecondThread(): Promise<void> {
+  if (active?.build !== "relaxed") {
+    throw new Error("Cannot use a second thread as it needs our kernel with relaxed SIMD");
+  }
   const math = heapMath();
-  if (math.build !== "relaxed") throw new Error("Cannot use a second thread as it needs relaxed SIMD");
   math.partner ??= await Partner.start();
   partners.add(math);
 }
