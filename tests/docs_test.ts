@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { FASHION_MNIST, WITHOUT_DATA } from "./command.ts";
+import { FASHION_MNIST, WITHOUT_DATA } from "./helpers/command.ts";
 
 const ROOT = new URL("../", import.meta.url);
 

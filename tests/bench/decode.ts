@@ -1,10 +1,10 @@
 /** `deno task bench:decode`: how fast this machine makes a folder of photographs ready to train on. */
 import process from "node:process";
 import { decodePicture } from "../../shared/decode/picture.ts";
-import { type Command, type Option, print, runCommand } from "../../train/cli.ts";
+import { type Command, type Option, print, runCommand } from "../../train/cli/command.ts";
 import { loadFolder } from "../../train/dataset/folder.ts";
-import { encodeJpeg, encodeWebp } from "../photo_encoders.js";
-import { photo } from "../photos.ts";
+import { encodeJpeg, encodeWebp } from "../helpers/photo_encoders.js";
+import { photo } from "../helpers/photos.ts";
 
 const PHOTOS = 1000, DISTINCT = 50, CLASSES = 4, WIDTH = 400, HEIGHT = 500;
 

@@ -4,7 +4,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
-import { type GemmName, useBackend } from "../../train/backend.ts";
+import { type GemmName, useBackend } from "../../train/backend/mod.ts";
 
 /** Rows, depth and columns: the first layer for a batch of 64, and a large square. */
 export const SHAPES = [[64, 784, 512], [1024, 1024, 1024]] as const;

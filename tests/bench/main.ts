@@ -1,8 +1,8 @@
 /** `deno task bench`: how fast this machine trains and classifies, as figures to compare within one run. */
-import { drawSilhouettes } from "../../fixtures/silhouettes.ts";
+import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
-import { type Command, flag, type Option, print, runCommand } from "../../train/cli.ts";
-import { DEFAULT_MODEL, readModel } from "../../train/model_file.ts";
+import { type Command, flag, type Option, print, runCommand } from "../../train/cli/command.ts";
+import { DEFAULT_MODEL, readModel } from "../../train/cli/model_file.ts";
 import { benchServe } from "./serve.ts";
 import { benchEpochs, benchGemm, benchSteps } from "./train.ts";
 

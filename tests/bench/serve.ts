@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { drawSilhouette } from "../../fixtures/silhouettes.ts";
-import { print } from "../../train/cli.ts";
-import { encodePng } from "../png_encoder.ts";
+import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
+import { print } from "../../train/cli/command.ts";
+import { encodePng } from "../helpers/png_encoder.ts";
 import { Generator, type Load, type Outcome } from "./load.ts";
 import { bundle, configure, workerdPath } from "./workerd.ts";
 

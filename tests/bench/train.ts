@@ -4,16 +4,16 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
-import { drawSilhouettes } from "../../fixtures/silhouettes.ts";
-import { type BackendName, type GemmName, useBackend } from "../../train/backend.ts";
-import { batches, range } from "../../train/batches.ts";
-import { print } from "../../train/cli.ts";
+import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
+import { type BackendName, type GemmName, useBackend } from "../../train/backend/mod.ts";
+import { batches, range } from "../../train/learning/batches.ts";
+import { print } from "../../train/cli/command.ts";
 import { loadDataset } from "../../train/dataset/mod.ts";
-import { fit } from "../../train/fit.ts";
-import { HeapAdamW, HeapSgd } from "../../train/gemm/optimizers.ts";
-import { Mlp } from "../../train/mlp.ts";
-import { RECIPES } from "../../train/recipe.ts";
-import { unmendMatMul } from "../../train/wasm_matmul.ts";
+import { fit } from "../../train/learning/fit.ts";
+import { HeapAdamW, HeapSgd } from "../../train/backend/gemm/optimizers.ts";
+import { Mlp } from "../../train/learning/mlp.ts";
+import { RECIPES } from "../../train/learning/recipe.ts";
+import { unmendMatMul } from "../../train/backend/wasm_matmul.ts";
 import { FORMS, multiplySeconds, SHAPES } from "./gemm.ts";
 import { Torch, type TorchWork } from "./torch.ts";
 

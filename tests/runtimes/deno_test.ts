@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import worker from "../../serve/worker.ts";
-import { tinyModel } from "../tiny_model.ts";
+import { tinyModel } from "../helpers/tiny_model.ts";
 import { MAIN, run, start } from "./deno_server.ts";
 import { requestAll } from "./requests.ts";
 

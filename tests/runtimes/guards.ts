@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { encodePng } from "../png_encoder.ts";
+import { encodePng } from "../helpers/png_encoder.ts";
 import type { Send } from "./requests.ts";
 
 export interface Suite {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { tinyModel } from "../tiny_model.ts";
+import { tinyModel } from "../helpers/tiny_model.ts";
 import { MAIN, start } from "./deno_server.ts";
 import { ACCESS, LIMITS, METRICS, RATE, runSuite, SHOWS, type Suite, WRONG_MODEL } from "./guards.ts";
 import { startWorkerd } from "./workerd_server.ts";

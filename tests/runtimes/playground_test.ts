@@ -12,9 +12,9 @@ import { Buffer } from "node:buffer";
 import axe from "axe-core";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { createTestHarness } from "wrangler";
-import { drawSilhouette } from "../../fixtures/silhouettes.ts";
-import { encodePng } from "../png_encoder.ts";
-import { tinyModel } from "../tiny_model.ts";
+import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
+import { encodePng } from "../helpers/png_encoder.ts";
+import { tinyModel } from "../helpers/tiny_model.ts";
 import { hasChromium, startChromium, WITHOUT_CHROMIUM } from "./chromium.ts";
 import { MAIN, start } from "./deno_server.ts";
 

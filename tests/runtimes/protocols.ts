@@ -12,8 +12,8 @@ import {
   assertNotEquals,
   assertStringIncludes,
 } from "@std/assert";
-import { encodeJpeg, encodeWebp, type Rgba } from "../picture_encoders.js";
-import { encodePng } from "../png_encoder.ts";
+import { encodeJpeg, encodeWebp, type Rgba } from "../helpers/picture_encoders.js";
+import { encodePng } from "../helpers/png_encoder.ts";
 import type { Send } from "./requests.ts";
 
 const CLASSES = 10;

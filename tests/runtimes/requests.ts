@@ -9,7 +9,7 @@ import { readConfig } from "../../serve/config.ts";
 import { ORT_WASM } from "../../serve/playground/names.ts";
 import { sha256 } from "../../shared/contract.ts";
 import { readIdx } from "../../train/dataset/idx.ts";
-import { encodePng, headerOf, pngFile } from "../png_encoder.ts";
+import { encodePng, headerOf, pngFile } from "../helpers/png_encoder.ts";
 import { PROTOCOLS } from "./protocols.ts";
 
 /** Sends a request to a path of the server under test. */

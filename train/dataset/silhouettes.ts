@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SILHOUETTE_SIZE, type Silhouettes, silhouettes } from "../../fixtures/silhouettes.ts";
+import { SILHOUETTE_SIZE, type Silhouettes, silhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { digestSplits } from "./digest.ts";
 import { FASHION_MNIST_LABELS } from "./fashion_mnist.ts";
 import type { Dataset, DatasetOptions, Split } from "./types.ts";

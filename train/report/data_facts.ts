@@ -33,7 +33,7 @@ const FACTS: Record<string, DataFacts> = {
   },
   "silhouettes": {
     summary:
-      "Silhouettes: garments drawn by code (`fixtures/silhouettes.ts`), in the classes and the size of " +
+      "Silhouettes: garments drawn by code (`shared/silhouettes/silhouettes.ts`), in the classes and the size of " +
       "Fashion-MNIST, 12,000 to learn from and 2,000 to test on. They are for trying things out; they are no photos.",
     licence: "MIT, as this project.",
     limits: ["It has never seen a photo: it is of no use for anything but trying the program out."],

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { BINS } from "../calibration.ts";
+import { BINS } from "../evaluation/calibration.ts";
 import { anything, list, number, object, text, whole } from "./check.ts";
 
 const share = number(0, 1);
@@ -50,7 +50,7 @@ const metrics = object({
   validation: countedScore,
   /** One input image. */
   input: object({ channels: whole(1), height: whole(1), width: whole(1) }),
-  /** {@linkcode import("../calibration.ts").Calibration}; absent before version 0.2.0. */
+  /** {@linkcode import("../evaluation/calibration.ts").Calibration}; absent before version 0.2.0. */
   calibration: object(
     {
       temperature: number(Number.MIN_VALUE),
@@ -60,7 +60,7 @@ const metrics = object({
     },
     { validation: object({ images: whole(1), ece: shares, loss: losses }) },
   ),
-  /** {@linkcode import("../mistakes.ts").Mistake}, the most confident first; absent before version 0.2.0. */
+  /** {@linkcode import("../evaluation/mistakes.ts").Mistake}, the most confident first; absent before version 0.2.0. */
   mistakes: list(object({ index: whole(), actual: text, predicted: text, score: share })),
   /** The command that made the model, without paths. */
   command: text,

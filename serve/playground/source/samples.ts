@@ -5,7 +5,7 @@
  */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
-import { drawSilhouette, SILHOUETTE_SIZE } from "../../../fixtures/silhouettes.ts";
+import { drawSilhouette, SILHOUETTE_SIZE } from "../../../shared/silhouettes/silhouettes.ts";
 import type { Image } from "../../../shared/image.ts";
 import { SAMPLES } from "./sample_labels.ts";
 import { toCanvas } from "./stage.ts";

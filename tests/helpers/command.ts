@@ -1,0 +1,61 @@
+/**
+ * Runs the project's commands as their users do, each in a process of its own.
+ *
+ * @module
+ */
+
+/** Where the real data set is, if this machine has it. */
+export const FASHION_MNIST = Deno.env.get("FASHION_MNIST_DIR");
+
+/** Why a test of the real data does not run. */
+export const WITHOUT_DATA = "not run: FASHION_MNIST_DIR is not set, so there is no Fashion-MNIST";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+export interface Finished {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Starts `deno task NAME …` with the permissions that the task has. */
+export function startTask(name: string, args: string[], env: Record<string, string> = {}): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", name, ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+/** Runs `deno task NAME …` to its end. */
+export async function runTask(
+  name: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<Finished> {
+  return decode(await startTask(name, args, env).output());
+}
+
+/** Runs a program of the project without any network, however the machine is connected. */
+export async function runOffline(program: string, args: string[]): Promise<Finished> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--deny-net", "--allow-read", "--allow-write", "--allow-env", program, ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1", FASHION_MNIST_DIR: "" },
+    stdin: "null",
+  });
+  return decode(await command.output());
+}
+
+function decode({ code, stdout, stderr }: Deno.CommandOutput): Finished {
+  const text = new TextDecoder();
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+/** Whether a download is in the cache: then a machine without network does have the data. */
+export async function isCached(): Promise<boolean> {
+  return await Deno.stat(`${ROOT}data/fashion-mnist`).then(() => true, () => false);
+}

@@ -1,0 +1,198 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { type Answer, Engine } from "../../serve/engine.ts";
+import { Problem } from "../../serve/middleware/problem.ts";
+import { loadModel } from "../../serve/model.ts";
+import { Classifier } from "../../shared/inference/classifier.ts";
+import { readOnnx } from "../../shared/onnx/read.ts";
+import { writeOnnx } from "../../shared/onnx/write.ts";
+import { tinyModel } from "../helpers/tiny_model.ts";
+
+const MODEL = tinyModel();
+const LIMITS = { maxConcurrency: 256, maxQueueMs: 60_000 };
+
+/** Pixels of `count` images of which the label is `column`. */
+function images(column: number, count = 1): Float32Array {
+  return Float32Array.from({ length: count * 6 }, (_, i) => i % 3 === column ? 1 : 0);
+}
+
+function best(row: Float32Array): number {
+  return row.indexOf(Math.max(...row));
+}
+
+/** An engine that notes the number of images of each run. */
+function engine(config = LIMITS): { engine: Engine; runs: number[] } {
+  const runs: number[] = [];
+  const load = (): Promise<Classifier> => Classifier.load(MODEL);
+  return { engine: new Engine({ load, config, onRun: (images) => runs.push(images) }), runs };
+}
+
+Deno.test("Engine.run() runs a single request at once and by itself", async () => {
+  const { engine: one, runs } = engine();
+  const { scores, queueMs, inferMs } = await one.run(images(1));
+  assertEquals(best(scores.probabilities), 1);
+  assertEquals(scores.logits, Float32Array.of(0, 2, 0));
+  assert(queueMs >= 0 && inferMs >= 0);
+  assertEquals(runs, [1]);
+});
+
+Deno.test("Engine.run() runs what has gathered together and keeps the answers apart", async () => {
+  const { engine: many, runs } = engine();
+  await many.run(images(0));
+  const columns = Array.from({ length: 20 }, (_, i) => i % 3);
+  const answers = await Promise.all(columns.map((column) => many.run(images(column, 1 + column))));
+  for (const [i, { scores }] of answers.entries()) {
+    assertEquals(scores.probabilities.length, 3 * (1 + columns[i]!));
+    for (let at = 0; at < scores.probabilities.length; at += 3) {
+      assertEquals(best(scores.probabilities.subarray(at, at + 3)), columns[i]);
+    }
+  }
+  assertEquals(runs.reduce((sum, images) => sum + images), 1 + answers.length * 2 - 1);
+  assert(runs.length < 6, `20 requests took ${runs.length} runs`);
+  assert(runs.every((images) => images <= 32), `runs of ${runs}`);
+});
+
+Deno.test("Engine.run() runs a request that is larger than what it gathers", async () => {
+  const { engine: large, runs } = engine();
+  const answers = await Promise.all([
+    large.run(images(2, 100)),
+    large.run(images(1)),
+    large.run(images(0, 40)),
+  ]);
+  assertEquals(answers.map(({ scores }) => scores.probabilities.length / 3), [100, 1, 40]);
+  assert(runs.includes(100) && runs.includes(40), `runs of ${runs}`);
+});
+
+Deno.test("Engine.run() refuses pixels that are no whole number of images", async () => {
+  for (const length of [0, 5, 7]) {
+    await assertRejects(
+      () => engine().engine.run(new Float32Array(length)),
+      RangeError,
+      `a positive multiple of 6: current length is ${length}`,
+    );
+  }
+});
+
+Deno.test("Engine.run() turns away what does not fit into its queue, and works on", async () => {
+  const { engine: small } = engine({ ...LIMITS, maxConcurrency: 3 });
+  await small.run(images(0));
+  const results = await Promise.allSettled(Array.from({ length: 8 }, () => small.run(images(1))));
+  const refused = results.filter((result) => result.status === "rejected");
+  // The first of them may be at work already, or still wait for company.
+  assert(refused.length === 4 || refused.length === 5, `${refused.length}`);
+  for (const { reason } of refused) {
+    assert(reason instanceof Problem);
+    assertEquals([reason.status, reason.reason], [503, "queue_full"]);
+    assertEquals(reason.headers["retry-after"], "1");
+  }
+  assertEquals(best((await small.run(images(2))).scores.probabilities), 2);
+});
+
+Deno.test("Engine.run() turns away whose turn does not come in time", async () => {
+  const { engine: late } = engine({ ...LIMITS, maxQueueMs: 1 });
+  await late.run(images(0));
+  // 20,000 images take longer than a millisecond, and what comes with them waits for the turn after.
+  const results = await Promise.allSettled([
+    late.run(images(0, 20_000)),
+    late.run(images(1)),
+    late.run(images(1)),
+  ]);
+  const reasons = results.filter((result) => result.status === "rejected").map(({ reason }) => reason);
+  assert(reasons.length >= 1);
+  for (const reason of reasons) assertEquals([reason.status, reason.reason], [503, "queue_time"]);
+});
+
+Deno.test("Engine.admit() bounds the work and gives the room back, also after an error", async () => {
+  const { engine: small } = engine({ ...LIMITS, maxConcurrency: 2 });
+  const gate = Promise.withResolvers<void>();
+  const inside = [small.admit(() => gate.promise), small.admit(() => gate.promise)];
+  assertEquals(small.active, 2);
+  const error = await assertRejects(() => small.admit(() => Promise.resolve()), Problem);
+  assertEquals([error.status, error.reason], [503, "concurrency"]);
+  gate.resolve();
+  await Promise.all(inside);
+  await assertRejects(() => small.admit(() => Promise.reject(new TypeError("mine"))), TypeError, "mine");
+  assertEquals(small.active, 0);
+});
+
+Deno.test("Engine.admit() forgets requests that never end, as workerd leaves them behind", async () => {
+  const { engine: small } = engine({ maxConcurrency: 1, maxQueueMs: 1 });
+  small.admit(() => new Promise(() => {}));
+  await assertRejects(() => small.admit(() => Promise.resolve()), Problem, "1 requests are at work");
+  const deadline = performance.now() + 20;
+  while (performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(await small.admit(() => Promise.resolve("in")), "in");
+});
+
+Deno.test("Engine.ready() says no with a reason, tries again, and then says yes", async () => {
+  const reports: unknown[] = [];
+  let attempts = 0;
+  const flaky = new Engine({
+    load: () => ++attempts < 3 ? Promise.reject(new Error("not yet")) : Classifier.load(MODEL),
+    config: LIMITS,
+    report: (error) => reports.push(error),
+  });
+  for (let i = 0; i < 2; i++) {
+    assertEquals(await flaky.ready(), { ready: false, reason: "The model cannot be loaded" });
+  }
+  assertEquals(reports.map(String), ["Error: not yet", "Error: not yet"]);
+  assertEquals(await flaky.ready(), { ready: true });
+  await flaky.run(images(0));
+  assertEquals(attempts, 3);
+});
+
+Deno.test("Engine is not ready with a model that gives unsound scores", async () => {
+  const real = await Classifier.load(MODEL);
+  const broken = async (change: (scores: Answer["scores"]) => void): Promise<string> => {
+    const reports: unknown[] = [];
+    const classifier = Object.create(real, {
+      runScaled: {
+        value: async (pixels: Float32Array) => {
+          const scores = await real.runScaled(pixels);
+          change(scores);
+          return scores;
+        },
+      },
+    });
+    const one = new Engine({
+      load: () => Promise.resolve(classifier),
+      config: LIMITS,
+      report: (error) => reports.push(error),
+    });
+    assertEquals((await one.ready()).ready, false);
+    return String(reports[0]);
+  };
+  assertStringIncludes(await broken(({ logits }) => logits[3] = NaN), "its logits must be finite");
+  assertStringIncludes(
+    await broken((scores) => scores.probabilities = new Float32Array(3)),
+    "6 probabilities",
+  );
+});
+
+Deno.test("loadModel() refuses a model with the reason", async () => {
+  const changed = (change: (model: ReturnType<typeof readOnnx>) => void): Uint8Array<ArrayBuffer> => {
+    const model = readOnnx(MODEL);
+    change(model);
+    return writeOnnx(model);
+  };
+  const cases: [Uint8Array<ArrayBuffer>, Parameters<typeof loadModel>[1], string][] = [
+    [MODEL, { sha256: "a".repeat(64) }, `its SHA-256 must be ${"a".repeat(64)}: current value is `],
+    [new Uint8Array(9), {}, "Cannot read ONNX file"],
+    [changed(({ initializers }) => initializers[0]!.data[4] = NaN), {}, "[4] is NaN"],
+    [changed(({ initializers }) => initializers[0]!.data[0] = Infinity), {}, "its weights must be finite"],
+    [changed(({ metadata }) => metadata.delete("selvedge.labels")), {}, 'its metadata "selvedge.labels"'],
+    [changed(({ nodes }) => nodes[0]!.op = "NoSuchOperator"), {}, "ONNX Runtime refuses it"],
+    [changed(({ initializers }) => initializers[0]!.dims = [2, 9]), {}, "ONNX Runtime refuses it"],
+    [changed(({ inputs }) => inputs[0]!.shape = ["N", 7]), {}, 'an input "image" of shape [N, C, H, W]'],
+  ];
+  for (const [bytes, options, message] of cases) {
+    const error = await assertRejects(() => loadModel(bytes, options), Error, message);
+    assertStringIncludes(error.message, "Cannot ");
+  }
+});
+
+Deno.test("loadModel() loads a model whose hash is as expected", async () => {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", MODEL)).toHex();
+  const classifier = await loadModel(MODEL, { sha256: digest });
+  const { probabilities } = await classifier.runScaled(images(2));
+  assertAlmostEquals(probabilities[2]!, Math.E ** 2 / (Math.E ** 2 + 2), 1e-6);
+});

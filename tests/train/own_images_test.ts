@@ -1,0 +1,465 @@
+import { assert, assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { deflateSync } from "node:zlib";
+import { type DatasetOptions, loadDataset } from "../../train/dataset/mod.ts";
+import { loadFolder } from "../../train/dataset/folder.ts";
+import { listImages } from "../../train/dataset/listing.ts";
+import { MAX_CLASSES, MAX_FILE_BYTES } from "../../train/dataset/limits.ts";
+import { PixelCache } from "../../train/dataset/pixel_cache.ts";
+import { stratify } from "../../train/dataset/stratify.ts";
+import { decodePicture } from "../../shared/decode/picture.ts";
+import { encodeJpeg, encodeWebp } from "../helpers/photo_encoders.js";
+import { photo } from "../helpers/photos.ts";
+import { headerOf, pngFile } from "../helpers/png_encoder.ts";
+import { inFolder, square, squares, write } from "../helpers/picture_folder.ts";
+
+/** Loads a folder with its cache beside it, and tells what was noted. */
+async function load(
+  folder: string,
+  options: DatasetOptions = {},
+): Promise<{ dataset: Awaited<ReturnType<typeof loadFolder>>; notes: string[] }> {
+  const notes: string[] = [];
+  const dataset = await loadFolder(
+    folder,
+    "mine",
+    { ...options, onNote: (line) => notes.push(line) },
+    `${folder}.cache`,
+  ).finally(() => Deno.remove(`${folder}.cache`, { recursive: true }).catch(() => {}));
+  return { dataset, notes };
+}
+
+async function assertRefused(
+  files: Record<string, Uint8Array | string>,
+  ...messages: string[]
+): Promise<void> {
+  await inFolder(files, async (folder) => {
+    const error = await assertRejects(() => load(folder), Error);
+    for (const message of [`Cannot use the folder "${folder}" as`, ...messages]) {
+      assertStringIncludes(error.message, message);
+    }
+  });
+}
+
+Deno.test("a folder of pictures is split by class, one fifth for testing", async () => {
+  await inFolder(squares(["b", "a"], 10), async (folder) => {
+    const { dataset, notes } = await load(folder);
+    assertEquals(dataset.labels, ["a", "b"]);
+    assertEquals([dataset.train.count, dataset.test.count], [16, 4]);
+    assertEquals([...dataset.test.labels], [0, 0, 1, 1]);
+    assertEquals([dataset.channels, dataset.height, dataset.width], [1, 28, 28]);
+    assertEquals(dataset.train.images.length, 16 * 784);
+    assertEquals(dataset.splitSeed, 0);
+    assertEquals(notes, []);
+  });
+});
+
+Deno.test("the seed draws the split, and neither file names nor places change anything", async () => {
+  const files = squares(["a", "b"], 12);
+  const renamed = Object.fromEntries(
+    Object.entries(files).map((
+      [path, bytes],
+      i,
+    ) => [path.replace("/", "/deep/er/").replace(/\d+/, `x${97 * i % 24}`), bytes]),
+  );
+  await inFolder({ ...files }, async (folder) => {
+    const first = await load(folder);
+    assertEquals(await load(folder), first);
+    assertNotEquals((await load(folder, { splitSeed: 1 })).dataset.sha256, first.dataset.sha256);
+    await inFolder(renamed, async (other) => {
+      assertEquals((await load(other)).dataset.sha256, first.dataset.sha256);
+    });
+  });
+});
+
+Deno.test("PNG, JPEG and WebP are read, whatever their names say", async () => {
+  const files: Record<string, Uint8Array> = {};
+  for (const [c, name] of ["a", "b"].entries()) {
+    for (let i = 0; i < 5; i++) {
+      const png = photo(60, 50, 10 * c + i);
+      const image = await decodePicture(png, { maxPixels: 3000 });
+      files[`${name}/${i}.jpg`] = png;
+      files[`${name}/${i}.png`] = encodeJpeg(image);
+      files[`${name}/${i}`] = encodeWebp(image);
+    }
+  }
+  await inFolder(files, async (folder) => {
+    const { dataset, notes } = await load(folder, { channels: 3 });
+    assertEquals([dataset.train.count, dataset.test.count, notes.length], [24, 6, 0]);
+    // The three of one photo differ by what compression loses only.
+    const all = [dataset.train, dataset.test].flatMap(({ images, count }) =>
+      Array.from({ length: count }, (_, i) => images.subarray(i * 2352, (i + 1) * 2352))
+    );
+    for (const image of all) {
+      const distances = all.map((other) =>
+        image.reduce((sum, value, i) => sum + Math.abs(value - other[i]!), 0) / 2352
+      );
+      assertEquals(distances.filter((distance) => distance < 6).length, 3);
+    }
+  });
+});
+
+Deno.test("train, test and validation folders are kept apart", async () => {
+  const files = {
+    ...squares(["a", "b"], 6, "train/"),
+    ...squares(["a", "b"], 3, "test/"),
+    ...squares(["a", "b"], 2, "validation/"),
+  };
+  await inFolder(files, async (folder) => {
+    const { dataset } = await load(folder);
+    assertEquals([dataset.train.count, dataset.validation, dataset.test.count], [16, 4, 6]);
+    assertEquals([...dataset.train.labels.subarray(12)], [0, 0, 1, 1], "validation comes last");
+    assertEquals(dataset.splitSeed, undefined);
+  });
+  await inFolder(
+    { ...squares(["a", "b"], 6, "train/"), ...squares(["a", "b"], 2, "val/") },
+    async (folder) => {
+      const { dataset } = await load(folder);
+      assertEquals([dataset.train.count, dataset.validation, dataset.test.count], [14, 4, 2]);
+    },
+  );
+});
+
+Deno.test("a class may be called train", async () => {
+  await inFolder(squares(["train", "plane"], 5), async (folder) => {
+    assertEquals((await load(folder)).dataset.labels, ["plane", "train"]);
+  });
+});
+
+Deno.test("class names may be in any script, and are composed", async () => {
+  // The last one decomposed, as macOS writes it.
+  const names = ["брюки", "鞄", "أحذية", "👢 boots", "Schnu\u0308rschuh"];
+  await inFolder(squares(names, 5), async (folder) => {
+    const { labels } = (await load(folder)).dataset;
+    assertEquals(labels, names.map((name) => name.normalize("NFC")).sort());
+    assert(labels.includes("Schn\u00fcrschuh"));
+  });
+});
+
+Deno.test("more than 256 classes have labels of two bytes", async () => {
+  const classes = Array.from({ length: 300 }, (_, i) => `c${String(i).padStart(3, "0")}`);
+  await inFolder(squares(classes, 2), async (folder) => {
+    const { dataset } = await load(folder, { imageSize: 8 });
+    assert(dataset.train.labels instanceof Uint16Array);
+    assertEquals([...dataset.test.labels], classes.map((_, i) => i));
+    assertEquals(dataset.train.images.length, 300 * 64);
+  });
+});
+
+Deno.test("files that systems leave behind are not looked at", async () => {
+  const litter = {
+    ".DS_Store": "x",
+    "a/Thumbs.db": "x",
+    "a/.hidden.png": "x",
+    "__MACOSX/a/._0.png": "x",
+    "README.md": "hello",
+  };
+  await inFolder({ ...squares(["a", "b"], 5), ...litter }, async (folder) => {
+    assertEquals((await load(folder)).notes, []);
+  });
+});
+
+Deno.test("files that cannot be read are listed and skipped", async () => {
+  const good = square(5);
+  const lying = pngFile(
+    ["IHDR", headerOf({ width: 28, height: 28, depth: 8, colour: 0, interlaced: false })],
+    ["IDAT", deflateSync(new Uint8Array(4_000_000))],
+    ["IEND", new Uint8Array()],
+  );
+  const huge = pngFile(
+    ["IHDR", headerOf({ width: 60_000, height: 60_000, depth: 8, colour: 0, interlaced: false })],
+    ["IEND", new Uint8Array()],
+  );
+  const files = {
+    ...squares(["a", "b"], 40),
+    "a/notes.txt": "not a picture",
+    "a/empty.png": "",
+    "b/cut.png": good.subarray(0, 60),
+    "b/lies.png": lying,
+    "b/huge.png": huge,
+    "stray.png": good,
+  };
+  await inFolder(files, async (folder) => {
+    await Deno.truncate(join(folder, "a/0.png"), MAX_FILE_BYTES + 1);
+    const { dataset, notes } = await load(folder);
+    assertEquals(dataset.train.count + dataset.test.count, 79);
+    assertStringIncludes(notes.shift()!, `"a/0.png": it must have at most ${MAX_FILE_BYTES} bytes`);
+    assertEquals(notes.map((note) => note.split(":")[0]), [
+      'Skipped "a/empty.png"',
+      'Skipped "a/notes.txt"',
+      'Skipped "b/cut.png"',
+      'Skipped "b/huge.png"',
+      'Skipped "b/lies.png"',
+      'Skipped "stray.png"',
+    ]);
+    assertStringIncludes(notes[1]!, "it is no PNG, JPEG or WebP");
+    assertStringIncludes(notes[3]!, "must have at most 64000000 pixels: current size is 60000x60000");
+    assertStringIncludes(notes[4]!, "its data does not end after 812 bytes");
+    assertStringIncludes(notes[5]!, "it lies in no class folder");
+  });
+});
+
+Deno.test("too many unreadable files stop the run", async () => {
+  const bad = Object.fromEntries(Array.from({ length: 3 }, (_, i) => [`a/bad${i}.png`, `no ${i}`]));
+  await assertRefused(
+    { ...squares(["a", "b"], 10), ...bad },
+    "at most 2 of its 23 files may be unreadable: there are 3 or more. Mend or remove them",
+    "a/bad0.png: Cannot decode the picture",
+  );
+});
+
+Deno.test("a folder that is not laid out by class is refused with what to do", async (t) => {
+  const many = Array.from({ length: MAX_CLASSES + 1 }, (_, i) => `c${i}/x.png`);
+  const cases: [string, Record<string, Uint8Array | string>, string[]][] = [
+    ["nothing", {}, ["at least 2 class folders", "there are none. Make a folder for each class"]],
+    ["pictures only", { "a.png": square(1) }, ["there are none. Make a folder for each class"]],
+    ["one class", squares(["cats"], 3), ['there is only "cats"']],
+    ["an empty class", { ...squares(["a", "b"], 3), "c/.keep": "" }, [
+      '"c" holds none. Put some in or remove it',
+    ]],
+    ["names that differ by case", squares(["Cat", "cat"], 3), ['there are "Cat", "cat" in "."']],
+    ["names that differ by form", squares(["\u00e9", "e\u0301"], 3), ["way of writing a character"]],
+    ["names that differ by a blank", squares(["a", "a "], 3), ["Put their images into one of them"]],
+    ["too many classes", Object.fromEntries(many.map((path) => [path, ""])), [
+      "at most 1000 class folders: there are 1001",
+    ]],
+    ["another test class", { ...squares(["a", "b"], 3, "train/"), ...squares(["a", "c"], 3, "test/") }, [
+      'only "train" has "b", only "test" has "c". Rename or remove',
+    ]],
+    ["another validation class", {
+      ...squares(["a", "b"], 3, "train/"),
+      ...squares(["a", "b", "c"], 3, "val/"),
+    }, [
+      '"train" and "val" must have the same class folders: only "val" has "c"',
+    ]],
+    ["splits beside classes", squares(["train", "test", "cats"], 3), ['there is "cats". Move class folders']],
+    ["two validation splits", squares(["train", "val", "validation"], 3), ["Remove one"]],
+    ["one picture of a class", { ...squares(["a"], 3), "b/0.png": square(9) }, [
+      'class "b" must have at least 2 readable images, one to learn from and one to test with: it has 1',
+    ]],
+    ["no readable picture of a test class", {
+      ...squares(["a", "b"], 9, "train/"),
+      ...squares(["a"], 3, "test/"),
+      "test/b/0.png": "no",
+    }, ['class "b" must have at least 1 readable image: in "test" it has 0']],
+  ];
+  for (const [name, files, messages] of cases) {
+    await t.step(name, async () => await assertRefused(files, ...messages));
+  }
+});
+
+Deno.test("links out of the folder are not followed, but listed", async () => {
+  await inFolder({ "secret.png": square(77), "more/0.png": square(78) }, async (outside) => {
+    await inFolder(squares(["a", "b"], 20), async (folder) => {
+      await new Deno.Command("mkfifo", { args: [join(folder, "b/pipe")] }).output();
+      await Deno.symlink(join(outside, "secret.png"), join(folder, "a/out.png"));
+      await Deno.symlink(join(outside, "more"), join(folder, "c"));
+      await Deno.symlink(join(folder, "b/0.png"), join(folder, "a/within.png"));
+      await Deno.symlink(folder, join(folder, "b/round"));
+      const { dataset, notes } = await load(folder);
+      assertEquals(dataset.labels, ["a", "b"]);
+      assertEquals(dataset.train.count + dataset.test.count, 41);
+      assertEquals(notes.filter((note) => note.startsWith("Skipped")), [
+        'Skipped "a/out.png": it is a link out of the folder',
+        'Skipped "b/pipe": it is neither a file nor a folder',
+        'Skipped "b/round": it is a link to a folder',
+        'Skipped "c": it is a link out of the folder',
+      ]);
+    });
+  });
+});
+
+Deno.test("what may not be read is listed, or refused if it is a folder", async () => {
+  // deno-lint-ignore no-console
+  if (!await canBeHumble()) return console.log("not run: root may read everything, and setpriv is missing");
+  await inFolder(squares(["a", "b"], 10), async (folder) => {
+    await Deno.chmod(join(folder, "a/3.png"), 0);
+    const output = await loadHumbly(folder);
+    assertStringIncludes(
+      output,
+      'Skipped "a/3.png": it may not be read. Give yourself permission to read it',
+    );
+    await Deno.chmod(join(folder, "b"), 0);
+    assertStringIncludes(
+      await loadHumbly(folder),
+      '"b" may not be read. Give yourself permission to read it',
+    );
+    await Deno.chmod(join(folder, "b"), 0o755);
+  });
+});
+
+/** Root may read everything, unless it gives that up. */
+const WITHOUT_PRIVILEGE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
+
+async function canBeHumble(): Promise<boolean> {
+  if (Deno.uid() !== 0) return true;
+  const [program, ...args] = WITHOUT_PRIVILEGE;
+  return await new Deno.Command(program!, { args: [...args, "true"] }).output()
+    .then(({ success }) => success, () => false);
+}
+
+/** What loading a folder notes or throws for someone who may not read everything. */
+async function loadHumbly(folder: string): Promise<string> {
+  const module = new URL("../../train/dataset/folder.ts", import.meta.url).href;
+  const script = `import { loadFolder } from ${JSON.stringify(module)};
+    await loadFolder(${JSON.stringify(folder)}, "mine", { onNote: (line) => console.log(line) }, "/nowhere")
+      .catch((error) => console.log(error.message));`;
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const [program, ...args] = [
+    ...(Deno.uid() === 0 ? WITHOUT_PRIVILEGE : []),
+    ...[Deno.execPath(), "run", "--allow-all", "--config", config, "-"],
+  ];
+  const child = new Deno.Command(program!, { args, stdin: "piped", stdout: "piped", stderr: "piped" })
+    .spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(script));
+  await writer.close();
+  const { stdout, stderr } = await child.output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+Deno.test("test images that are training images too are counted", async () => {
+  const files = { ...squares(["a", "b"], 4, "train/"), ...squares(["a", "b"], 2, "test/") };
+  files["test/a/0.png"] = files["train/a/0.png"]!;
+  await inFolder(files, async (folder) => {
+    assertEquals((await load(folder)).notes, [
+      "NOTE: 1 of 4 test images are training images too, byte for byte",
+    ]);
+  });
+});
+
+Deno.test("decoded pictures are kept by content, and a damaged cache is made again", async () => {
+  await inFolder(squares(["a", "b"], 6), async (folder) => {
+    await inFolder({}, async (cache) => {
+      const notes: string[] = [];
+      const read = async (): Promise<string> =>
+        (await loadFolder(folder, "mine", { onNote: (line) => notes.push(line) }, cache)).sha256;
+      const first = await read();
+      const [{ name }] = await Array.fromAsync(Deno.readDir(cache)) as [Deno.DirEntry];
+      const file = join(cache, name);
+      const kept = await Deno.readFile(file);
+
+      // Other pixels with their own digest would be believed: so this is where they come from.
+      const shape = { channels: 1 as const, height: 28, width: 28 };
+      const root = await Deno.realPath(folder);
+      const opened = await PixelCache.open(root, shape, cache);
+      assertEquals(opened.damaged, false);
+      for (const place of [0, 9, 20, kept.length >> 1, kept.length - 1]) {
+        const damaged = kept.slice();
+        damaged[place]! ^= 1;
+        await Deno.writeFile(file, damaged);
+        assertEquals((await PixelCache.open(root, shape, cache)).damaged, true, `byte ${place}`);
+      }
+      await Deno.writeFile(file, kept.subarray(0, 100));
+      assertEquals(await read(), first);
+      assertEquals(notes, ["NOTE: the cache of decoded images is damaged, so they are decoded again"]);
+      assertEquals(await Deno.readFile(file), kept, "it is whole again");
+
+      // A changed file is another file.
+      await write(folder, { "a/0.png": square(4711) });
+      assertNotEquals(await read(), first);
+      assertEquals((await Array.fromAsync(Deno.readDir(cache))).length, 1);
+    });
+  });
+});
+
+Deno.test("the cache stays within its bound, and the oldest go first", async () => {
+  await inFolder({}, async (cache) => {
+    const shape = { channels: 1 as const, height: 10, width: 10 };
+    const pictures = new Map([["ab".repeat(32), new Uint8Array(100).fill(7)]]);
+    for (const [age, folder] of ["/old", "/middle", "/new"].entries()) {
+      const opened = await PixelCache.open(folder, shape, cache);
+      await opened.save(pictures, 400);
+      const before = new Date(Date.now() - (3 - age) * 60_000);
+      for await (const { name } of Deno.readDir(cache)) {
+        const path = join(cache, name);
+        if ((await Deno.stat(path)).mtime!.getTime() > Date.now() - 30_000) {
+          await Deno.utime(path, before, before);
+        }
+      }
+    }
+    const kept = async (folder: string): Promise<Uint8Array | undefined> =>
+      (await PixelCache.open(folder, shape, cache)).get("ab".repeat(32));
+    // Each takes 180 bytes.
+    assertEquals([await kept("/old"), (await kept("/middle"))?.[0], (await kept("/new"))?.[99]], [
+      undefined,
+      7,
+      7,
+    ]);
+    const large = new Map(Array.from({ length: 9 }, (_, i) => [`${i}`.repeat(64), new Uint8Array(100)]));
+    await (await PixelCache.open("/large", shape, cache)).save(large, 400);
+    assertEquals((await Array.fromAsync(Deno.readDir(cache))).length, 2, "what is too large is not kept");
+  });
+});
+
+Deno.test("a cache that cannot be written is said, and the run goes on", async () => {
+  await inFolder({ ...squares(["a", "b"], 5), "taken": "a file" }, async (folder) => {
+    const notes: string[] = [];
+    const options: DatasetOptions = { onNote: (line) => notes.push(line) };
+    const { train } = await loadFolder(folder, "mine", options, join(folder, "taken/cache"));
+    assertEquals(train.count, 8);
+    assertStringIncludes(notes.join(), "NOTE: the decoded images cannot be kept for the next run");
+  });
+});
+
+Deno.test("many pictures are decoded beside the main thread, to the same bytes", async () => {
+  const files = squares(["a", "b"], 40);
+  await inFolder(files, async (folder) => {
+    const few = Object.fromEntries(Object.entries(files).filter((_, i) => i % 10 === 0));
+    await inFolder(few, async (small) => {
+      const images = async (folder: string): Promise<Set<string>> => {
+        const { train, test } = (await load(folder)).dataset;
+        const all = [...train.images, ...test.images];
+        return new Set(
+          Array.from({ length: all.length / 784 }, (_, i) => all.slice(i * 784, (i + 1) * 784).join()),
+        );
+      };
+      const [all, some] = [await images(folder), await images(small)];
+      for (const image of some) assert(all.has(image));
+      assert(some.size > 1);
+    });
+  });
+});
+
+Deno.test("loading can be stopped", async () => {
+  await inFolder(squares(["a", "b"], 40), async (folder) => {
+    const stop = new AbortController();
+    const options: DatasetOptions = { signal: stop.signal, onProgress: () => stop.abort() };
+    await assertRejects(() => load(folder, options), DOMException, "aborted");
+  });
+});
+
+Deno.test("listImages() sorts, so that no disk decides the order", async () => {
+  await inFolder(squares(["b", "a"], 3), async (folder) => {
+    const { train } = await listImages(folder);
+    assertEquals(train.map(({ path }) => path), [
+      "a/0.png",
+      "a/1.png",
+      "a/2.png",
+      "b/0.png",
+      "b/1.png",
+      "b/2.png",
+    ]);
+  });
+});
+
+Deno.test("stratify() gives every class its share", () => {
+  const labels = Array.from({ length: 111 }, (_, i) => i < 100 ? 0 : i < 109 ? 1 : 2);
+  const { left, drawn } = stratify(labels, 3, 0.2, 0);
+  const count = (indices: number[], label: number): number =>
+    indices.filter((i) => labels[i] === label).length;
+  assertEquals([0, 1, 2].map((label) => count(drawn, label)), [20, 2, 1]);
+  assertEquals([...left, ...drawn].sort((a, b) => a - b), labels.map((_, i) => i));
+  assertEquals(stratify(labels, 3, 0.2, 0), { left, drawn });
+  assertNotEquals(stratify(labels, 3, 0.2, 1).drawn, drawn);
+});
+
+Deno.test("loadDataset() refuses a folder that is not there, and a file", async () => {
+  await assertRejects(
+    () => loadDataset("./no/such/folder"),
+    Error,
+    'folder "./no/such/folder" as there is none',
+  );
+  await inFolder({ "file": "" }, async (folder) => {
+    await assertRejects(() => loadDataset(`${folder}/file`), Error, "as it is a file");
+  });
+});

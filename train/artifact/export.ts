@@ -1,0 +1,137 @@
+/**
+ * From trained weights to an ONNX file that describes itself.
+ *
+ * @module
+ */
+import {
+  type ImageShape,
+  INPUT,
+  LOGITS,
+  METADATA,
+  type Metrics,
+  PROBABILITIES,
+  type Provenance,
+} from "../../shared/contract.ts";
+import { preprocessingFor } from "../../shared/image.ts";
+import { DATA_TYPE, type OnnxModel, type OnnxNode, type OnnxTensor } from "../../shared/onnx/schema.ts";
+import type { LinearWeights } from "../learning/mlp.ts";
+
+/** What goes into the file beside the weights. */
+export interface ModelInfo {
+  name: string;
+  labels: readonly string[];
+  input: ImageShape;
+  provenance: Provenance;
+  /** Divides the logits on their way to the probabilities; 1 by default, which leaves no trace in the file. */
+  temperature?: number;
+  /** Absent while the file is still being measured. */
+  metrics?: Metrics;
+}
+
+/**
+ * Builds the graph `image → Flatten → (Gemm → Relu)* → Gemm → logits → (Div →) Softmax → probabilities`,
+ * with the weights named as PyTorch's `state_dict` names the quickstart's. The logits stay raw, so that a
+ * temperature can be fitted again.
+ */
+export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): OnnxModel {
+  const { name, labels, input: { channels, height, width }, provenance, temperature = 1, metrics } = info;
+  const nodes: OnnxNode[] = [{
+    name: "flatten",
+    op: "Flatten",
+    inputs: [INPUT],
+    outputs: ["flatten"],
+    attributes: [{ name: "axis", type: "int", value: 1 }],
+    doc: `[N, ${channels}, ${height}, ${width}] to [N, ${channels * height * width}], row-major.`,
+  }];
+  const initializers: OnnxTensor[] = [];
+  let x = "flatten";
+  for (const [i, { inFeatures, outFeatures, weight, bias }] of layers.entries()) {
+    const last = i === layers.length - 1;
+    // The even places hold Linear layers and the odd ones ReLUs, as in torch.nn.Sequential.
+    const linear = `linear_relu_stack.${2 * i}`, relu = `linear_relu_stack.${2 * i + 1}`;
+    initializers.push(
+      { name: `${linear}.weight`, dims: [outFeatures, inFeatures], data: weight },
+      { name: `${linear}.bias`, dims: [outFeatures], data: bias },
+    );
+    nodes.push({
+      name: linear,
+      op: "Gemm",
+      inputs: [x, `${linear}.weight`, `${linear}.bias`],
+      outputs: [last ? LOGITS : linear],
+      attributes: [{ name: "transB", type: "int", value: 1 }],
+      doc: `Linear(in_features=${inFeatures}, out_features=${outFeatures}): y = xAᵀ + b.`,
+    });
+    if (!last) {
+      nodes.push({
+        name: relu,
+        op: "Relu",
+        inputs: [linear],
+        outputs: [relu],
+        attributes: [],
+        doc: "ReLU: negative features become zero.",
+      });
+    }
+    x = relu;
+  }
+  if (temperature !== 1) {
+    initializers.push({ name: "temperature", dims: [], data: new Float32Array([temperature]) });
+    nodes.push({
+      name: "calibrate",
+      op: "Div",
+      inputs: [LOGITS, "temperature"],
+      outputs: ["calibrated"],
+      attributes: [],
+      doc: "Temperature scaling: as sure as it is right (https://arxiv.org/abs/1706.04599).",
+    });
+  }
+  nodes.push({
+    name: "softmax",
+    op: "Softmax",
+    inputs: [temperature === 1 ? LOGITS : "calibrated"],
+    outputs: [PROBABILITIES],
+    attributes: [{ name: "axis", type: "int", value: 1 }],
+    doc: "Logits to probabilities.",
+  });
+
+  const classes = labels.length;
+  const preprocessing = preprocessingFor(channels);
+  const perClass = { type: DATA_TYPE.float32, shape: ["N", classes], denotation: "" };
+  const classDenotations = ["DATA_BATCH", "DATA_FEATURE"];
+  return {
+    name,
+    doc: `Classifies ${width}×${height} images as one of: ${labels.join(", ")}.`,
+    producer: { name: "selvedge", version: provenance.codeVersion },
+    inputs: [{
+      name: INPUT,
+      type: DATA_TYPE.float32,
+      shape: ["N", channels, height, width],
+      doc: "Pixels in 0..1: bytes divided by 255.",
+      denotation: "IMAGE",
+      dimensionDenotations: ["DATA_BATCH", "DATA_CHANNEL", "DATA_FEATURE", "DATA_FEATURE"],
+    }],
+    outputs: [
+      { ...perClass, name: LOGITS, doc: "Raw scores.", dimensionDenotations: classDenotations },
+      {
+        ...perClass,
+        name: PROBABILITIES,
+        doc: "Each row sums to 1.",
+        dimensionDenotations: classDenotations,
+      },
+    ],
+    nodes,
+    initializers,
+    metadata: new Map([
+      [METADATA.pixelFormat, channels === 1 ? "Gray8" : "Rgb8"],
+      [METADATA.colorSpace, "SRGB"],
+      [METADATA.pixelRange, "Normalized_0_1"],
+      ...(preprocessing ? [[METADATA.preprocessing, JSON.stringify(preprocessing)] as const] : []),
+      [METADATA.labels, JSON.stringify(labels)],
+      [METADATA.dataset, JSON.stringify(provenance.dataset)],
+      [METADATA.recipe, JSON.stringify(provenance.recipe)],
+      [METADATA.seed, JSON.stringify(provenance.seed)],
+      [METADATA.backend, JSON.stringify(provenance.backend)],
+      ...(metrics ? [[METADATA.metrics, JSON.stringify(metrics)] as const] : []),
+      [METADATA.codeVersion, JSON.stringify(provenance.codeVersion)],
+    ]),
+  };
+}
