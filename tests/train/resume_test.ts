@@ -46,6 +46,15 @@ Deno.test("a checkpoint is read as it was written, to the bit", async () => {
   });
 });
 
+Deno.test("a checkpoint that was read can be written again", async () => {
+  await inTemporaryFolder(async (folder) => {
+    await writeCheckpoint(folder, identity, state);
+    const resumed = (await readCheckpoint(folder, identity))!;
+    await writeCheckpoint(folder, identity, resumed);
+    assertEquals(await readCheckpoint(folder, identity), state);
+  });
+});
+
 Deno.test("a checkpoint of another run is refused, and stays", async (t) => {
   const others: [string, RunIdentity][] = [
     ['dataset must be what the run began with, "two images": current value is "three"', {

@@ -140,7 +140,8 @@ async function encode(
   const data = new Uint8Array(end);
   let offset = 0;
   for (const values of numbers.values()) {
-    data.set(new Uint8Array(values.buffer), offset);
+    // The arrays of a resumed run are views on the whole file.
+    data.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset);
     offset += values.byteLength;
   }
   header["__metadata__"] = { ...metadata, sha256: await sha256(data) };
