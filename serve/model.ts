@@ -4,6 +4,7 @@
  * @module
  */
 import { sha256 } from "../shared/contract.ts";
+import { InputError } from "../shared/errors.ts";
 import { Classifier } from "../shared/inference/classifier.ts";
 import type { CreateSession } from "../shared/inference/session.ts";
 import { readOnnx } from "../shared/onnx/read.ts";
@@ -18,9 +19,9 @@ export interface ModelChecks {
 /**
  * Checks an ONNX file and loads it.
  *
- * @throws {SyntaxError} if the bytes are no ONNX file
- * @throws {TypeError} if the file does not keep the contract, or ONNX Runtime refuses it
- * @throws {RangeError} if it is another file than expected, or has weights that are no finite numbers
+ * @throws {InputError} `invalid-format` if the bytes are not an ONNX file, `unsupported` if the file does not follow
+ * the contract or ONNX Runtime refuses it, `invalid-value` if its hash is not the expected one or a weight is not
+ * finite
  */
 export async function loadModel(
   bytes: Uint8Array<ArrayBuffer>,
@@ -29,7 +30,8 @@ export async function loadModel(
   if (expected !== "") {
     const found = await sha256(bytes);
     if (found !== expected) {
-      throw new RangeError(
+      throw new InputError(
+        "invalid-value",
         `Cannot use the model as its SHA-256 must be ${expected}: current value is ${found}`,
       );
     }
@@ -37,7 +39,8 @@ export async function loadModel(
   for (const { name, data } of readOnnx(bytes).initializers) {
     const wrong = data.findIndex((weight) => !Number.isFinite(weight));
     if (wrong >= 0) {
-      throw new RangeError(
+      throw new InputError(
+        "invalid-value",
         `Cannot use the model as its weights must be finite: ` +
           `current value of ${JSON.stringify(name)}[${wrong}] is ${data[wrong]}`,
       );
@@ -46,10 +49,14 @@ export async function loadModel(
   try {
     return await Classifier.load(bytes, create);
   } catch (cause) {
-    if (cause instanceof SyntaxError || cause instanceof TypeError) throw cause;
+    if (cause instanceof InputError) throw cause;
     // Its own errors speak of files and lines of C++.
-    throw new TypeError(`Cannot use the model as ONNX Runtime refuses it: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new InputError(
+      "unsupported",
+      `Cannot use the model as ONNX Runtime refuses it: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
   }
 }

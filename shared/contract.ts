@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { InputError } from "./errors.ts";
 import { type Preprocessing, preprocessingFor } from "./image.ts";
 import { type OnnxModel, readOnnx } from "./onnx/read.ts";
 
@@ -118,15 +119,16 @@ export interface ModelDescription {
  * Reads what a model file says about itself and checks that it keeps the contract.
  *
  * @param bytes the ONNX file
- * @throws {SyntaxError} if the bytes are no ONNX file
- * @throws {TypeError} if the file does not keep the contract
+ * @throws {InputError} `invalid-format` if the bytes are not an ONNX file, `unsupported` if the file does not follow
+ * the contract
  */
 export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<ModelDescription> {
   const model = readOnnx(bytes);
   const input = imageShape(model);
   const labels = json(model, METADATA.labels);
   if (!Array.isArray(labels) || !labels.every((label): label is string => typeof label === "string")) {
-    throw new TypeError(
+    throw new InputError(
+      "unsupported",
       `Cannot use the model as its metadata "${METADATA.labels}" must be a JSON array of class names: ` +
         `current value is ${JSON.stringify(labels)}`,
     );
@@ -135,7 +137,8 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
     const output = model.outputs.find((output) => output.name === name);
     const [batch, classes] = output?.shape ?? [];
     if (output?.shape.length !== 2 || typeof batch === "number" || classes !== labels.length) {
-      throw new TypeError(
+      throw new InputError(
+        "unsupported",
         `Cannot use the model as it must have an output "${name}" of shape [N, ${labels.length}], ` +
           `one column per label: current outputs are ${signature(model.outputs)}`,
       );
@@ -145,7 +148,8 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
   // Files from before this key did the same.
   const named = json(model, METADATA.preprocessing) ?? preprocessing;
   if (named !== preprocessing) {
-    throw new TypeError(
+    throw new InputError(
+      "unsupported",
       `Cannot use the model as its metadata "${METADATA.preprocessing}" must be "${preprocessing}" for ` +
         `${input.channels} channels: current value is ${
           JSON.stringify(named)
@@ -186,7 +190,8 @@ function imageShape(model: OnnxModel): ImageShape {
     input?.shape.length !== 4 || typeof batch === "number" || typeof channels !== "number" ||
     typeof height !== "number" || typeof width !== "number"
   ) {
-    throw new TypeError(
+    throw new InputError(
+      "unsupported",
       `Cannot use the model as it must have an input "${INPUT}" of shape [N, C, H, W] with a free N: ` +
         `current inputs are ${signature(model.inputs)}`,
     );
@@ -200,7 +205,8 @@ function json(model: OnnxModel, key: string): unknown {
   try {
     return JSON.parse(value);
   } catch {
-    throw new TypeError(
+    throw new InputError(
+      "unsupported",
       `Cannot use the model as its metadata "${key}" must be JSON: current value is ${value.slice(0, 80)}`,
     );
   }

@@ -13,6 +13,8 @@
  * @module
  */
 
+import { InputError } from "./errors.ts";
+
 /** A picture, row-major, 8 bits a channel. */
 export interface Image {
   /** Pixels. */
@@ -70,8 +72,8 @@ const TOLERANCE = 0.05 * 255;
  *
  * @returns `[channels, height, width]`, row-major, 0..255; a blank picture gives all 0 in grey, and its one
  * colour in colour
- * @throws {RangeError} if a side is not a positive integer, or the wanted channels are not 1 or 3
- * @throws {TypeError} if the data does not fill the sides
+ * @throws {InputError} `invalid-value` if a side is not a positive integer or the target has neither 1 nor 3 channels,
+ * `invalid-shape` if the length of the data does not match the sides
  */
 export function fitImage(image: Image, target: Target): Uint8Array {
   const { width, height, channels = 1, crop = true } = target;
@@ -124,17 +126,20 @@ function blank(image: Image, { width, height, channels }: Required<Target>): Uin
 
 function check({ width, height, channels, data }: Image, wanted: number): void {
   if (preprocessingFor(wanted) === undefined) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot fit the image as its channels must become 1 or 3: current value is ${wanted}`,
     );
   }
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot fit the image as its sides must be positive integers: current size is ${width}x${height}`,
     );
   }
   if (data.length !== width * height * channels) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-shape",
       `Cannot fit the image as ${width}x${height} with ${channels} channels needs ` +
         `${width * height * channels} bytes: current length is ${data.length}`,
     );

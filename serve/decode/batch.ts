@@ -1,26 +1,25 @@
 /**
- * The images of a request, of which some may be unreadable: each stands or falls alone.
+ * The images of a request. Each one is read on its own: a broken image does not fail the others.
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 
 /** Images in the order of the request. */
 export interface Batch {
-  /** How many there are, readable or not. */
+  /** Number of images, readable or not. */
   count: number;
-  /** `[M, imageSize]` in 0..1: the readable ones. */
+  /** `[M, imageSize]` in 0..1: the readable images. */
   pixels: Float32Array;
-  /** Why the others cannot be read, by index. */
-  failures: ReadonlyMap<number, Error>;
+  /** Why the other images could not be read, by index. */
+  failures: ReadonlyMap<number, InputError>;
 }
 
-/** The images are more than a request may have. */
-export class TooManyImagesError extends RangeError {}
-
-/** @throws {TooManyImagesError} if there are more than `max` */
+/** @throws {InputError} `too-large` if there are more than `max` images */
 export function limitImages(count: number, max: number): void {
   if (count <= max) return;
-  throw new TooManyImagesError(
+  throw new InputError(
+    "too-large",
     `Cannot classify as there must be at most ${max} images: current number is ${count}`,
   );
 }
@@ -28,9 +27,9 @@ export function limitImages(count: number, max: number): void {
 /**
  * Reads images one by one.
  *
- * @param imageSize how many numbers an image has
- * @param read writes image `n` into `[imageSize]`, or throws a SyntaxError, TypeError or RangeError that says
- * what is wrong with it; what else it throws is a bug and ends it all
+ * @param imageSize numbers per image
+ * @param read writes image `n` into `[imageSize]`, or throws an {@linkcode InputError} that says what is wrong
+ * with it; any other error is a bug and fails the whole request
  */
 export async function readBatch(
   count: number,
@@ -38,20 +37,15 @@ export async function readBatch(
   read: (n: number, target: Float32Array) => void | Promise<void>,
 ): Promise<Batch> {
   const pixels = new Float32Array(count * imageSize);
-  const failures = new Map<number, Error>();
+  const failures = new Map<number, InputError>();
   for (let n = 0; n < count; n++) {
     const start = (n - failures.size) * imageSize;
     try {
       await read(n, pixels.subarray(start, start + imageSize));
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!(error instanceof InputError)) throw error;
       failures.set(n, error);
     }
   }
   return { count, pixels: pixels.subarray(0, (count - failures.size) * imageSize), failures };
-}
-
-/** Whether an error is about the input: our decoders throw no others for that. */
-export function isRefusal(error: unknown): error is SyntaxError | TypeError | RangeError {
-  return error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError;
 }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { type Batch, limitImages, readBatch } from "./batch.ts";
 import { fromBase64, type ReadPicture } from "./picture.ts";
 
@@ -22,14 +23,13 @@ export interface JsonOptions {
  * Reads images out of JSON.
  *
  * @param bytes UTF-8
- * @throws {SyntaxError} if the bytes are no JSON
- * @throws {TypeError} if the JSON has another shape, or no images
- * @throws {TooManyImagesError} if there are more than `maxBatch`
+ * @throws {InputError} `invalid-format` if the bytes are not JSON, `invalid-value` if the JSON has another shape or
+ * no images, `too-large` if there are more than `maxBatch`
  */
 export async function decodeJson(bytes: Uint8Array, options: JsonOptions): Promise<Batch> {
   const { imageSize, maxBatch, readPicture } = options;
   const images = imagesOf(parseJson(bytes));
-  if (images.length === 0) throw new TypeError("Cannot read the images as there are none");
+  if (images.length === 0) throw new InputError("invalid-value", "Cannot read the images as there are none");
   limitImages(images.length, maxBatch);
   return await readBatch(images.length, imageSize, (n, target) => {
     const image = images[n];
@@ -42,26 +42,30 @@ export async function decodeJson(bytes: Uint8Array, options: JsonOptions): Promi
 function readPixels(image: unknown, n: number, target: Float32Array): void {
   const imageSize = target.length;
   if (!Array.isArray(image)) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot read image ${n} as it must be ${ofPixels(imageSize)} or a picture as base64: ` +
         `current type is ${typeOf(image)}`,
     );
   }
   if (image.length !== imageSize) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot read image ${n} as it must be ${ofPixels(imageSize)}: current length is ${image.length}`,
     );
   }
   for (let i = 0; i < imageSize; i++) {
     const value: unknown = image[i];
     if (typeof value !== "number") {
-      throw new TypeError(
+      throw new InputError(
+        "invalid-value",
         `Cannot read image ${n} as pixel ${i} must be a number: current type is ${typeOf(value)}`,
       );
     }
     // JSON has no NaN, but 1e999 is Infinity.
     if (value < 0 || value > 255) {
-      throw new RangeError(
+      throw new InputError(
+        "invalid-value",
         `Cannot read image ${n} as pixel ${i} must be in 0..255: current value is ${value}`,
       );
     }
@@ -78,40 +82,49 @@ const MAX_PARTS = 65_536;
 /**
  * Parses JSON.
  *
- * @throws {SyntaxError} if the bytes are no UTF-8, no JSON, or have too many arrays, objects and keys
+ * @throws {InputError} `invalid-format` if the bytes are not UTF-8 or not JSON, or have too many
+ * arrays, objects and keys
  */
 export function parseJson(bytes: Uint8Array): unknown {
   let parts = 0;
   // [ { :, those in strings too, of which honest documents have few.
   for (const byte of bytes) if (byte === 0x5b || byte === 0x7b || byte === 0x3a) parts++;
   if (parts > MAX_PARTS) {
-    throw new SyntaxError(`Cannot read the JSON as it has more than ${MAX_PARTS} arrays, objects and keys`);
+    throw new InputError(
+      "invalid-format",
+      `Cannot read the JSON as it has more than ${MAX_PARTS} arrays, objects and keys`,
+    );
   }
   let text: string;
   try {
     text = DECODER.decode(bytes);
   } catch {
-    throw new SyntaxError("Cannot read the JSON as it must be UTF-8");
+    throw new InputError("invalid-format", "Cannot read the JSON as it must be UTF-8");
   }
   try {
     return JSON.parse(text);
   } catch {
     // The engine's own message differs between the runtimes and repeats the input.
-    throw new SyntaxError("Cannot read the JSON as it is malformed");
+    throw new InputError("invalid-format", "Cannot read the JSON as it is malformed");
   }
 }
 
 function imagesOf(json: unknown): unknown[] {
   const shape = 'Cannot read the JSON as it must be {"pixels": […]}, {"image": …} or {"images": […, …]}';
-  if (typeOf(json) !== "object") throw new TypeError(`${shape}: current type is ${typeOf(json)}`);
+  if (typeOf(json) !== "object") {
+    throw new InputError("invalid-value", `${shape}: current type is ${typeOf(json)}`);
+  }
   const keys = Object.keys(json as object);
   const [key] = keys;
   if (keys.length !== 1 || (key !== "pixels" && key !== "image" && key !== "images")) {
-    throw new TypeError(`${shape} and have no other keys: current number of keys is ${keys.length}`);
+    throw new InputError(
+      "invalid-value",
+      `${shape} and have no other keys: current number of keys is ${keys.length}`,
+    );
   }
   const value = (json as Record<string, unknown>)[key];
   if (!Array.isArray(value) && !(key === "image" && typeof value === "string")) {
-    throw new TypeError(`${shape}: current type of "${key}" is ${typeOf(value)}`);
+    throw new InputError("invalid-value", `${shape}: current type of "${key}" is ${typeOf(value)}`);
   }
   return key === "images" ? value as unknown[] : [value];
 }

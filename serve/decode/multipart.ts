@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { type Batch, limitImages, readBatch } from "./batch.ts";
 import type { ReadPicture } from "./picture.ts";
 
@@ -26,9 +27,8 @@ const MAX_HEADERS = 4096;
  * Reads the pictures of a form.
  *
  * @param contentType it has the boundary
- * @throws {SyntaxError} if the bytes are no form
- * @throws {TypeError} if the form has a field that is no file, or no files
- * @throws {TooManyImagesError} if there are more than `maxBatch`
+ * @throws {InputError} `invalid-format` if the bytes are not a form, `invalid-value` if a field is not a file or there
+ * are no files, `too-large` if there are more than `maxBatch`
  */
 export async function decodeMultipart(
   bytes: Uint8Array<ArrayBuffer>,
@@ -36,7 +36,7 @@ export async function decodeMultipart(
   { imageSize, maxBatch, readPicture }: MultipartOptions,
 ): Promise<Batch> {
   const files = readFiles(bytes, boundaryOf(contentType), maxBatch);
-  if (files.length === 0) throw new TypeError("Cannot read the form as it has no files");
+  if (files.length === 0) throw new InputError("invalid-value", "Cannot read the form as it has no files");
   return await readBatch(files.length, imageSize, async (n, target) => {
     const { content, mediaType } = files[n]!;
     await readPicture(content, target, mediaType);
@@ -48,7 +48,7 @@ function boundaryOf(contentType: string): string {
   const [, quoted, plain] = /;\s*boundary=(?:"([^"]{1,70})"|([^";\s]{1,70}))/i.exec(contentType) ?? [];
   const boundary = quoted ?? plain;
   if (boundary === undefined) {
-    throw new SyntaxError("Cannot read the form as its content-type has no boundary");
+    throw new InputError("invalid-format", "Cannot read the form as its content-type has no boundary");
   }
   return boundary;
 }
@@ -82,19 +82,20 @@ function readFiles(bytes: Uint8Array<ArrayBuffer>, boundary: string, max: number
   }
 }
 
-function malformed(): SyntaxError {
-  return new SyntaxError("Cannot read the form as it is malformed");
+function malformed(): InputError {
+  return new InputError("invalid-format", "Cannot read the form as it is malformed");
 }
 
 /** @returns the media type of a part that is a file */
 function readHeaders(headers: string): string {
   const disposition = /\r\ncontent-disposition:[ \t]*form-data[ \t]*;([^\r\n]*)/i.exec(headers)?.[1];
   if (disposition === undefined) {
-    throw new SyntaxError("Cannot read the form as a part has no content-disposition");
+    throw new InputError("invalid-format", "Cannot read the form as a part has no content-disposition");
   }
   if (!/(^|;)[ \t]*filename\*?=/i.test(disposition)) {
     const name = /(?:^|;)[ \t]*name="?([^";]{0,40})/i.exec(disposition)?.[1] ?? "";
-    throw new TypeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot read the form as each field must be a file: ${JSON.stringify(name)} is none`,
     );
   }

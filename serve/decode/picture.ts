@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import type { ImageShape } from "../../shared/contract.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import type { PictureLimits } from "../../shared/decode/limits.ts";
@@ -21,13 +22,15 @@ export type ReadPicture = (
  *
  * @param input what the model takes
  * @param limits its budget is spent by each picture that is read
- * @returns a reader that throws a SyntaxError for a broken picture, a PictureTooLargeError for one that is too
- * large, and a TypeError if the model takes neither grey nor RGB images
+ * @throws (the reader) {InputError} if a picture is broken, too large, or the model takes neither grey nor RGB images
  */
 export function pictureReader(input: ImageShape, limits: PictureLimits): ReadPicture {
   return async (bytes, target, mediaType): Promise<void> => {
     if (input.channels !== 1 && input.channels !== 3) {
-      throw new TypeError("Cannot read the picture as the model takes neither grey nor RGB images");
+      throw new InputError(
+        "unsupported",
+        "Cannot read the picture as the model takes neither grey nor RGB images",
+      );
     }
     target.set(scale(fitImage(await decodePicture(bytes, limits, mediaType), input)));
   };
@@ -36,18 +39,21 @@ export function pictureReader(input: ImageShape, limits: PictureLimits): ReadPic
 /**
  * Reads base64, as it is or in a data URI (RFC 2397).
  *
- * @throws {SyntaxError} if it is neither
+ * @throws {InputError} `invalid-format` if it is neither
  */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const isUri = text.startsWith("data:");
   // What stands before the comma is a media type, which the picture's own first bytes know better.
   const comma = isUri ? text.slice(0, 256).indexOf(",") : -1;
   if (isUri && !/;base64$/i.test(text.slice(0, Math.max(comma, 0)))) {
-    throw new SyntaxError("Cannot read the picture as its data URI must be data:<media type>;base64,…");
+    throw new InputError(
+      "invalid-format",
+      "Cannot read the picture as its data URI must be data:<media type>;base64,…",
+    );
   }
   try {
     return Uint8Array.fromBase64(text.slice(comma + 1));
   } catch {
-    throw new SyntaxError("Cannot read the picture as it must be base64 or a data URI");
+    throw new InputError("invalid-format", "Cannot read the picture as it must be base64 or a data URI");
   }
 }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 
 /** What a tensor is made of. */
 export type Datatype = "FP32" | "UINT8";
@@ -22,12 +23,14 @@ export function sizeOf(shape: readonly number[]): number {
  *
  * @param data flat, or nested as the shape says
  * @returns pixels in 0..1: UINT8 is divided by 255, FP32 is as it is
- * @throws {TypeError} if there are more or fewer, or others than numbers
- * @throws {RangeError} if a number is not in the datatype's range: 0..1, or integers in 0..255
+ * @throws {InputError} `invalid-value` if there are more or fewer elements, an element is not a number, or a number
+ * is outside the range of the datatype: 0..1, or integers in 0..255
  */
 export function readData(data: unknown, shape: readonly number[], datatype: Datatype): Float32Array {
   const pixels = new Float32Array(sizeOf(shape));
-  if (!Array.isArray(data)) throw new TypeError("Cannot read the tensor as its data must be an array");
+  if (!Array.isArray(data)) {
+    throw new InputError("invalid-value", "Cannot read the tensor as its data must be an array");
+  }
   const isFlat = !Array.isArray(data[0]);
   fill(data, isFlat ? [pixels.length] : shape, pixels, 0, datatype);
   return pixels;
@@ -42,7 +45,8 @@ function fill(
 ): number {
   const [side, ...inner] = shape;
   if (!Array.isArray(data) || data.length !== side) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot read the tensor as its data must have ${side} elements where they are nested as its shape says: ` +
         `current ${Array.isArray(data) ? `number is ${data.length}` : `type is ${typeof data}`}`,
     );
@@ -53,7 +57,8 @@ function fill(
   }
   for (const value of data as unknown[]) {
     if (typeof value !== "number") {
-      throw new TypeError(
+      throw new InputError(
+        "invalid-value",
         `Cannot read the tensor as element ${start} must be a number: current type is ${typeof value}`,
       );
     }
@@ -67,13 +72,13 @@ function fill(
  * Reads a tensor's numbers out of bytes.
  *
  * @returns as {@linkcode readData}
- * @throws {TypeError} if there are more or fewer bytes than the shape needs
- * @throws {RangeError} as {@linkcode readData}
+ * @throws {InputError} as {@linkcode readData}, also if there are more or fewer bytes than the shape needs
  */
 export function readBinary(bytes: Uint8Array, shape: readonly number[], datatype: Datatype): Float32Array {
   const size = sizeOf(shape);
   if (bytes.length !== size * BYTES[datatype]) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot read the tensor as its shape needs ${size * BYTES[datatype]} bytes: ` +
         `current length is ${bytes.length}`,
     );
@@ -91,14 +96,16 @@ export function readBinary(bytes: Uint8Array, shape: readonly number[], datatype
 /** NaN is in no range. */
 function fraction(value: number, i: number): number {
   if (value >= 0 && value <= 1) return value;
-  throw new RangeError(
+  throw new InputError(
+    "invalid-value",
     `Cannot read the tensor as element ${i} of FP32 must be in 0..1: current value is ${value}`,
   );
 }
 
 function pixel(value: number, i: number): number {
   if (Number.isInteger(value) && value >= 0 && value <= 255) return value;
-  throw new RangeError(
+  throw new InputError(
+    "invalid-value",
     `Cannot read the tensor as element ${i} of UINT8 must be an integer in 0..255: current value is ${value}`,
   );
 }

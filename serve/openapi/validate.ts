@@ -3,18 +3,19 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import * as v from "valibot";
 
 /**
  * Checks a value.
  *
  * @param what it is, as in "Cannot read the request"
- * @throws {TypeError} that names the first thing that is wrong
+ * @throws {InputError} `invalid-value`, which names the first thing that is wrong
  */
 export function validate<T>(schema: v.GenericSchema<unknown, T>, value: unknown, what: string): T {
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
-  throw new TypeError(`Cannot read ${what} as ${explain(result.issues[0])}`);
+  throw new InputError("invalid-value", `Cannot read ${what} as ${explain(result.issues[0])}`);
 }
 
 function explain(issue: v.BaseIssue<unknown>): string {

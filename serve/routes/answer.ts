@@ -5,11 +5,10 @@
  * @module
  */
 import type { Context } from "hono";
-import { PictureTooLargeError } from "../../shared/decode/limits.ts";
+import { InputError } from "../../shared/errors.ts";
 import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
 import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
-import { isRefusal, TooManyImagesError } from "../decode/batch.ts";
 import { pictureReader, type ReadPicture } from "../decode/picture.ts";
 import type { Engine } from "../engine.ts";
 import { readBody } from "../middleware/body.ts";
@@ -59,19 +58,18 @@ export async function answer<T extends { pixels: Float32Array }>(
   });
 }
 
-/** Decoders' errors say what is wrong with the request, so the client is told. */
+/** Answers wrong input with a 4xx; any other error is a bug and stays as it is. */
 async function refusing<T>(read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    throw isRefusal(error) ? refusal(error) : error;
+    throw error instanceof InputError ? refusal(error) : error;
   }
 }
 
-/** A decoder's error as an answer. */
-export function refusal(error: Error): Problem {
-  const isTooLarge = error instanceof PictureTooLargeError || error instanceof TooManyImagesError;
-  return new Problem(isTooLarge ? 413 : 400, error.message);
+/** Wrong input as a problem of the client. */
+export function refusal({ code, message }: InputError): Problem {
+  return new Problem(code === "too-large" ? 413 : 400, message);
 }
 
 /** As many pixels as this many pictures of the largest size may have together. */

@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import type { Handler } from "hono";
 import { PICTURE_TYPES } from "../../shared/decode/picture.ts";
 import { type Classifier, scale, type ScoredLabel } from "../../shared/inference/classifier.ts";
@@ -75,7 +76,7 @@ function describeTop(top: ScoredLabel[]): ScoredLabel & { top: ScoredLabel[] } {
   return { ...top[0]!, top };
 }
 
-function describeFailure(error: Error): { error: { status: number; title: string; detail: string } } {
+function describeFailure(error: InputError): { error: { status: number; title: string; detail: string } } {
   const { status, title, detail } = refusal(error);
   return { error: { status, title, detail } };
 }
@@ -95,11 +96,12 @@ function formatOf(contentType: string): Read {
   });
 }
 
-const NONE: ReadonlyMap<number, Error> = new Map();
+const NONE: ReadonlyMap<number, InputError> = new Map();
 
 function readBytes(body: Uint8Array, { imageSize }: Classifier, { maxBatch }: Config): Batch {
   if (body.length % imageSize !== 0) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot read the pixels as there must be a multiple of ${imageSize} bytes, one a pixel: ` +
         `current length is ${body.length}`,
     );

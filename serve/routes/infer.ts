@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import type { Context, Handler } from "hono";
 import { type ImageShape, INPUT, LOGITS, PROBABILITIES } from "../../shared/contract.ts";
 import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
@@ -80,7 +81,8 @@ function readRequest(
   );
   const [input] = inputs;
   if (inputs.length > 1 || input!.name !== INPUT) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot infer as the model has one input, ${JSON.stringify(INPUT)}: current inputs are ${
         JSON.stringify(inputs.map(({ name }) => name.slice(0, 40)))
       }`,
@@ -94,7 +96,8 @@ function readRequest(
 function readLength(value: string, most: number): number {
   const length = /^[0-9]{1,15}$/.test(value) ? Number(value) : NaN;
   if (length <= most) return length;
-  throw new RangeError(
+  throw new InputError(
+    "invalid-value",
     `Cannot read the request as Inference-Header-Content-Length must be an integer in 0..${most}: ` +
       `current value is ${JSON.stringify(value.slice(0, 40))}`,
   );
@@ -117,7 +120,8 @@ function readInput(
   const [count, ...sides] = shape;
   if (!legal.some((one) => one.length === sides.length && one.every((side, i) => side === sides[i]))) {
     const shapes = legal.map((one) => `[N, ${one.join(", ")}]`).join(" or ");
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot read the tensor as its shape must be ${shapes}: current value is [${shape.join(", ")}]`,
     );
   }
@@ -125,20 +129,25 @@ function readInput(
   const size = parameters.binary_data_size;
   if (size === undefined) {
     if (rest.length > 0) {
-      throw new TypeError(
+      throw new InputError(
+        "invalid-value",
         `Cannot read the tensor as it has no binary_data_size, but ${rest.length} bytes follow the JSON`,
       );
     }
     if (data === undefined) {
-      throw new TypeError("Cannot read the tensor as it has neither data nor binary_data_size");
+      throw new InputError(
+        "invalid-value",
+        "Cannot read the tensor as it has neither data nor binary_data_size",
+      );
     }
     return readData(data, shape, datatype);
   }
   if (data !== undefined) {
-    throw new TypeError("Cannot read the tensor as it has both data and binary_data_size");
+    throw new InputError("invalid-value", "Cannot read the tensor as it has both data and binary_data_size");
   }
   if (size !== rest.length) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot read the tensor as its binary_data_size must be the ${rest.length} bytes that follow the JSON: ` +
         `current value is ${JSON.stringify(size)}`,
     );
@@ -163,7 +172,8 @@ function readOutputs(
   const wanted = asked.map(({ name: given, parameters = {} }): Wanted => {
     const name = names.find((name) => name === given);
     if (!name) {
-      throw new TypeError(
+      throw new InputError(
+        "invalid-value",
         `Cannot infer as the model's outputs are ${JSON.stringify(names)}: ` +
           `current value is ${JSON.stringify(given.slice(0, 40))}`,
       );
@@ -175,7 +185,7 @@ function readOutputs(
     };
   });
   if (new Set(wanted.map(({ name }) => name)).size < wanted.length) {
-    throw new TypeError("Cannot infer as an output is asked for twice");
+    throw new InputError("invalid-value", "Cannot infer as an output is asked for twice");
   }
   return wanted;
 }
@@ -183,13 +193,17 @@ function readOutputs(
 function readFlag(parameters: Parameters, name: string): boolean | undefined {
   const value = parameters[name];
   if (value === undefined || typeof value === "boolean") return value;
-  throw new TypeError(`Cannot infer as ${name} must be true or false: current value is ${show(value)}`);
+  throw new InputError(
+    "invalid-value",
+    `Cannot infer as ${name} must be true or false: current value is ${show(value)}`,
+  );
 }
 
 function readClasses({ classification }: Parameters, classifier: Classifier, config: Config): number {
   if (classification === undefined) return 0;
   if (!Number.isInteger(classification) || (classification as number) < 1) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot infer as classification must be an integer from 1 on: current value is ${show(classification)}`,
     );
   }

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
 import { jpegWasm, makeJpegDecoder } from "./codecs.js";
 import { type PictureLimits, spendPixels } from "./limits.ts";
@@ -31,8 +32,8 @@ const mozjpeg = new Sandbox(makeJpegDecoder, jpegWasm);
  * Decodes a JPEG.
  *
  * @returns red, green, blue and alpha, the right way up
- * @throws {SyntaxError} if the bytes are no JPEG, a broken one, or of a kind that is not read
- * @throws {PictureTooLargeError} if the picture has more pixels than there may be
+ * @throws {InputError} `invalid-format` if the bytes are no JPEG, a broken one, or of a kind that is not read
+ * @throws {InputError} `too-large` if the picture has more pixels than there may be
  */
 export async function decodeJpeg(bytes: Uint8Array, limits: PictureLimits): Promise<Image> {
   const { width, height, orientation, end } = new Walk(bytes, limits).run();
@@ -51,8 +52,8 @@ function isSerious(warning: string): boolean {
   return /^Premature end|^Corrupt JPEG data: (?![0-9]+ extraneous)/.test(warning);
 }
 
-function broken(why: string): SyntaxError {
-  return new SyntaxError(`Cannot decode the JPEG as ${why}`);
+function broken(why: string): InputError {
+  return new InputError("invalid-format", `Cannot decode the JPEG as ${why}`);
 }
 
 interface Component {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { InputError } from "../errors.ts";
+
 /** What a decoder may spend. */
 export interface PictureLimits {
   /** The most pixels a picture may have, width × height. */
@@ -13,14 +15,11 @@ export interface PictureLimits {
   budget?: { pixels: number };
 }
 
-/** A picture asks for more than it may have. */
-export class PictureTooLargeError extends RangeError {}
-
 /**
  * Takes a picture's pixels from what there is.
  *
  * @param format its name, as in "Cannot decode the PNG"
- * @throws {PictureTooLargeError} if there are not as many
+ * @throws {InputError} `too-large` if there are not as many
  */
 export function spendPixels(
   format: string,
@@ -28,14 +27,16 @@ export function spendPixels(
   { maxPixels, budget }: PictureLimits,
 ): void {
   if (width > Math.floor(maxPixels / height)) {
-    throw new PictureTooLargeError(
+    throw new InputError(
+      "too-large",
       `Cannot decode the ${format} as it must have at most ${maxPixels} pixels: ` +
         `current size is ${width}x${height}`,
     );
   }
   if (!budget) return;
   if (width * height > budget.pixels) {
-    throw new PictureTooLargeError(
+    throw new InputError(
+      "too-large",
       `Cannot decode the ${format} as the request's pictures have too many pixels together: ` +
         `current size is ${width}x${height}, and ${budget.pixels} are left`,
     );

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
 import { decodeJpeg } from "./jpeg.ts";
 import type { PictureLimits } from "./limits.ts";
@@ -25,8 +26,8 @@ export const PICTURE_TYPES: readonly string[] = KINDS.map(({ mediaType }) => med
  * Decodes a picture.
  *
  * @param mediaType what the sender says it is: bytes of no known kind are told to be a broken one of these
- * @throws {SyntaxError} if the bytes are no picture, a broken one, or of a kind that is not read
- * @throws {PictureTooLargeError} if the picture has more pixels than there may be
+ * @throws {InputError} `invalid-format` if the file is broken, `unsupported` if it is of another format
+ * @throws {InputError} `too-large` if the picture has more pixels than there may be
  */
 export async function decodePicture(
   bytes: Uint8Array<ArrayBuffer>,
@@ -36,6 +37,8 @@ export async function decodePicture(
   const start = String.fromCharCode(...bytes.subarray(0, 12));
   const kind = KINDS.find(({ signature }) => signature.test(start)) ??
     KINDS.find((kind) => kind.mediaType === mediaType);
-  if (!kind) throw new SyntaxError("Cannot decode the picture as it is no PNG, JPEG or WebP");
+  if (!kind) {
+    throw new InputError("unsupported", "Cannot decode the image as it must be a PNG, JPEG or WebP file");
+  }
   return await kind.decode(bytes, limits);
 }

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
 import { type PictureLimits, spendPixels } from "./limits.ts";
 
@@ -32,8 +33,8 @@ const FORMATS: Record<number, { samples: number; depths: number[] }> = {
  * Decodes a PNG.
  *
  * @returns one channel for grey without transparency, else red, green, blue and alpha; 16 bits become 8
- * @throws {SyntaxError} if the bytes are no PNG, or a broken one
- * @throws {PictureTooLargeError} if the picture has more pixels than there may be
+ * @throws {InputError} `invalid-format` if the bytes are no PNG, or a broken one
+ * @throws {InputError} `too-large` if the picture has more pixels than there may be
  */
 export async function decodePng(bytes: Uint8Array<ArrayBuffer>, limits: PictureLimits): Promise<Image> {
   const chunks = readChunks(bytes);
@@ -57,6 +58,10 @@ export async function decodePng(bytes: Uint8Array<ArrayBuffer>, limits: PictureL
   return image;
 }
 
+function broken(why: string): InputError {
+  return new InputError("invalid-format", `Cannot decode the PNG as ${why}`);
+}
+
 /** The chunks that matter. */
 interface Chunks {
   header: Uint8Array;
@@ -68,27 +73,27 @@ interface Chunks {
 
 function readChunks(bytes: Uint8Array<ArrayBuffer>): Chunks {
   if (!SIGNATURE.every((byte, i) => bytes[i] === byte)) {
-    throw new SyntaxError("Cannot decode the PNG as it does not start with the PNG signature");
+    throw broken("it does not start with the PNG signature");
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found: Partial<Chunks> = {};
   const data: Uint8Array<ArrayBuffer>[] = [];
   for (let at = SIGNATURE.length, count = 0;; count++) {
-    if (at + 12 > bytes.length) throw new SyntaxError("Cannot decode the PNG as it is cut off");
+    if (at + 12 > bytes.length) throw broken("it is cut off");
     if (count === MAX_CHUNKS) {
-      throw new SyntaxError(`Cannot decode the PNG as it has more than ${MAX_CHUNKS} chunks`);
+      throw broken(`it has more than ${MAX_CHUNKS} chunks`);
     }
     const length = view.getUint32(at);
     const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
     const end = at + 12 + length;
     if (end > bytes.length) {
-      throw new SyntaxError(
-        `Cannot decode the PNG as chunk ${JSON.stringify(type)} has ${length} bytes and the file ends before`,
+      throw broken(
+        `chunk ${JSON.stringify(type)} has ${length} bytes and the file ends before`,
       );
     }
     const content = bytes.subarray(at + 8, at + 8 + length);
     if ((type === "IHDR") !== (count === 0)) {
-      throw new SyntaxError("Cannot decode the PNG as its one IHDR chunk must come first");
+      throw broken("its one IHDR chunk must come first");
     }
     if (type === "IHDR") found.header = content;
     else if (type === "PLTE") found.palette = content;
@@ -97,7 +102,7 @@ function readChunks(bytes: Uint8Array<ArrayBuffer>): Chunks {
     else if (type === "IEND") break;
     else if ((bytes[at + 4]! & 0x20) === 0) {
       // A capital first letter says that the picture cannot be understood without the chunk.
-      throw new SyntaxError(`Cannot decode the PNG as critical chunk ${JSON.stringify(type)} is unknown`);
+      throw broken(`critical chunk ${JSON.stringify(type)} is unknown`);
     }
     at = end;
   }
@@ -118,8 +123,8 @@ interface Header {
 
 function readHeader(chunk: Uint8Array): Header {
   if (chunk.length !== 13) {
-    throw new SyntaxError(
-      `Cannot decode the PNG as its header must have 13 bytes: current length is ${chunk.length}`,
+    throw broken(
+      `its header must have 13 bytes: current length is ${chunk.length}`,
     );
   }
   const view = new DataView(chunk.buffer, chunk.byteOffset);
@@ -134,19 +139,19 @@ function readHeader(chunk: Uint8Array): Header {
   ];
   // The specification's own bound is 2^31 - 1 a side.
   if (width === 0 || height === 0 || width > 0x7fffffff || height > 0x7fffffff) {
-    throw new SyntaxError(
-      `Cannot decode the PNG as its sides must be in 1..2147483647: current size is ${width}x${height}`,
+    throw broken(
+      `its sides must be in 1..2147483647: current size is ${width}x${height}`,
     );
   }
   const format = FORMATS[colour];
   if (!format?.depths.includes(depth)) {
-    throw new SyntaxError(
-      `Cannot decode the PNG as colour type ${colour} with bit depth ${depth} does not exist`,
+    throw broken(
+      `colour type ${colour} with bit depth ${depth} does not exist`,
     );
   }
   if (compression !== 0 || filter !== 0 || interlace > 1) {
-    throw new SyntaxError(
-      "Cannot decode the PNG as its compression, filter and interlace methods must be 0, 0 and 0 or 1: " +
+    throw broken(
+      "its compression, filter and interlace methods must be 0, 0 and 0 or 1: " +
         `current values are ${compression}, ${filter} and ${interlace}`,
     );
   }
@@ -157,8 +162,8 @@ function readHeader(chunk: Uint8Array): Header {
 /** `[256, 4]`: red, green, blue, alpha; indices that the file leaves out are opaque black, as in libpng. */
 function readPalette({ palette, transparency = new Uint8Array() }: Chunks, depth: number): Uint8Array {
   if (!palette || palette.length === 0 || palette.length % 3 !== 0 || palette.length / 3 > 1 << depth) {
-    throw new SyntaxError(
-      `Cannot decode the PNG as its palette must have 1..${1 << depth} colours of 3 bytes: ` +
+    throw broken(
+      `its palette must have 1..${1 << depth} colours of 3 bytes: ` +
         `current length is ${palette?.length ?? 0}`,
     );
   }
@@ -174,8 +179,8 @@ function readPalette({ palette, transparency = new Uint8Array() }: Chunks, depth
 function readColourKey({ transparency }: Chunks, { colour, samples }: Header): number[] | undefined {
   if (!transparency || (colour !== GREY && colour !== RGB)) return undefined;
   if (transparency.length !== 2 * samples) {
-    throw new SyntaxError(
-      `Cannot decode the PNG as its tRNS chunk must have ${2 * samples} bytes: ` +
+    throw broken(
+      `its tRNS chunk must have ${2 * samples} bytes: ` +
         `current length is ${transparency.length}`,
     );
   }
@@ -234,7 +239,7 @@ async function inflate(parts: Uint8Array<ArrayBuffer>[], length: number): Promis
       const { done, value } = await reader.read();
       if (done) break;
       if (at + value.length > length) {
-        throw new SyntaxError(`Cannot decode the PNG as its data does not end after ${length} bytes`);
+        throw broken(`its data does not end after ${length} bytes`);
       }
       out.set(value, at);
       at += value.length;
@@ -242,12 +247,12 @@ async function inflate(parts: Uint8Array<ArrayBuffer>[], length: number): Promis
   } catch (error) {
     // Tells the source to stop; that the stream is broken already is no news here.
     await reader.cancel().catch(() => {});
-    if (error instanceof SyntaxError) throw error;
-    throw new SyntaxError("Cannot decode the PNG as its data cannot be inflated");
+    if (error instanceof InputError) throw error;
+    throw broken("its data cannot be inflated");
   }
   if (at < length) {
-    throw new SyntaxError(
-      `Cannot decode the PNG as its data must have ${length} bytes: current length is ${at}`,
+    throw broken(
+      `its data must have ${length} bytes: current length is ${at}`,
     );
   }
   return out;
@@ -269,7 +274,7 @@ function unfilter(lines: Uint8Array, { height, stride }: Pass, pixel: number): v
   for (let y = 0, start = 1; y < height; y++, start += stride + 1) {
     const filter = lines[start - 1]!;
     if (filter > 4) {
-      throw new SyntaxError(`Cannot decode the PNG as filter types are in 0..4: current value is ${filter}`);
+      throw broken(`filter types are in 0..4: current value is ${filter}`);
     }
     if (filter === 0) continue;
     // A loop for each filter, as these few lines are most of what decoding a photograph costs.

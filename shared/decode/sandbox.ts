@@ -72,18 +72,19 @@ export class Sandbox {
     // From here on nothing waits, so the fields belong to this picture.
     this.#ceiling = BASE + 2 * bytes.length + BYTES_PER_PIXEL * pixels;
     this.#warnings = [];
+    let image: ReturnType<EmscriptenDecoder["decode"]>;
     try {
-      const image = decoder.decode(bytes, ...options);
-      if (decoder.HEAPU8.length > KEPT) this.#decoder = undefined;
-      if (image?.data.length !== 4 * pixels) return undefined;
-      const { width, height, data } = image;
-      const { buffer, byteOffset, length } = data;
-      return { width, height, data: new Uint8Array(buffer, byteOffset, length), warnings: this.#warnings };
+      image = decoder.decode(bytes, ...options);
     } catch {
-      // An exit, a trap, or no memory; what it says is about the program, not about the picture.
+      // An exit, a trap, or no memory: the message is about the decoder, not about the image.
       this.#decoder = undefined;
       return undefined;
     }
+    if (decoder.HEAPU8.length > KEPT) this.#decoder = undefined;
+    if (image?.data.length !== 4 * pixels) return undefined;
+    const { width, height, data } = image;
+    const { buffer, byteOffset, length } = data;
+    return { width, height, data: new Uint8Array(buffer, byteOffset, length), warnings: this.#warnings };
   }
 
   async #start(): Promise<EmscriptenDecoder> {

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
 import { makeWebpDecoder, webpWasm } from "./codecs.js";
 import { type PictureLimits, spendPixels } from "./limits.ts";
@@ -23,8 +24,8 @@ const libwebp = new Sandbox(makeWebpDecoder, webpWasm);
  * Decodes a WebP.
  *
  * @returns red, green, blue and alpha
- * @throws {SyntaxError} if the bytes are no WebP, a broken one, or an animation
- * @throws {PictureTooLargeError} if the picture has more pixels than there may be
+ * @throws {InputError} `invalid-format` if the bytes are no WebP, a broken one, or an animation
+ * @throws {InputError} `too-large` if the picture has more pixels than there may be
  */
 export async function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Promise<Image> {
   const { width, height, end } = readChunks(bytes);
@@ -34,8 +35,8 @@ export async function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Prom
   return { width, height, channels: 4, data: decoded.data };
 }
 
-function broken(why: string): SyntaxError {
-  return new SyntaxError(`Cannot decode the WebP as ${why}`);
+function broken(why: string): InputError {
+  return new InputError("invalid-format", `Cannot decode the WebP as ${why}`);
 }
 
 interface Size {

@@ -5,6 +5,7 @@
  * @module
  */
 import { describeModel, INPUT, LOGITS, type ModelDescription, PROBABILITIES } from "../contract.ts";
+import { InputError } from "../errors.ts";
 import { createSession } from "./ort.ts";
 import type { CreateSession, Session } from "./session.ts";
 
@@ -49,8 +50,7 @@ export class Classifier {
    *
    * @param bytes an ONNX file that keeps the contract
    * @param create the build of ONNX Runtime that runs it
-   * @throws {SyntaxError} if the bytes are no ONNX file
-   * @throws {TypeError} if the file does not keep the contract
+   * @throws {InputError} if the bytes are not an ONNX file or do not follow the contract
    */
   static async load(
     bytes: Uint8Array<ArrayBuffer>,
@@ -64,7 +64,7 @@ export class Classifier {
    * Runs a batch.
    *
    * @param pixels `[N, C, H, W]`, row-major, bytes 0..255
-   * @throws {RangeError} if the pixels are not a whole number of images, or none
+   * @throws {InputError} `invalid-shape` if the pixels are not a whole number of images, or none
    */
   async run(pixels: Uint8Array): Promise<Scores> {
     return await this.runScaled(scale(pixels));
@@ -74,13 +74,14 @@ export class Classifier {
    * Runs a batch of pixels that are already in 0..1.
    *
    * @param pixels `[N, C, H, W]`, row-major, 0..1
-   * @throws {RangeError} if the pixels are not a whole number of images, or none
+   * @throws {InputError} `invalid-shape` if the pixels are not a whole number of images, or none
    */
   async runScaled(pixels: Float32Array): Promise<Scores> {
     const { channels, height, width } = this.description.input;
     const count = pixels.length / this.imageSize;
     if (!Number.isInteger(count) || count === 0) {
-      throw new RangeError(
+      throw new InputError(
+        "invalid-shape",
         `Cannot classify as the pixels must be a positive multiple of ${this.imageSize}: ` +
           `current length is ${pixels.length}`,
       );

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { InputError } from "../errors.ts";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import {
   ATTRIBUTE,
@@ -32,7 +33,7 @@ export type { OnnxModel } from "./schema.ts";
  *
  * Initializers that are not float32 are kept without data, as the project never computes with them.
  *
- * @throws {SyntaxError} if the bytes are no ONNX file
+ * @throws {InputError} `invalid-format` if the bytes are no ONNX file
  */
 export function readOnnx(bytes: Uint8Array): OnnxModel {
   const model: OnnxModel = {
@@ -64,14 +65,20 @@ export function readOnnx(bytes: Uint8Array): OnnxModel {
       },
     });
   } catch (cause) {
-    throw new SyntaxError(
+    throw new InputError(
+      "invalid-format",
       `Cannot read ONNX file as its ${bytes.length} bytes are not valid protobuf: ${
         (cause as Error).message
       }`,
       { cause },
     );
   }
-  if (!hasGraph) throw new SyntaxError(`Cannot read ONNX file as its ${bytes.length} bytes hold no graph`);
+  if (!hasGraph) {
+    throw new InputError(
+      "invalid-format",
+      `Cannot read ONNX file as its ${bytes.length} bytes have no graph`,
+    );
+  }
   return model;
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { InputError } from "../errors.ts";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import {
   ATTRIBUTE,
@@ -32,7 +33,7 @@ import {
 /**
  * Encodes a model. The same model always gives the same bytes.
  *
- * @throws {RangeError} if an initializer's data does not fill its dimensions
+ * @throws {InputError} `invalid-shape` if an initializer's data does not fill its dimensions
  */
 export function writeOnnx(model: OnnxModel): Uint8Array<ArrayBuffer> {
   const out = new BinaryWriter();
@@ -85,7 +86,8 @@ function writeTensor(out: BinaryWriter, tensor: OnnxTensor): void {
   const { name, dims, data } = tensor;
   const size = dims.reduce((product, dim) => product * dim, 1);
   if (data.length !== size) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-shape",
       `Cannot write initializer "${name}" as dimensions [${dims.join(", ")}] need ${size} values: ` +
         `current length is ${data.length}`,
     );

@@ -213,7 +213,7 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     };
     const form = new FormData();
     form.append("image", new Blob([new Uint8Array(9)]));
-    await refuse(form, undefined, "no PNG, JPEG or WebP");
+    await refuse(form, undefined, "must be a PNG, JPEG or WebP file");
     form.append("name", "value");
     await refuse(form, undefined, 'each field must be a file: "name" is none');
     await refuse("x", "multipart/form-data", "the form as its content-type has no boundary");
@@ -311,7 +311,7 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     const path = "/models/fashion-mnist";
     await assertError(await post(send, path, {}), 400, '"inputs" is missing');
     await assertError(await post(send, path, { inputs: "no base64!" }), 400, "it must be base64");
-    await assertError(await post(send, path, { inputs: "AAAA" }), 400, "no PNG, JPEG or WebP");
+    await assertError(await post(send, path, { inputs: "AAAA" }), 400, "must be a PNG, JPEG or WebP file");
     const top_k = { inputs: "AAAA", parameters: { top_k: 0 } };
     await assertError(await post(send, path, top_k), 400, '"parameters.top_k" must be at least 1');
     await assertError(await post(send, "/models/resnet", { inputs: "AAAA" }), 404, 'no model "resnet"');

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { TooManyImagesError } from "../../serve/decode/batch.ts";
 import { decodeMultipart } from "../../serve/decode/multipart.ts";
+import { InputError } from "../../shared/errors.ts";
 
 /** Reads a form of which each file is so many bytes that stand for its pixels. */
 async function read(
@@ -74,8 +74,8 @@ Deno.test("decodeMultipart() refuses what is no form of files", async () => {
     ['--x\r\nContent-Disposition: form-data; name="top_k"\r\n\r\n1\r\n--x--', '"top_k" is none'],
   ];
   for (const [body, message] of cases) await assertRejects(() => read(body), Error, message);
-  await assertRejects(() => read(part("1"), "multipart/form-data"), SyntaxError, "no boundary");
-  await assertRejects(() => read(part("1").repeat(4) + "--x--"), TooManyImagesError, "at most 3 images");
+  await assertRejects(() => read(part("1"), "multipart/form-data"), InputError, "no boundary");
+  await assertRejects(() => read(part("1").repeat(4) + "--x--"), InputError, "at most 3 images");
 });
 
 Deno.test("decodeMultipart() reads or refuses whatever it is given", async () => {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import fc from "fast-check";
 import { sha256 } from "../../shared/contract.ts";
 import { fitImage, type Image, PREPROCESSINGS } from "../../shared/image.ts";
+import { InputError } from "../../shared/errors.ts";
 
 const SIZE = { width: 28, height: 28 };
 
@@ -166,12 +167,12 @@ Deno.test("fitImage() rejects data that does not fill the sides", () => {
   const image: Image = { width: 2, height: 2, channels: 3, data: new Uint8Array(11) };
   assertThrows(
     () => fitImage(image, SIZE),
-    TypeError,
+    InputError,
     "2x2 with 3 channels needs 12 bytes: current length is 11",
   );
   assertThrows(
     () => fitImage({ ...image, width: 0 }, SIZE),
-    RangeError,
+    InputError,
     "sides must be positive integers: current size is 0x2",
   );
 });
@@ -228,7 +229,7 @@ Deno.test("fitImage() knows one and three channels only", () => {
   const image = picture(9, 9, 0, { left: 1, top: 1, width: 1, height: 1, value: 9 });
   assertThrows(
     () => fitImage(image, { ...SIZE, channels: 2 }),
-    RangeError,
+    InputError,
     "must become 1 or 3: current value is 2",
   );
 });

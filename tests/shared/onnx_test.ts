@@ -7,6 +7,7 @@ import type { OnnxModel } from "../../shared/onnx/schema.ts";
 import { writeOnnx } from "../../shared/onnx/write.ts";
 import { mlpToOnnx } from "../../train/artifact/export.ts";
 import type { LinearWeights } from "../../train/learning/mlp.ts";
+import { InputError } from "../../shared/errors.ts";
 
 const provenance = {
   dataset: { name: "dots", sha256: "0".repeat(64) },
@@ -184,7 +185,7 @@ Deno.test("readOnnx() rejects damaged files or reads them, and never hangs or th
         try {
           readOnnx(damaged);
         } catch (error) {
-          if (!(error instanceof SyntaxError)) throw error;
+          if (!(error instanceof InputError)) throw error;
         }
       },
     ),
@@ -193,13 +194,13 @@ Deno.test("readOnnx() rejects damaged files or reads them, and never hangs or th
 });
 
 Deno.test("readOnnx() rejects an empty file", () => {
-  assertThrows(() => readOnnx(new Uint8Array()), SyntaxError, "hold no graph");
+  assertThrows(() => readOnnx(new Uint8Array()), InputError, "have no graph");
 });
 
 Deno.test("writeOnnx() rejects an initializer that does not fill its dimensions", () => {
   const model = mlpToOnnx(layers, info);
   model.initializers[0]!.dims = [3, 3];
-  assertThrows(() => writeOnnx(model), RangeError, "need 9 values: current length is 4");
+  assertThrows(() => writeOnnx(model), InputError, "need 9 values: current length is 4");
 });
 
 Deno.test("describeModel() rejects a model that breaks the contract", async (t) => {
@@ -220,7 +221,7 @@ Deno.test("describeModel() rejects a model that breaks the contract", async (t) 
     await t.step(title, async () => {
       const model = mlpToOnnx(layers, info);
       spoil(model);
-      await assertRejects(() => describeModel(writeOnnx(model)), TypeError, message);
+      await assertRejects(() => describeModel(writeOnnx(model)), InputError, message);
     });
   }
 });

@@ -191,7 +191,7 @@ Deno.test("files that cannot be read are listed and skipped", async () => {
       'Skipped "b/lies.png"',
       'Skipped "stray.png"',
     ]);
-    assertStringIncludes(notes[1]!, "it is no PNG, JPEG or WebP");
+    assertStringIncludes(notes[1]!, "it must be a PNG, JPEG or WebP file");
     assertStringIncludes(notes[3]!, "must have at most 64000000 pixels: current size is 60000x60000");
     assertStringIncludes(notes[4]!, "its data does not end after 812 bytes");
     assertStringIncludes(notes[5]!, "it lies in no class folder");
@@ -203,7 +203,7 @@ Deno.test("too many unreadable files stop the run", async () => {
   await assertRefused(
     { ...squares(["a", "b"], 10), ...bad },
     "at most 2 of its 23 files may be unreadable: there are 3 or more. Mend or remove them",
-    "a/bad0.png: Cannot decode the picture",
+    "a/bad0.png: Cannot decode the image",
   );
 });
 

@@ -72,7 +72,7 @@ Deno.test("deno task predict names the garment in a PNG file, and the file that 
   assertEquals(two.code, 1);
   assertMatch(two.stdout, /^[^\n]*: Trouser [^\n]*\n$/, "the good file is answered all the same");
   assertStringIncludes(two.stderr, 'Cannot classify "no-such.png": there is no such file');
-  assertStringIncludes(two.stderr, "it is no PNG, JPEG or WebP");
+  assertStringIncludes(two.stderr, "it must be a PNG, JPEG or WebP file");
   await Deno.remove(file);
 });
 

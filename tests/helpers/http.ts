@@ -1,0 +1,19 @@
+/**
+ * Helpers for tests of the HTTP application.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+
+/** Asserts that a response is a problem document (RFC 9457) of a status, and shows neither a stack nor a path. */
+export async function assertProblem(response: Response, status: number, detail: string): Promise<void> {
+  const text = await response.text();
+  assertEquals(response.status, status, text);
+  assertEquals(response.headers.get("content-type"), "application/problem+json");
+  const problem = JSON.parse(text);
+  assertEquals(Object.keys(problem), ["type", "title", "status", "detail"]);
+  assertEquals(problem.type, "about:blank");
+  assertEquals(problem.status, status);
+  assertStringIncludes(problem.detail, detail);
+  assert(!/\n\s+at |file:|\.ts\b|\.js\b/.test(text), `a stack or a path in ${text}`);
+}

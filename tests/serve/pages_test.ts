@@ -1,0 +1,118 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { createApp } from "../../serve/app.ts";
+import { readConfig } from "../../serve/config.ts";
+import { describeModel } from "../../shared/contract.ts";
+import { Classifier } from "../../shared/inference/classifier.ts";
+import { assertProblem } from "../helpers/http.ts";
+import { tinyModel } from "../helpers/tiny_model.ts";
+
+const MODEL = tinyModel();
+const { maxBodyBytes: MAX_BODY_BYTES, maxBatch: MAX_IMAGES, maxPixels: MAX_PIXELS } = readConfig();
+const BYTES = "application/octet-stream";
+const JSON_TYPE = "application/json";
+const MEDIA_TYPES = [
+  BYTES,
+  JSON_TYPE,
+  "image/png",
+  "image/jpeg",
+  "image/webp",
+  "multipart/form-data",
+];
+
+const app = createApp({
+  load: () => Classifier.load(MODEL),
+  report: (error) => {
+    throw error;
+  },
+});
+
+Deno.test("HEAD works wherever GET does, without a body", async () => {
+  for (const path of ["/", "/healthz", "/v1/model", "/v1/model/file", "/playground/main.js"]) {
+    const [get, head] = [await app.request(path), await app.request(path, { method: "HEAD" })];
+    assertEquals(head.status, 200);
+    assertEquals(await head.text(), "");
+    // Each request has its own id.
+    for (const { headers } of [get, head]) headers.delete("x-request-id");
+    assertEquals([...head.headers], [...get.headers]);
+    await get.body?.cancel();
+  }
+});
+
+Deno.test("GET /v1/model says what the model's file says", async () => {
+  const response = await app.request("/v1/model");
+  assertEquals(await response.json(), {
+    name: "columns",
+    version: (await describeModel(MODEL)).version,
+    labels: ["left", "middle", "<right>"],
+    input: { channels: 1, height: 2, width: 3 },
+    metrics: { test: { images: 10, accuracy: 0.9, loss: 0.5 } },
+    provenance: {
+      dataset: { name: "Columns", sha256: "0".repeat(64) },
+      recipe: { epochs: 1 },
+      seed: 7,
+      backend: "cpu",
+      code_version: "0.0.0",
+    },
+    accepts: MEDIA_TYPES,
+    limits: { body_bytes: MAX_BODY_BYTES, images: MAX_IMAGES, pixels: MAX_PIXELS },
+  });
+});
+
+Deno.test("GET / shows the model and allows nothing but its own style and scripts", async () => {
+  const response = await app.request("http://example.org/");
+  const page = await response.text();
+  assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
+  for (
+    const part of ["columns", "90.00 %", "10 test images", "&lt;right&gt;", "http://example.org/v1/classify"]
+  ) {
+    assertStringIncludes(page, part);
+  }
+  assert(!page.includes("<right>"), "labels must be escaped");
+  const style = /<style>([^]*)<\/style>/.exec(page)![1]!;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(style)));
+  assertEquals(
+    response.headers.get("content-security-policy"),
+    `default-src 'none'; style-src 'sha256-${digest.toBase64()}'; script-src 'self' 'wasm-unsafe-eval'; ` +
+      "connect-src 'self'; img-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; " +
+      "frame-ancestors 'none'",
+  );
+  assert(
+    !/<script(?! type="module" src="\/)|style=|https?:\/\/(?!example\.org)/.test(page),
+    "self-contained",
+  );
+});
+
+Deno.test("GET /playground/{file} gives what the page asks for, and says when it is still the same", async () => {
+  const page = await (await app.request("/")).text();
+  const paths = [...page.matchAll(/(?:src|href)="(\/playground\/[^"]+)"/g)].map(([, path]) => path!);
+  assertEquals(paths, ["/playground/icon.svg", "/playground/main.js"]);
+  for (const path of [...paths, "/playground/inference.js", "/playground/service_worker.js"]) {
+    const response = await app.request(path);
+    assertEquals(response.status, 200, path);
+    await response.body?.cancel();
+    const headers = { "if-none-match": response.headers.get("etag")! };
+    assertEquals((await app.request(path, { headers })).status, 304, path);
+  }
+  await assertProblem(await app.request("/playground/page.ts"), 404, "no such file");
+  await assertProblem(await app.request("/playground/..%2fmain.ts"), 404, "");
+});
+
+Deno.test("GET /v1/model/file gives the ONNX file", async () => {
+  const response = await app.request("/v1/model/file");
+  assertEquals(response.headers.get("cache-control"), "no-cache");
+  assertEquals(response.headers.get("content-disposition"), 'attachment; filename="columns.onnx"');
+  assertEquals(await response.bytes(), new Uint8Array(MODEL));
+  const { version } = await describeModel(MODEL);
+  for (const [asked, kept] of [[version, true], ["000000000000", false]] as const) {
+    const response = await app.request(`/v1/model/file?version=${asked}`);
+    assertEquals(response.headers.get("cache-control")!.includes("immutable"), kept);
+    await response.body?.cancel();
+  }
+});
+
+Deno.test("GET / makes do with a model that has no metrics", async () => {
+  const app = createApp({ load: () => Classifier.load(tinyModel({ measured: false })), report: () => {} });
+  const page = await (await app.request("/")).text();
+  assertStringIncludes(page, "columns");
+  assert(!/ right on |undefined|NaN/.test(page));
+});
