@@ -24,7 +24,7 @@ Deno.test("the playground in git is what deno task build:playground makes of the
 });
 
 Deno.test("the name of ONNX Runtime's program has its version, and Cloudflare has the same file", async () => {
-  const { imports } = JSON.parse(await Deno.readTextFile(new URL("../../../deno.json", HERE)));
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", HERE)));
   assertEquals(`npm:onnxruntime-web@${/ort-(.+)\.wasm/.exec(ORT_WASM)![1]}`, imports["onnxruntime-web"]);
   const onDeno = await pageFile(ORT_WASM);
   const onCloudflare = await Deno.readFile(new URL(`cloudflare${ROOM}${ORT_WASM}`, HERE));
