@@ -23,7 +23,7 @@ export interface Config {
   port: number;
   /** Address to listen on. Loopback, so that opening the server to others is a decision. */
   host: string;
-  /** Path of an ONNX file; empty for the shipped model. */
+  /** Name or path of a model, as `shared/models.ts` finds it; empty for the shipped model. */
   model: string;
   /** SHA-256 that the model's file must have, as 64 hexadecimal digits; empty for any. */
   modelSha256: string;
@@ -89,7 +89,7 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   model: {
     name: "MODEL",
     default: "",
-    help: "Deno: path of another ONNX file that keeps the model contract",
+    help: "Deno: name or path of another model (an ONNX file that keeps the model contract)",
     accepts: "a path",
     parse: (text) => text,
   },

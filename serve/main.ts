@@ -6,7 +6,9 @@
  */
 import { parseArgs } from "node:util";
 import type { ModelDescription } from "../shared/contract.ts";
+import { InputError } from "../shared/errors.ts";
 import { createNativeSession } from "../shared/inference/ort_native.ts";
+import { readModel } from "../shared/models.ts";
 import { announce } from "./announce.ts";
 import { createApp } from "./app.ts";
 import { type Config, readConfig, VARIABLES } from "./config.ts";
@@ -62,19 +64,20 @@ function readOptions(args: string[]): Config {
   }
 }
 
-async function readModel({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
-  return model === "" ? shippedModel : await Deno.readFile(model);
+async function modelBytes({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
+  return model === "" ? shippedModel : (await readModel(model)).bytes;
 }
 
 async function serve(config: Config): Promise<void> {
-  await readModel(config).catch((error) => {
-    throw new UsageError(`Cannot read the model file "${config.model}": ${error.message}`);
+  await modelBytes(config).catch((error) => {
+    if (!(error instanceof InputError)) throw error;
+    throw new UsageError([error.message, error.hint].filter(Boolean).join(". "));
   });
   const log = createLog(config.logLevel, (line) => write(Deno.stdout, `${line}\n`));
   const app = createApp({
     // Read anew at each attempt, so that putting the right file in place mends a server.
     load: async () =>
-      await loadModel(await readModel(config), {
+      await loadModel(await modelBytes(config), {
         sha256: config.modelSha256,
         ...(config.runtime === "native" && { create: createNativeSession }),
       }),

@@ -1,5 +1,6 @@
 /** `deno task quickstart`: PyTorch's quickstart from data to prediction, printed as the tutorial prints it. */
 import { Classifier } from "../../shared/inference/classifier.ts";
+import { MODELS_FOLDER } from "../../shared/models.ts";
 import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
 import { BACKENDS, GEMMS, useBackend } from "../backend/mod.ts";
 import {
@@ -24,7 +25,6 @@ import { RECIPES } from "../learning/recipe.ts";
 import { createModel, train } from "../artifact/run.ts";
 import { drawImages } from "../cli/terminal_image.ts";
 
-const ARTIFACTS = new URL("../../shared/artifacts", import.meta.url).pathname;
 const RULE = "-".repeat(31);
 const STAND_IN = "NOTE: Fashion-MNIST could not be had, so these are silhouettes drawn by code: " +
   "the numbers are not the tutorial's";
@@ -56,7 +56,7 @@ await runCommand(command, async (values, _operands, signal) => {
   const dataset = await load(values.data, signal);
   const silhouettes = dataset.name === "silhouettes";
   if (silhouettes) print(`${STAND_IN}\n`);
-  const folder = `${ARTIFACTS}/${dataset.name}-quickstart`;
+  const folder = `${MODELS_FOLDER}/${dataset.name}-quickstart`;
   await checkDestination(folder, dataset.name);
   const { height, width, labels } = dataset;
   print(`Data: ${dataset.name}, ${dataset.source}`);

@@ -1,5 +1,6 @@
 /** `deno task train`: the model worth deploying. */
 import config from "../../deno.json" with { type: "json" };
+import { MODELS_FOLDER } from "../../shared/models.ts";
 import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
 import { BACKENDS, GEMMS, useBackend } from "../backend/mod.ts";
 import {
@@ -35,8 +36,6 @@ import { unsharedFolder } from "../report/places.ts";
 import { TensorBoard } from "../report/tensorboard.ts";
 import { createModel, train } from "../artifact/run.ts";
 
-const ARTIFACTS = new URL("../../shared/artifacts", import.meta.url).pathname;
-
 const modelName: Option<string> = {
   value: "NAME",
   help: "Name of the model and its folder (default the data set's)",
@@ -58,7 +57,7 @@ const command = {
       "DIR",
       "Folder with the four IDX files (default $FASHION_MNIST_DIR, data/fashion-mnist, download)",
     ),
-    out: text("DIR", "Folder of artefacts", "shared/artifacts"),
+    out: text("DIR", "Folder to write NAME to", "models"),
     name: modelName,
     ...recipeOptions,
     seed: number("Same seed, backend and machine: same file", {
@@ -105,7 +104,7 @@ await runCommand(command, async (values, _operands, signal) => {
   clearProgress();
   const recipe = chooseRecipe(dataset, dryRun ? { ...values, epochs: 1 } : values);
   const name = values.name ?? dataset.name + (recipe.name === "default" ? "" : `-${recipe.name}`);
-  const folder = `${values.out ?? ARTIFACTS}/${name}`;
+  const folder = `${values.out ?? MODELS_FOLDER}/${name}`;
   await checkDestination(folder, dataset.name);
 
   if (dataset.name === "silhouettes") {
