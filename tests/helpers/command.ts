@@ -10,7 +10,7 @@ export const FASHION_MNIST = Deno.env.get("FASHION_MNIST_DIR");
 /** Why a test of the real data does not run. */
 export const WITHOUT_DATA = "not run: FASHION_MNIST_DIR is not set, so there is no Fashion-MNIST";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = new URL("../../", import.meta.url);
 
 export interface Finished {
   code: number;
@@ -57,5 +57,5 @@ function decode({ code, stdout, stderr }: Deno.CommandOutput): Finished {
 
 /** Whether a download is in the cache: then a machine without network does have the data. */
 export async function isCached(): Promise<boolean> {
-  return await Deno.stat(`${ROOT}data/fashion-mnist`).then(() => true, () => false);
+  return await Deno.stat(new URL("data/fashion-mnist", ROOT)).then(() => true, () => false);
 }

@@ -1,0 +1,82 @@
+import { assertEquals, assertFalse } from "@std/assert";
+
+const ROOT = new URL("../", import.meta.url);
+
+interface Graph {
+  modules: { kind: string; npmPackage?: string; error?: string }[];
+  npmPackages: Record<string, { name: string; version: string; dependencies: string[] }>;
+}
+
+/** The npm packages, `name@version`, that a program imports, with theirs: what Deno installs to run it. */
+async function packagesOf(program: string): Promise<string[]> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--node-modules-dir=none", "--frozen", "--json", program],
+    cwd: ROOT,
+    stderr: "inherit",
+  }).output();
+  const { modules, npmPackages }: Graph = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals(modules.filter(({ error }) => error), [], `${program} has imports that are not found`);
+  const ids = new Set(modules.flatMap(({ npmPackage }) => npmPackage ?? []));
+  // A set visits what is added during the loop too.
+  for (const id of ids) npmPackages[id]!.dependencies.forEach((dependency) => ids.add(dependency));
+  return [...new Set([...ids].map((id) => `${npmPackages[id]!.name}@${npmPackages[id]!.version}`))].sort();
+}
+
+async function importsOf(file: string): Promise<Record<string, string>> {
+  return JSON.parse(await Deno.readTextFile(new URL(file, ROOT))).imports;
+}
+
+Deno.test("the server installs these packages and no others", async () => {
+  assertEquals(await packagesOf("serve/main.ts"), [
+    "@bufbuild/protobuf@2.17.0",
+    "@jsquash/jpeg@1.6.0",
+    "@jsquash/webp@1.5.0",
+    "@protobufjs/aspromise@1.1.2",
+    "@protobufjs/base64@1.1.2",
+    "@protobufjs/codegen@2.0.5",
+    "@protobufjs/eventemitter@1.1.1",
+    "@protobufjs/fetch@1.1.1",
+    "@protobufjs/float@1.0.2",
+    "@protobufjs/path@1.1.2",
+    "@protobufjs/pool@1.1.0",
+    "@protobufjs/utf8@1.1.2",
+    "@types/node@26.6.6",
+    "@valibot/to-json-schema@1.8.0",
+    "flatbuffers@25.9.23",
+    "guid-typescript@1.0.9",
+    "hono@4.13.19",
+    "long@5.3.2",
+    "onnxruntime-common@1.30.0",
+    "onnxruntime-web@1.30.0",
+    "platform@1.3.6",
+    "protobufjs@7.6.6",
+    "undici-types@8.9.0",
+    "valibot@1.5.0",
+    "wasm-feature-detect@1.9.0",
+  ]);
+});
+
+for (const command of ["quickstart", "train", "evaluate", "predict", "report", "compare"]) {
+  Deno.test(`deno task ${command} installs no web framework, test library, browser driver or wrangler`, async () => {
+    const packages = await packagesOf(`train/commands/${command}.ts`);
+    const { wrangler, esbuild, hono } = await importsOf("serve/deno.json");
+    const foreign = [wrangler!, esbuild!, hono!, ...Object.values(await importsOf("tests/deno.json"))];
+    const found = packages.filter((name) => foreign.includes(`npm:${name}`) || /workerd/.test(name));
+    assertEquals(found, []);
+  });
+}
+
+Deno.test("each dependency has one exact version, in every list and task that names it", async () => {
+  const versions = new Map<string, string>();
+  const texts = await Promise.all(
+    ["deno.json", "serve/deno.json", "tests/deno.json", "serve/native.lock"].map((file) =>
+      Deno.readTextFile(new URL(file, ROOT))
+    ),
+  );
+  for (const [, name, version] of texts.join("\n").matchAll(/npm:((?:@[^/\s"]+\/)?[^@\s"]+)@([^\s"]+)/g)) {
+    assertEquals(/^\d+\.\d+\.\d+$/.test(version!), true, `${name}@${version} is no exact version`);
+    assertEquals(versions.get(name!) ?? version, version, `${name} has two versions`);
+    versions.set(name!, version!);
+  }
+  assertFalse(versions.size === 0);
+});
