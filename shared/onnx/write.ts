@@ -30,12 +30,34 @@ import {
   VALUE,
 } from "./schema.ts";
 
+/** A tensor as a `TensorProto` message. */
+export interface EncodedTensor {
+  /** The message without its tag and length. */
+  encoded: Uint8Array;
+}
+
+/** A model whose initializers may be encoded already. */
+export type WritableModel = Omit<OnnxModel, "initializers"> & {
+  initializers: (OnnxTensor | EncodedTensor)[];
+};
+
+/**
+ * Encodes a tensor once, to write it into several models.
+ *
+ * @throws {RangeError} if the data does not fill the dimensions
+ */
+export function encodeTensor(tensor: OnnxTensor): EncodedTensor {
+  const out = new BinaryWriter();
+  writeTensor(out, tensor);
+  return { encoded: out.finish() };
+}
+
 /**
  * Encodes a model. The same model always gives the same bytes.
  *
  * @throws {InputError} `invalid-shape` if an initializer's data does not fill its dimensions
  */
-export function writeOnnx(model: OnnxModel): Uint8Array<ArrayBuffer> {
+export function writeOnnx(model: WritableModel): Uint8Array<ArrayBuffer> {
   const out = new BinaryWriter();
   int(out, MODEL.irVersion, IR_VERSION);
   text(out, MODEL.producerName, model.producer.name);
@@ -55,10 +77,13 @@ export function writeOnnx(model: OnnxModel): Uint8Array<ArrayBuffer> {
   return new Uint8Array(out.finish());
 }
 
-function writeGraph(out: BinaryWriter, model: OnnxModel): void {
+function writeGraph(out: BinaryWriter, model: WritableModel): void {
   for (const node of model.nodes) message(out, GRAPH.node, () => writeNode(out, node));
   text(out, GRAPH.name, model.name);
-  for (const tensor of model.initializers) message(out, GRAPH.initializer, () => writeTensor(out, tensor));
+  for (const tensor of model.initializers) {
+    const { encoded } = "encoded" in tensor ? tensor : encodeTensor(tensor);
+    out.tag(GRAPH.initializer, WireType.LengthDelimited).bytes(encoded);
+  }
   text(out, GRAPH.doc, model.doc);
   for (const value of model.inputs) message(out, GRAPH.input, () => writeValue(out, value));
   for (const value of model.outputs) message(out, GRAPH.output, () => writeValue(out, value));

@@ -1,5 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertLess, assertLessOrEqual, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
+import { InputError } from "../../shared/errors.ts";
 import { Random } from "../../shared/random.ts";
 import {
   BINS,
@@ -10,7 +11,7 @@ import {
 } from "../../train/evaluation/calibration.ts";
 import { confidentMistakes } from "../../train/evaluation/mistakes.ts";
 
-/** Sixty rows of three logits, of which every fourth is called wrongly. */
+/** Sixty rows of three logits; every fourth is misclassified. */
 function known(): Scored {
   const logits = Float32Array.from(
     { length: 180 },
@@ -25,11 +26,11 @@ function known(): Scored {
 }
 
 // The known values are PyTorch 2.13's: LBFGS on the logarithm of the temperature, and the code of Guo et al.
-Deno.test("fitTemperature() finds the temperature that PyTorch finds", () => {
+Deno.test("fitTemperature() finds the same temperature as PyTorch", () => {
   assertAlmostEquals(fitTemperature(known()), 2.6833259903071336, 1e-6);
 });
 
-Deno.test("reliability() gives the paper's expected calibration error, and PyTorch's cross-entropy", () => {
+Deno.test("reliability() matches the paper's expected calibration error and PyTorch's cross-entropy", () => {
   for (
     const [temperature, ece, loss] of [
       [1, 0.21069211467241722, 1.1919226148742896],
@@ -43,7 +44,7 @@ Deno.test("reliability() gives the paper's expected calibration error, and PyTor
   }
 });
 
-Deno.test("reliability() puts a confidence on an edge into the bin below, as the paper does", () => {
+Deno.test("reliability() puts a confidence on a bin edge into the lower bin, as the paper does", () => {
   const binOf = (classes: number): number =>
     reliability({ logits: new Float32Array(classes), labels: [0] }).bins.findIndex(({ images }) =>
       images === 1
@@ -56,7 +57,7 @@ Deno.test("reliability() puts a confidence on an edge into the bin below, as the
   assertEquals(reliability(sure).ece, 0);
 });
 
-/** Logits that know something, with some labels that they get wrong. */
+/** Logits that are better than chance, with some mistakes. */
 function noisy(seed: number, classes: number): Scored {
   const random = new Random(seed);
   const labels = Array.from({ length: 80 }, (_, i) => i % classes);
@@ -69,7 +70,7 @@ function noisy(seed: number, classes: number): Scored {
   return { logits, labels };
 }
 
-Deno.test("no temperature near the one that fitTemperature() finds has a smaller cross-entropy", () => {
+Deno.test("fitTemperature() finds a minimum of the cross-entropy", () => {
   fc.assert(fc.property(fc.nat(), fc.integer({ min: 2, max: 12 }), (seed, classes) => {
     const scored = noisy(seed, classes);
     const best = fitTemperature(scored);
@@ -80,7 +81,7 @@ Deno.test("no temperature near the one that fitTemperature() finds has a smaller
   }));
 });
 
-Deno.test("fitTemperature() undoes a scale of the logits, from a thousandth to a thousandfold", () => {
+Deno.test("fitTemperature() is proportional to the scale of the logits, from 0.001 to 1000", () => {
   const { logits, labels } = known();
   for (const scale of [1e-3, 0.1, 7, 1e3]) {
     const scaled = { logits: logits.map((logit) => logit * scale), labels };
@@ -88,26 +89,26 @@ Deno.test("fitTemperature() undoes a scale of the logits, from a thousandth to a
   }
 });
 
-Deno.test("fitTemperature() answers 1 where there is no best temperature", () => {
-  assertEquals(fitTemperature({ logits: new Float32Array([3, 0, 0, 3]), labels: [0, 1] }), 1, "all right");
+Deno.test("fitTemperature() returns 1 if there is no minimum", () => {
+  assertEquals(fitTemperature({ logits: new Float32Array([3, 0, 0, 3]), labels: [0, 1] }), 1, "all correct");
   assertEquals(fitTemperature({ logits: new Float32Array([3, 0, 0, 3]), labels: [1, 0] }), 1, "all wrong");
-  assertEquals(fitTemperature({ logits: new Float32Array(4), labels: [0, 1] }), 1, "no opinion");
+  assertEquals(fitTemperature({ logits: new Float32Array(4), labels: [0, 1] }), 1, "equal logits");
 });
 
-Deno.test("fitTemperature() and reliability() refuse to work without images", () => {
+Deno.test("fitTemperature() and reliability() reject an empty or incomplete set of logits", () => {
   for (const run of [fitTemperature, reliability]) {
-    assertThrows(() => run({ logits: new Float32Array(), labels: [] }), RangeError, "lengths are 0 and 0");
+    assertThrows(() => run({ logits: new Float32Array(), labels: [] }), InputError, "lengths are 0 and 0");
     assertThrows(
       () => run({ logits: new Float32Array(5), labels: [0, 1] }),
-      RangeError,
+      InputError,
       "lengths are 5 and 2",
     );
   }
 });
 
-Deno.test("calibrate() fits on the held-out images and measures on the test images", () => {
-  const held = known(), test = noisy(3, 3);
-  const { temperature, ece, loss, validation, bins } = calibrate(test, held);
+Deno.test("calibrate() fits on the validation images and measures on the test split", () => {
+  const test = noisy(3, 3);
+  const { temperature, ece, loss, validation, bins } = calibrate(test, known());
   assertEquals(temperature, 2.6833);
   assertEquals(loss.before, reliability(test).loss);
   assertEquals(ece.after, reliability(test, 2.6833).ece);
@@ -117,7 +118,7 @@ Deno.test("calibrate() fits on the held-out images and measures on the test imag
   assertLess(validation!.ece.after, validation!.ece.before);
 });
 
-Deno.test("calibrate() leaves a model alone that nothing was held out for", () => {
+Deno.test("calibrate() uses the fallback temperature if there are no validation images", () => {
   const { temperature, ece, loss, validation } = calibrate(known());
   assertEquals([temperature, validation], [1, undefined]);
   assertEquals(ece.before, ece.after);
@@ -127,7 +128,7 @@ Deno.test("calibrate() leaves a model alone that nothing was held out for", () =
   assertEquals(borrowed.ece.after, reliability(known(), 2).ece);
 });
 
-Deno.test("confidentMistakes() names the surest mistakes first, with the scores that are served", () => {
+Deno.test("confidentMistakes() sorts by confidence, with the scores that the server answers with", () => {
   const logits = new Float32Array([2, 0, 5, 0, 0, 1, 0, 3]);
   const scored = { logits, labels: [1, 1, 0, 1] };
   const score = (difference: number): number => 1 / (1 + Math.exp(-difference / 2));

@@ -1,11 +1,20 @@
 import * as tf from "@tensorflow/tfjs";
-import { assertAlmostEquals, assertEquals, assertLess, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { InputError } from "../../shared/errors.ts";
 import { Random } from "../../shared/random.ts";
 import { BACKENDS, useBackend } from "../../train/backend/mod.ts";
 import type { Dataset } from "../../train/dataset/mod.ts";
-import { fit, holdOut, score } from "../../train/learning/fit.ts";
+import { fit } from "../../train/learning/fit.ts";
 import { type LinearWeights, Mlp } from "../../train/learning/mlp.ts";
 import { learningRateAt, OPTIMIZERS, type Recipe, RECIPES } from "../../train/learning/recipe.ts";
+import { sampleValidation, score } from "../../train/learning/validation.ts";
 
 // A 4-3-2 network, two images, three steps. The expected numbers are PyTorch 2.13's (CPU, float32), from
 // nn.Sequential(Linear(4, 3), ReLU(), Linear(3, 2)) with the weights of `firstWeights` below,
@@ -162,11 +171,12 @@ Deno.test("fit() stops when it is told to", async () => {
 Deno.test("fit() stops when the loss is no longer a number", async () => {
   const backend = await useBackend("cpu");
   const model = new Mlp([4, 3, 2], 0);
-  await assertRejects(
+  const error = await assertRejects(
     () => fit(model, dataset, { recipe: recipe({ learningRate: 1e39 }), seed: 0, backend }),
-    RangeError,
-    "--learning-rate",
+    InputError,
+    "current value is NaN",
   );
+  assertStringIncludes(error.hint!, "--learning-rate");
   model.dispose();
 });
 
@@ -188,9 +198,9 @@ Deno.test("fit() keeps the epoch that was best on the held-out images", async ()
     backend,
   });
   const best = Math.max(...epochs.map(({ validation }) => validation!.accuracy));
-  assertEquals(epochs[bestEpoch - 1]!.validation!.accuracy, best);
-  const { held } = holdOut(labels, 2, 60, 3);
-  assertEquals((await score(model, many.train, many, held)).accuracy, best);
+  assertEquals(epochs[bestEpoch! - 1]!.validation!.accuracy, best);
+  const { validationIndices } = sampleValidation(labels, 2, 60, 3);
+  assertEquals((await score(model, many.train, many, validationIndices)).accuracy, best);
   model.dispose();
 });
 
@@ -207,7 +217,7 @@ Deno.test("fit() holds out the data set's own validation images, and learns from
       seed: 0,
       backend,
     });
-    const { validation } = epochs[bestEpoch - 1]!;
+    const { validation } = epochs[bestEpoch! - 1]!;
     assertEquals((await score(model, own.train, own, Uint32Array.of(1))).loss, validation!.loss);
     losses.push(epochs.at(-1)!.trainLoss, validation!.loss);
     model.dispose();
@@ -274,7 +284,7 @@ Deno.test("fit() stops at a loss that explodes, and names the batch", async () =
   const changes = { learningRate: 1e5, batchSize: 1 };
   await assertRejects(
     () => fit(model, dataset, { recipe: recipe(changes), seed: 0, backend }),
-    RangeError,
+    InputError,
     "epoch 1, batch 2",
   );
   model.dispose();
@@ -292,14 +302,14 @@ Deno.test("fit() leaves no tensor behind", async () => {
   }
 });
 
-Deno.test("holdOut() splits without overlap, the same way for the same seed, with every class", () => {
+Deno.test("sampleValidation() splits without overlap, the same way for the same seed, with every class", () => {
   const labels = Uint8Array.from({ length: 1000 }, (_, i) => i < 950 ? 0 : 1);
-  const { train, held } = holdOut(labels, 2, 100, 7);
-  assertEquals([train.length, held.length], [900, 100]);
-  assertEquals(new Set([...train, ...held]).size, 1000);
-  assertEquals(held.filter((index) => labels[index] === 1).length, 5);
-  assertEquals(holdOut(labels, 2, 100, 7).held, held);
-  assertNotEquals(holdOut(labels, 2, 100, 8).held, held);
+  const { trainIndices, validationIndices } = sampleValidation(labels, 2, 100, 7);
+  assertEquals([trainIndices.length, validationIndices.length], [900, 100]);
+  assertEquals(new Set([...trainIndices, ...validationIndices]).size, 1000);
+  assertEquals(validationIndices.filter((index) => labels[index] === 1).length, 5);
+  assertEquals(sampleValidation(labels, 2, 100, 7).validationIndices, validationIndices);
+  assertNotEquals(sampleValidation(labels, 2, 100, 8).validationIndices, validationIndices);
 });
 
 Deno.test("learningRateAt() rises, and then follows its schedule", () => {

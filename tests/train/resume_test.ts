@@ -7,7 +7,7 @@ import {
   type RunIdentity,
   writeCheckpoint,
 } from "../../train/artifact/checkpoint.ts";
-import type { FitState } from "../../train/learning/fit.ts";
+import type { TrainingState } from "../../train/learning/events.ts";
 import { RECIPES } from "../../train/learning/recipe.ts";
 import { runTask, startTask } from "../helpers/command.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
@@ -20,7 +20,7 @@ const identity: RunIdentity = {
   backend: "cpu",
   version: "0",
 };
-const state: FitState = {
+const state: TrainingState = {
   epochs: [{
     epoch: 1,
     trainLoss: 0.1,

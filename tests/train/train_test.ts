@@ -12,10 +12,11 @@ import { sha256 } from "../../shared/contract.ts";
 import { readOnnx } from "../../shared/onnx/read.ts";
 import { useBackend } from "../../train/backend/mod.ts";
 import { loadDataset } from "../../train/dataset/mod.ts";
-import { fit, score } from "../../train/learning/fit.ts";
+import { fit } from "../../train/learning/fit.ts";
+import { Mlp, mlpSizes } from "../../train/learning/mlp.ts";
 import { RECIPES } from "../../train/learning/recipe.ts";
 import { readMetrics } from "../../train/report/metrics.ts";
-import { createModel } from "../../train/artifact/run.ts";
+import { score } from "../../train/learning/validation.ts";
 import { FASHION_MNIST, isCached, runOffline, runTask, startTask, WITHOUT_DATA } from "../helpers/command.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
 
@@ -80,7 +81,7 @@ Deno.test("a linear model does clearly worse on the silhouettes than one with hi
       optimizer: "adamw",
       learningRate: 1e-3,
     } as const;
-    const model = createModel(dataset, recipe, 0);
+    const model = new Mlp(mlpSizes(dataset, recipe), 0);
     await fit(model, dataset, { recipe, seed: 0, backend });
     const result = await score(model, dataset.test, dataset);
     model.dispose();

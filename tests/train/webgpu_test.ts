@@ -98,12 +98,13 @@ onGpu("a GPU that is lost stops a run with the reason", async () => {
         seed: 0,
         backend,
         maxSteps: 4,
-        async onStep({ step }): Promise<void> {
-          if (step === 2) {
+        listeners: [{
+          async onStep({ step }): Promise<void> {
+            if (step !== 2) return;
             device.destroy();
             await device.lost;
-          }
-        },
+          },
+        }],
       }),
     Error,
     "it was lost",
@@ -125,17 +126,16 @@ onGpu("an error of the GPU in the middle stops a run with what was reported", as
         seed: 0,
         backend,
         maxSteps: 4,
-        onStep({ step }): Promise<void> {
-          // A usage that the specification forbids. Nothing throws here.
-          if (step === 2) {
+        listeners: [{
+          onStep({ step }): void {
+            if (step !== 2) return;
+            // The specification forbids this usage. Nothing throws here.
             device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
-          }
-          return Promise.resolve();
-        },
-        onEpoch(): Promise<void> {
-          epochs++;
-          return Promise.resolve();
-        },
+          },
+          onEpoch(): void {
+            epochs++;
+          },
+        }],
       }),
     Error,
     "it reported:",

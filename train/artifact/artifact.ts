@@ -1,92 +1,134 @@
 /**
- * Artefacts: a folder per model with `model.onnx` and `metrics.json`. A file is written beside its place,
- * checked, and only then renamed over the one before, so there is a good one at every moment.
+ * Artefacts: a folder per model with `model.onnx` and `metrics.json`. Each file is written to a temporary file,
+ * checked, and renamed, so that there is a complete one at every moment.
  *
  * @module
  */
-import { describeModel, type Metrics, sha256 } from "../../shared/contract.ts";
-import { Classifier } from "../../shared/inference/classifier.ts";
-import { writeOnnx } from "../../shared/onnx/write.ts";
+import {
+  describeModel,
+  type ImageShape,
+  INPUT,
+  LOGITS,
+  type Metrics,
+  sha256,
+} from "../../shared/contract.ts";
+import { InputError } from "../../shared/errors.ts";
+import { Classifier, scale } from "../../shared/inference/classifier.ts";
+import { createSession } from "../../shared/inference/ort.ts";
+import { encodeTensor, writeOnnx } from "../../shared/onnx/write.ts";
+import type { Split } from "../dataset/mod.ts";
 import { calibrate, type Calibration, type Scored } from "../evaluation/calibration.ts";
-import type { Dataset } from "../dataset/mod.ts";
-import { allLogits, type Evaluation, measure } from "../evaluation/evaluation.ts";
-import { mlpToOnnx, type ModelInfo } from "./export.ts";
-import type { EpochSummary } from "../learning/fit.ts";
-import type { LinearWeights } from "../learning/mlp.ts";
+import { allLogits, type Evaluation, inBatches, measure } from "../evaluation/evaluation.ts";
 import { confidentMistakes, type Mistake } from "../evaluation/mistakes.ts";
-import { replaceFile } from "./replace_file.ts";
+import { isSystemError, replaceFile } from "../files/replace_file.ts";
+import type { FitResult } from "../learning/fit.ts";
+import type { LinearWeights } from "../learning/mlp.ts";
+import { mlpToOnnx, type ModelInfo } from "./export.ts";
 
-/** How far ONNX Runtime's logits may be from TensorFlow.js's. */
+/** Maximum difference between ONNX Runtime's and TensorFlow.js's logits. */
 const TOLERANCE = 1e-4;
 
 /** A model that has been measured and is ready to be written. */
 export interface Artifact {
+  /** The ONNX file. */
   bytes: Uint8Array<ArrayBuffer>;
+  /** What the file says about itself, without the measurements. */
+  info: ModelInfo;
+  /** On the test split, by ONNX Runtime. */
   evaluation: Evaluation;
+  /** What the file says about its accuracy. */
   metrics: Metrics;
   calibration: Calibration;
-  /** The mistakes that the model is most sure of. */
+  /** The most confident mistakes on the test split. */
   mistakes: Mistake[];
-  /** The largest difference between ONNX Runtime's and TensorFlow.js's logits on the test images. */
+  /** The largest difference between ONNX Runtime's and TensorFlow.js's logits on the test split. */
   maxDifference: number;
-  /** Compares once more: to be called with the bytes as they came to lie on the disk. */
+  /**
+   * Loads the bytes with ONNX Runtime and compares its logits again: for the file as it is on the disk.
+   *
+   * @throws {Error} if the logits differ by more than 1e-4
+   */
   verify(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
 }
 
+/** What an artefact is made of. */
+export interface ArtifactSource {
+  layers: readonly LinearWeights[];
+  info: ModelInfo;
+  /** The test split with TensorFlow.js's logits, `[N, classes]`. */
+  test: Split & Scored;
+  /** The validation images, on which the temperature is fitted; absent if there are none. */
+  validation?: Scored & { metrics: Metrics["validation"] };
+}
+
 /**
- * Encodes a model, loads the bytes back with ONNX Runtime, measures them on the test images and holds the
- * logits against those of TensorFlow.js. The temperature is folded into the file: fitted on the held-out
- * images, or else the one of `info`.
+ * Encodes a model as ONNX, runs the file with ONNX Runtime on the test split, and compares the logits with those of
+ * TensorFlow.js. The temperature, fitted on the validation images or else taken from `info`, becomes part of the
+ * file.
  *
- * @param logits TensorFlow.js's for the test images, `[N, classes]`
- * @param held the held-out images, to fit the temperature on; absent if there are none
- * @throws {Error} if the two disagree by more than 1e-4
+ * @throws {Error} if the logits differ by more than 1e-4
  */
 export async function buildArtifact(
-  layers: readonly LinearWeights[],
-  logits: Float32Array,
-  info: ModelInfo,
-  { test }: Dataset,
-  validation: Metrics["validation"],
-  held?: Scored,
+  { layers, info, test, validation }: ArtifactSource,
 ): Promise<Artifact> {
-  const draft = await Classifier.load(writeOnnx(mlpToOnnx(layers, info)));
+  const graph = mlpToOnnx(layers, info);
+  // The measurements become part of the file, so it is written twice; its weights are encoded once.
+  const weights = graph.initializers.map(encodeTensor);
+  const logits = await runDraft(writeOnnx({ ...graph, initializers: weights }), info.input, test.images);
+  const maxDifference = compare(logits, test.logits);
+
+  const tested: Scored = { logits, labels: test.labels };
+  const evaluation = measure(logits, test, info.labels);
+  const { images, accuracy, loss } = evaluation;
+  const calibration = calibrate(tested, validation, info.temperature);
+  const { temperature, ece } = calibration;
+  const metrics: Metrics = {
+    ...(validation?.metrics && { validation: validation.metrics }),
+    test: { images, accuracy, loss },
+    calibration: { temperature, ece },
+  };
+  const measured = mlpToOnnx(layers, { ...info, temperature, metrics });
+  const added = measured.initializers.slice(weights.length);
+  return {
+    bytes: writeOnnx({ ...measured, initializers: [...weights, ...added] }),
+    info,
+    evaluation,
+    metrics,
+    calibration,
+    mistakes: confidentMistakes(tested, info.labels, temperature),
+    maxDifference,
+    async verify(bytes): Promise<void> {
+      const written = await Classifier.load(bytes);
+      compare(await allLogits(written, test.images).finally(() => written.close()), test.logits);
+    },
+  };
+}
+
+/** The logits of a file that we have just encoded, without parsing it. */
+async function runDraft(
+  bytes: Uint8Array<ArrayBuffer>,
+  { channels, height, width }: ImageShape,
+  images: Uint8Array,
+): Promise<Float32Array> {
+  const session = await createSession(bytes);
+  const imageSize = channels * height * width;
   try {
-    const served = await allLogits(draft, test.images);
-    const maxDifference = compare(served, logits);
-    const evaluation = measure(served, test, info.labels);
-    const { images, accuracy, loss } = evaluation;
-    const calibration = calibrate({ logits: served, labels: test.labels }, held, info.temperature);
-    const { temperature, ece } = calibration;
-    const metrics: Metrics = {
-      ...(validation && { validation }),
-      test: { images, accuracy, loss },
-      calibration: { temperature, ece },
-    };
-    return {
-      bytes: writeOnnx(mlpToOnnx(layers, { ...info, temperature, metrics })),
-      evaluation,
-      metrics,
-      calibration,
-      mistakes: confidentMistakes({ logits: served, labels: test.labels }, info.labels, temperature),
-      maxDifference,
-      async verify(bytes): Promise<void> {
-        const written = await Classifier.load(bytes);
-        compare(await allLogits(written, test.images).finally(() => written.close()), logits);
-      },
-    };
+    return await inBatches(images, imageSize, async (pixels) => {
+      const shape = [pixels.length / imageSize, channels, height, width];
+      return (await session.run(INPUT, scale(pixels), shape))[LOGITS]!;
+    });
   } finally {
-    await draft.close();
+    await session.release();
   }
 }
 
-function compare(served: Float32Array, logits: Float32Array): number {
+function compare(actual: Float32Array, expected: Float32Array): number {
   let difference = 0;
   // NaN on either side must fail too, and Math.max keeps it.
-  for (let i = 0; i < logits.length; i++) {
-    difference = Math.max(difference, Math.abs(logits[i]! - served[i]!));
+  for (let i = 0; i < expected.length; i++) {
+    difference = Math.max(difference, Math.abs(expected[i]! - actual[i]!));
   }
-  if (served.length === logits.length && difference <= TOLERANCE) return difference;
+  if (actual.length === expected.length && difference <= TOLERANCE) return difference;
   throw new Error(
     `Cannot export the model as ONNX Runtime and TensorFlow.js must agree on the logits within ` +
       `${TOLERANCE}: current difference is ${difference}`,
@@ -94,56 +136,54 @@ function compare(served: Float32Array, logits: Float32Array): number {
 }
 
 /**
- * Writes `model.onnx` and `metrics.json` into a folder, making it if need be.
+ * Writes `model.onnx` and `metrics.json` into a folder, which is created if necessary.
  *
  * @returns the path of the ONNX file
+ * @throws {InputError} if the folder is not writable or the disk is full
  */
 export async function writeArtifact(
   folder: string,
   artifact: Artifact,
-  run: { epochs: EpochSummary[]; bestEpoch: number; seconds: number; command?: string },
+  run: FitResult & { command?: string },
 ): Promise<string> {
-  const { bytes, evaluation, metrics, calibration, mistakes, maxDifference } = artifact;
+  const { bytes, info, evaluation, metrics, calibration, mistakes, maxDifference } = artifact;
   const file = `${folder}/model.onnx`;
-  const { name, version, input, provenance } = await describeModel(bytes);
+  const hash = await sha256(bytes);
   // What reads this is train/report/metrics.ts.
   const report = {
-    name,
-    version,
-    sha256: await sha256(bytes),
+    name: info.name,
+    version: hash.slice(0, 12),
+    sha256: hash,
     bytes: bytes.length,
-    input,
+    input: info.input,
     ...metrics,
     calibration,
     classes: evaluation.classes,
     confusion: evaluation.confusion,
     mistakes,
     max_logit_difference: maxDifference,
-    provenance,
+    provenance: info.provenance,
     ...(run.command !== undefined && { command: run.command }),
-    best_epoch: run.bestEpoch,
+    ...(run.bestEpoch !== undefined && { best_epoch: run.bestEpoch }),
     seconds: Math.round(run.seconds),
     epochs: run.epochs,
   };
   try {
-    await Deno.mkdir(folder, { recursive: true });
     await replaceFile(file, bytes, artifact.verify);
-    await replaceFile(
-      `${folder}/metrics.json`,
-      new TextEncoder().encode(toJson(report)),
-    );
+    await replaceFile(`${folder}/metrics.json`, new TextEncoder().encode(toJson(report)));
   } catch (cause) {
-    throw new Error(
-      `Cannot write the model to "${folder}": ${(cause as Error).message}. Choose another folder with --out`,
-      { cause },
-    );
+    if (!(cause instanceof InputError)) throw cause;
+    throw new InputError("unavailable", `Cannot write the model to "${folder}": ${cause.message}`, {
+      cause,
+      hint: "Choose another folder with --out",
+    });
   }
   return file;
 }
 
-/** JSON for people too: a line for each field, and one for each row of numbers. */
+/** JSON that is readable for people: a line for each field, and one for each row of numbers. */
 function toJson(value: unknown): string {
-  // Only what lies between values is touched: inside a string a line break is written \n.
+  // Inside a string a line break is written as \n, so only the space between values matches.
   const json = JSON.stringify(value, null, 2).replace(
     /\[\n\s+(?:[-+.\de]+,\n\s+)*[-+.\de]+\n\s+\]/g,
     (row) => `[${row.slice(1, -1).trim().replace(/\s+/g, " ")}]`,
@@ -152,28 +192,30 @@ function toJson(value: unknown): string {
 }
 
 /**
- * Refuses a folder whose model was trained on another data set, so that no try-out replaces a model that
- * is in use.
+ * Refuses a folder whose model was trained on another data set, so that no experiment replaces a model in use.
  *
- * @throws {Error} if there is such a model, or a file that is none of ours
+ * @param dataset name of the data set that the new model is trained on
+ * @throws {InputError} if there is a model of another data set, a file that is not a model, or no access
  */
 export async function checkDestination(folder: string, dataset: string): Promise<void> {
-  const file = `${folder}/model.onnx`;
   let bytes;
   try {
-    bytes = await Deno.readFile(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw new Error(`Cannot write the model to "${folder}": ${(error as Error).message}`, { cause: error });
+    bytes = await Deno.readFile(`${folder}/model.onnx`);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return;
+    if (!isSystemError(cause)) throw cause;
+    throw new InputError("unavailable", `Cannot write the model to "${folder}": ${cause.message}`, { cause });
   }
-  const there = await describeModel(bytes).then(
-    ({ provenance }) => provenance.dataset?.name ?? "an unknown data set",
-    () => "something that this program did not write",
+  const existing = await describeModel(bytes).then(
+    ({ provenance }) => `a model of ${provenance.dataset?.name ?? "an unknown data set"}`,
+    () => "a file that is not a model of this program",
   );
-  if (there !== dataset) {
-    throw new Error(
-      `Cannot write the model to "${folder}" as the one there must have been trained on ${dataset} too: ` +
-        `it holds ${there}. Choose another --name or --out`,
+  if (existing !== `a model of ${dataset}`) {
+    throw new InputError(
+      "conflict",
+      `Cannot write the model to "${folder}" as model.onnx there must be a model of ${dataset} or absent: ` +
+        `current file is ${existing}`,
+      { hint: "Choose another --name or --out" },
     );
   }
 }

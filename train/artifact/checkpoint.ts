@@ -1,21 +1,27 @@
 /**
- * Checkpoints: all that a run needs to go on, in one file beside the model, written anew after each epoch.
+ * Checkpoints: everything that a run needs to resume, in one file beside the model, written after each epoch.
  *
- * The format is safetensors (https://github.com/huggingface/safetensors), so that other programs can look
- * inside: eight bytes with the length of the header, the header as JSON, and the numbers.
+ * The format is safetensors (https://github.com/huggingface/safetensors), so that other programs can read it: eight
+ * bytes with the length of the header, the header as JSON, and the numbers.
  *
  * @module
  */
+import config from "../../deno.json" with { type: "json" };
 import { sha256 } from "../../shared/contract.ts";
-import type { EpochSummary, FitState } from "../learning/fit.ts";
+import { InputError } from "../../shared/errors.ts";
+import { toCamelCase, toSnakeCase } from "../../shared/naming.ts";
+import type { Backend } from "../backend/mod.ts";
+import type { Dataset } from "../dataset/mod.ts";
+import { isSystemError, removePartials, replaceFile } from "../files/replace_file.ts";
+import type { TrainingListener, TrainingState } from "../learning/events.ts";
 import type { Numbers } from "../learning/numbers.ts";
 import type { Recipe } from "../learning/recipe.ts";
-import { replaceFile } from "./replace_file.ts";
 
-/** What must be the same when the run goes on, or it would become another one. */
+/** What must not change when a run is resumed. */
 export interface RunIdentity {
+  /** Name of the data set. */
   dataset: string;
-  /** The data set's SHA-256. */
+  /** SHA-256 of the data set. */
   data: string;
   recipe: Recipe;
   seed: number;
@@ -25,38 +31,58 @@ export interface RunIdentity {
   version: string;
 }
 
-const FORMAT = "selvedge checkpoint 1";
+const FORMAT = "selvedge checkpoint 2";
 /** A thousand epochs need 200 kB. */
-const MAX_HEADER = 16 << 20;
+const MAX_HEADER_BYTES = 16 << 20;
+const RESTART = "Start over with --restart";
 
-/** Where a model's checkpoint lies. */
+/** What identifies a run of this version of the code. */
+export function runIdentity(
+  { dataset, recipe, seed, backend }: { dataset: Dataset; recipe: Recipe; seed: number; backend: Backend },
+): RunIdentity {
+  return {
+    dataset: dataset.name,
+    data: dataset.sha256,
+    recipe,
+    seed,
+    backend: [backend.name, backend.gemm].filter(Boolean).join(" "),
+    version: config.version,
+  };
+}
+
+/** The path of a model's checkpoint. */
 export function checkpointIn(folder: string): string {
   return `${folder}/checkpoint.safetensors`;
 }
 
+/** Writes a checkpoint after every epoch. */
+export function checkpointWriter(folder: string, identity: RunIdentity): TrainingListener {
+  return { onCheckpoint: (state) => writeCheckpoint(folder, identity, state) };
+}
+
 /**
- * Writes a checkpoint in the place of the one before, which stays if that fails.
+ * Writes a checkpoint in place of the previous one, which stays if that fails.
  *
- * @throws {Error} if it cannot be written
+ * @throws {InputError} if the folder is not writable or the disk is full
  */
-export async function writeCheckpoint(folder: string, identity: RunIdentity, state: FitState): Promise<void> {
-  const { numbers, ...progress } = state;
+export async function writeCheckpoint(
+  folder: string,
+  identity: RunIdentity,
+  { numbers, ...progress }: TrainingState,
+): Promise<void> {
   const bytes = await encode(numbers, {
     format: FORMAT,
     identity: JSON.stringify(identity),
-    progress: JSON.stringify(progress),
+    progress: JSON.stringify(toSnakeCase(progress)),
   });
   try {
-    await Deno.mkdir(folder, { recursive: true });
     await replaceFile(checkpointIn(folder), bytes);
   } catch (cause) {
-    throw new Error(
-      `Cannot write the checkpoint to "${folder}": ${
-        (cause as Error).message
-      }. Make room there and go on with ` +
-        "--resume, or choose another folder with --out",
-      { cause },
-    );
+    if (!(cause instanceof InputError)) throw cause;
+    throw new InputError("unavailable", `Cannot write the checkpoint: ${cause.message}`, {
+      cause,
+      hint: "Free disk space and continue with --resume, or choose another folder with --out",
+    });
   }
 }
 
@@ -64,68 +90,79 @@ export async function writeCheckpoint(folder: string, identity: RunIdentity, sta
  * Reads a checkpoint.
  *
  * @returns undefined if there is none
- * @throws {Error} if it cannot be read, is broken, or is another run's; the file stays as it is
+ * @throws {InputError} if it cannot be read, is broken, or belongs to another run; the file is left unchanged
  */
-export async function readCheckpoint(folder: string, identity: RunIdentity): Promise<FitState | undefined> {
+export async function readCheckpoint(
+  folder: string,
+  identity: RunIdentity,
+): Promise<TrainingState | undefined> {
   const file = checkpointIn(folder);
-  const fault = (why: string): Error =>
-    new Error(`Cannot resume from "${file}" as ${why}. Begin again with --restart`);
   let bytes;
   try {
     bytes = await Deno.readFile(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw fault(`it must be readable: ${(error as Error).message}`);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return undefined;
+    if (!isSystemError(cause)) throw cause;
+    throw new InputError("unavailable", `Cannot resume from "${file}": ${cause.message}`, {
+      cause,
+      hint: RESTART,
+    });
   }
-  let numbers, found, progress;
-  try {
-    const decoded = await decode(bytes);
-    numbers = decoded.numbers;
-    if (decoded.metadata["format"] !== FORMAT) {
-      throw new SyntaxError(
-        `its format must be "${FORMAT}": current value is "${decoded.metadata["format"]}"`,
-      );
-    }
-    found = JSON.parse(decoded.metadata["identity"]!) as RunIdentity;
-    progress = JSON.parse(decoded.metadata["progress"]!) as
-      & { epochs: EpochSummary[] }
-      & Omit<FitState, "numbers">;
-  } catch (error) {
-    throw fault((error as Error).message);
-  }
-  const difference = differenceBetween(flat(found), flat(identity));
+  const checkpoint = await decodeCheckpoint(bytes).catch((cause) => {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    const message = `Cannot resume from "${file}" as ${cause.message}`;
+    throw new InputError("invalid-format", message, { cause, hint: RESTART });
+  });
+  const difference = findDifference(flatten(checkpoint.identity), flatten(identity));
   if (difference) {
-    const [key, there, here] = difference;
-    throw new Error(
-      `Cannot resume from "${file}" as ${key} must be what the run began with, ${there}: current value is ${here}. ` +
-        "Give the same options, or begin again with --restart",
+    const { key, expected, actual } = difference;
+    throw new InputError(
+      "conflict",
+      `Cannot resume from "${file}" as ${key} must be that of the interrupted run, ${expected}: ` +
+        `current value is ${actual}`,
+      { hint: "Give the same options, or start over with --restart" },
     );
   }
-  return { ...progress, numbers };
+  return checkpoint.state;
 }
 
-/** Removes the checkpoint of a run that is done or given up. */
+/** Removes a run's checkpoint, if there is one, and the temporary files of killed processes. */
 export async function removeCheckpoint(folder: string): Promise<void> {
-  await Deno.remove(checkpointIn(folder)).catch((error) => {
+  try {
+    await removePartials(folder);
+    await Deno.remove(checkpointIn(folder));
+  } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
+  }
 }
 
-/** The recipe's fields beside the others, each as JSON. */
-function flat({ recipe, ...rest }: RunIdentity): Map<string, string> {
+/** The fields of the recipe beside the others, each as JSON. */
+function flatten({ recipe, ...rest }: RunIdentity): Map<string, string> {
   const entries = [...Object.entries(rest), ...Object.entries(recipe)];
   return new Map(entries.map(([key, value]) => [key, JSON.stringify(value)]));
 }
 
-function differenceBetween(
-  there: Map<string, string>,
-  here: Map<string, string>,
-): [key: string, there: string, here: string] | undefined {
-  for (const key of new Set([...there.keys(), ...here.keys()])) {
-    const [a = "not there", b = "not there"] = [there.get(key), here.get(key)];
-    if (a !== b) return [key, a, b];
+function findDifference(
+  expected: Map<string, string>,
+  actual: Map<string, string>,
+): { key: string; expected: string; actual: string } | undefined {
+  for (const key of new Set([...expected.keys(), ...actual.keys()])) {
+    const [a = "absent", b = "absent"] = [expected.get(key), actual.get(key)];
+    if (a !== b) return { key, expected: a, actual: b };
   }
   return undefined;
+}
+
+/** @throws {SyntaxError} if the bytes are not a complete checkpoint; the message continues "Cannot resume as" */
+async function decodeCheckpoint(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<{ identity: RunIdentity; state: TrainingState }> {
+  const { numbers, metadata } = await decode(bytes);
+  if (metadata["format"] !== FORMAT) {
+    throw new SyntaxError(`its format must be "${FORMAT}": current value is "${metadata["format"]}"`);
+  }
+  const progress = toCamelCase(JSON.parse(metadata["progress"]!)) as Omit<TrainingState, "numbers">;
+  return { identity: JSON.parse(metadata["identity"]!) as RunIdentity, state: { ...progress, numbers } };
 }
 
 async function encode(
@@ -144,9 +181,9 @@ async function encode(
     data.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset);
     offset += values.byteLength;
   }
-  header["__metadata__"] = { ...metadata, sha256: await sha256(data) };
+  header["__metadata__"] = { ...metadata, sha256: await digest(data, metadata) };
   const json = JSON.stringify(header);
-  // Spaces up to the next multiple of eight, so that the numbers lie where arrays can be laid over them.
+  // Padded with spaces to a multiple of eight, so that typed arrays can be views on the numbers.
   const text = new TextEncoder().encode(json);
   const padded = Math.ceil(text.length / 8) * 8;
   const bytes = new Uint8Array(8 + padded + end).fill(0x20, 8, 8 + padded);
@@ -156,25 +193,26 @@ async function encode(
   return bytes;
 }
 
-/** @throws {SyntaxError} if it is not whole; the message goes on from "as" */
+/** @throws {SyntaxError} if the bytes are not a complete file; the message continues "Cannot resume as" */
 async function decode(
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<{ numbers: Numbers; metadata: Record<string, string> }> {
   if (bytes.length < 8) throw new SyntaxError(`it must have a header: current size is ${bytes.length} bytes`);
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-  if (length > MAX_HEADER || 8 + length > bytes.length) {
+  if (length > MAX_HEADER_BYTES || 8 + length > bytes.length) {
     throw new SyntaxError(
-      `its header of ${length} bytes must fit into it: current size is ${bytes.length} bytes`,
+      `its header of ${length} bytes must be within the file: current size is ${bytes.length} bytes`,
     );
   }
-  const { __metadata__: metadata = {}, ...tensors } = JSON.parse(
+  const { __metadata__ = {}, ...tensors } = JSON.parse(
     new TextDecoder().decode(bytes.subarray(8, 8 + length)),
   ) as {
     __metadata__?: Record<string, string>;
   } & Record<string, { data_offsets: [number, number] }>;
+  const { sha256: expected, ...metadata } = __metadata__;
   const data = bytes.slice(8 + length);
-  if (metadata["sha256"] !== await sha256(data)) {
-    throw new SyntaxError("its numbers must be as they were written: it was cut off or changed");
+  if (expected !== await digest(data, metadata)) {
+    throw new SyntaxError("its SHA-256 must match its contents: the file is truncated or modified");
   }
   const numbers: Numbers = new Map(
     Object.entries(tensors).map(([name, { data_offsets: [start, end] }]) => [
@@ -183,4 +221,12 @@ async function decode(
     ]),
   );
   return { numbers, metadata };
+}
+
+/** SHA-256 of the numbers and the metadata. */
+async function digest(
+  data: Uint8Array<ArrayBuffer>,
+  metadata: Record<string, string>,
+): Promise<string> {
+  return await sha256(data, new TextEncoder().encode(JSON.stringify(metadata)));
 }

@@ -1,45 +1,94 @@
 /**
- * One run, from a data set to a measured model: what `deno task train` and `deno task quickstart` share.
+ * A whole run, from a data set to a measured ONNX model in memory: what `deno task train`, `deno task quickstart`
+ * and the library share.
  *
  * @module
  */
-import * as tf from "@tensorflow/tfjs";
 import config from "../../deno.json" with { type: "json" };
+import { type Backend, useBackend } from "../backend/mod.ts";
+import type { Dataset } from "../dataset/mod.ts";
+import { fit, type FitOptions, type FitResult } from "../learning/fit.ts";
+import { Mlp, mlpSizes } from "../learning/mlp.ts";
+import { checkRecipe, type Recipe, RECIPES } from "../learning/recipe.ts";
+import { logitsOf, splitTraining } from "../learning/validation.ts";
 import { type Artifact, buildArtifact } from "./artifact.ts";
-import { batches, range } from "../learning/batches.ts";
-import type { Dataset, Split } from "../dataset/mod.ts";
-import { fit, type FitOptions, type FitResult, splitTraining } from "../learning/fit.ts";
-import { Mlp } from "../learning/mlp.ts";
-import type { Recipe } from "../learning/recipe.ts";
 
-export interface RunOptions extends FitOptions {
-  /** The model's name, written into the file. */
-  name: string;
+/** What to train, and on what. The network follows from the data set and the recipe. */
+export interface TrainOptions extends Partial<FitOptions> {
   dataset: Dataset;
+  /** `RECIPES.default` if absent. */
+  recipe?: Recipe;
+  /** Of the initial weights and of all random choices; 0 if absent. */
+  seed?: number;
+  /** The fastest that is available if absent. */
+  backend?: Backend;
+  /** The model's name, which is written to the file; the data set's if absent. */
+  name?: string;
 }
 
 /** A trained model, measured on the test split by ONNX Runtime. */
-export interface Run extends FitResult {
+export interface TrainResult extends FitResult {
   artifact: Artifact;
 }
 
-/** Builds the network that a recipe asks for, with its seeded first weights. */
-export function createModel(dataset: Dataset, recipe: Recipe, seed: number): Mlp {
-  const sizes = [dataset.channels * dataset.height * dataset.width, ...recipe.hidden, dataset.labels.length];
-  return new Mlp(sizes, seed);
+/**
+ * Trains a model, exports it to ONNX and measures the file on the test split. Nothing is written to the disk.
+ *
+ * @returns the ONNX file in `artifact.bytes`, with its measurements
+ * @throws {DOMException} `AbortError` if the signal asked to stop
+ * @throws {InputError} if the recipe has a value out of range or does not fit the data set, or if the loss explodes
+ *
+ * @example
+ * ```ts
+ * import { loadDataset } from "../dataset/mod.ts";
+ * import { RECIPES } from "../learning/recipe.ts";
+ * import { train } from "./run.ts";
+ *
+ * const dataset = await loadDataset("silhouettes");
+ * const { artifact } = await train({
+ *   dataset,
+ *   recipe: { ...RECIPES.default, hidden: [32], epochs: 1 },
+ *   seed: 1,
+ *   listeners: [{ onEpoch: ({ epoch, trainLoss }) => console.log(epoch, trainLoss) }],
+ * });
+ * console.assert(artifact.metrics.test.accuracy > 0.2);
+ * console.assert(artifact.bytes.length > 0);
+ * ```
+ */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const { dataset, recipe = RECIPES.default, seed = 0, name = dataset.name } = options;
+  checkRecipe(recipe, dataset);
+  const backend = options.backend ?? await useBackend("auto");
+  const model = new Mlp(mlpSizes(dataset, recipe), seed);
+  try {
+    const result = await fit(model, dataset, { ...options, recipe, seed, backend });
+    const artifact = await exportModel(model, result, { dataset, recipe, seed, backend, name });
+    return { ...result, artifact };
+  } finally {
+    model.dispose();
+  }
 }
 
-/** Trains, and exports into memory. The model is left to the caller. */
-export async function train(model: Mlp, options: RunOptions): Promise<Run> {
-  const { name, dataset, recipe, seed, backend } = options;
-  const result = await fit(model, dataset, options);
-  const { name: datasetName, sha256, splitSeed, labels, channels, height, width } = dataset;
-  const { held } = splitTraining(dataset, recipe.validation, seed);
-  const score = result.epochs[result.bestEpoch - 1]?.validation;
-  const artifact = await buildArtifact(
-    await model.weights(),
-    await logitsOf(model, dataset, dataset.test),
-    {
+async function exportModel(
+  model: Mlp,
+  { epochs, bestEpoch }: FitResult,
+  { dataset, recipe, seed, backend, name }: Required<
+    Pick<TrainOptions, "dataset" | "recipe" | "seed" | "backend" | "name">
+  >,
+): Promise<Artifact> {
+  const { name: datasetName, sha256, splitSeed, labels, channels, height, width, train, test } = dataset;
+  const { validationIndices } = splitTraining(dataset, recipe.validation, seed);
+  const score = bestEpoch === undefined ? undefined : epochs[bestEpoch - 1]!.validation;
+  const logits = await logitsOf(model, test, dataset);
+  const validation = score && {
+    metrics: { images: validationIndices.length, ...score },
+    logits: await logitsOf(model, train, dataset, validationIndices),
+    labels: Array.from(validationIndices, (index) => train.labels[index]!),
+  };
+  backend.check();
+  return await buildArtifact({
+    layers: await model.weights(),
+    info: {
       name,
       labels,
       input: { channels, height, width },
@@ -51,33 +100,7 @@ export async function train(model: Mlp, options: RunOptions): Promise<Run> {
         codeVersion: config.version,
       },
     },
-    dataset,
-    score && { images: held.length, ...score },
-    held.length > 0
-      ? {
-        logits: await logitsOf(model, dataset, dataset.train, held),
-        labels: Array.from(held, (index) => dataset.train.labels[index]!),
-      }
-      : undefined,
-  );
-  backend.check();
-  return { ...result, artifact };
-}
-
-/** TensorFlow.js's logits for images of a split, `[N, classes]`. */
-export async function logitsOf(
-  model: Mlp,
-  { labels, width }: Dataset,
-  split: Split,
-  indices = range(split.count),
-): Promise<Float32Array> {
-  const all = new Float32Array(indices.length * labels.length);
-  let offset = 0;
-  for (const batch of batches(split, indices, { batchSize: 1000, classes: labels.length, width })) {
-    const logits = tf.tidy(() => model.logits(batch.images));
-    all.set(await logits.data(), offset);
-    offset += logits.size;
-    tf.dispose([batch.images, batch.targets, logits]);
-  }
-  return all;
+    test: { ...test, logits },
+    ...(validation && { validation }),
+  });
 }

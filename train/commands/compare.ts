@@ -1,6 +1,6 @@
 /** `deno task compare`: puts runs side by side. */
 import { type Command, flag, type Option, print, runCommand, text, UsageError } from "../cli/command.ts";
-import { replaceFile } from "../artifact/replace_file.ts";
+import { replaceFile } from "../files/replace_file.ts";
 import { compareRuns, comparisonCurves, comparisonRows, shortLabels } from "../report/comparison.ts";
 import { readMetrics } from "../report/metrics.ts";
 import { drawPicture } from "../report/picture.ts";

@@ -19,10 +19,12 @@ import {
   text,
 } from "../cli/command.ts";
 import { type Dataset, DatasetUnavailableError, loadDataset } from "../dataset/mod.ts";
-import { score } from "../learning/fit.ts";
 import { explainLinear, studyLinear } from "./linear_study.ts";
 import { RECIPES } from "../learning/recipe.ts";
-import { createModel, train } from "../artifact/run.ts";
+import { train } from "../artifact/run.ts";
+import type { TrainingListener } from "../learning/events.ts";
+import type { Mlp } from "../learning/mlp.ts";
+import { score } from "../learning/validation.ts";
 import { drawImages } from "../cli/terminal_image.ts";
 
 const RULE = "-".repeat(31);
@@ -67,46 +69,18 @@ await runCommand(command, async (values, _operands, signal) => {
   // Model
   const backend = await useBackend(values.backend ?? "auto", values.gemm);
   print(`\nUsing ${backend.name} device: ${backend.reason}\n`);
-  const model = createModel(dataset, recipe, seed);
-  print(String(model));
-  print(`${model.parameterCount.toLocaleString("en")} parameters\n`);
-  print(explainLinear(await studyLinear(seed)));
+  const study = explainLinear(await studyLinear(seed));
 
   // Training: 5 epochs of SGD, in the files' order
-  let started = performance.now();
-  const run = await train(model, {
+  const run = await train({
     name: `${dataset.name}-quickstart`,
     dataset,
     recipe,
     seed,
     backend,
     signal,
-    async onStep({ epoch, step, images, total, loss }): Promise<void> {
-      if (step === 1) {
-        print(`\nEpoch ${epoch}\n${RULE}`);
-        started = performance.now();
-      }
-      // The tutorial prints before every hundredth batch, counting from nought.
-      if (step % 100 === 1) {
-        const [value] = await loss.data();
-        backend.check();
-        clearProgress();
-        print(`loss: ${value!.toFixed(6)}  [${String(images).padStart(5)}/${total}]`);
-      }
-      if (step % 10 === 0) {
-        const speed = images / (performance.now() - started) * 1000;
-        showProgress(`epoch ${epoch}`, images / total, `${Math.round(speed)} images/s`);
-        await new Promise((resolve) => setTimeout(resolve));
-      }
-    },
-    async onEpoch(): Promise<void> {
-      clearProgress();
-      const { accuracy, loss } = await score(model, dataset.test, dataset);
-      backend.check();
-      print(`Test Error:\n Accuracy: ${percent(accuracy)}, Avg loss: ${loss.toFixed(6)}`);
-    },
+    listeners: [tutorialListener(dataset, study)],
   });
-  model.dispose();
   print(`\nDone! Trained in ${duration(run.seconds)}`);
 
   // Save
@@ -125,6 +99,38 @@ await runCommand(command, async (values, _operands, signal) => {
   if (silhouettes) print(`\n${STAND_IN}`);
   print("\nNext: deno task train makes a model worth deploying, deno task serve answers requests with it");
 });
+
+/** Prints the model, the losses and the test results as the tutorial does. */
+function tutorialListener(dataset: Dataset, study: string): TrainingListener {
+  let trained: Mlp | undefined, startedMs = 0;
+  return {
+    onStart({ model }): void {
+      trained = model;
+      print(`${model}\n${model.parameterCount.toLocaleString("en")} parameters\n\n${study}`);
+    },
+    async onStep({ epoch, step, images, imagesPerEpoch, readLoss }): Promise<void> {
+      if (step === 1) {
+        print(`\nEpoch ${epoch}\n${RULE}`);
+        startedMs = performance.now();
+      }
+      // The tutorial prints before every hundredth batch, counting from 0.
+      if (step % 100 === 1) {
+        const loss = await readLoss();
+        clearProgress();
+        print(`loss: ${loss.toFixed(6)}  [${String(images).padStart(5)}/${imagesPerEpoch}]`);
+      }
+      if (step % 10 === 0) {
+        const imagesPerSecond = images / (performance.now() - startedMs) * 1000;
+        showProgress(`epoch ${epoch}`, images / imagesPerEpoch, `${Math.round(imagesPerSecond)} images/s`);
+      }
+    },
+    async onEpoch(): Promise<void> {
+      clearProgress();
+      const { accuracy, loss } = await score(trained!, dataset.test, dataset);
+      print(`Test Error:\n Accuracy: ${percent(accuracy)}, Avg loss: ${loss.toFixed(6)}`);
+    },
+  };
+}
 
 function firstImages(
   { train: { images, labels: classes }, labels, width, height }: Dataset,

@@ -1,5 +1,4 @@
 /** `deno task train`: the model worth deploying. */
-import config from "../../deno.json" with { type: "json" };
 import { MODELS_FOLDER } from "../../shared/models.ts";
 import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
 import { BACKENDS, GEMMS, useBackend } from "../backend/mod.ts";
@@ -24,17 +23,18 @@ import { loadDataset } from "../dataset/mod.ts";
 import { datasetOption, folderOptions, readFolderOptions } from "../cli/dataset_options.ts";
 import {
   checkpointIn,
+  checkpointWriter,
   readCheckpoint,
   removeCheckpoint,
   type RunIdentity,
-  writeCheckpoint,
+  runIdentity,
 } from "../artifact/checkpoint.ts";
-import type { FitState } from "../learning/fit.ts";
+import type { TrainingListener, TrainingState } from "../learning/events.ts";
 import { chooseRecipe, describe, recipeOptions } from "../cli/recipe_options.ts";
 import { reproducibleCommand } from "../report/command_line.ts";
 import { unsharedFolder } from "../report/places.ts";
 import { TensorBoard } from "../report/tensorboard.ts";
-import { createModel, train } from "../artifact/run.ts";
+import { train } from "../artifact/run.ts";
 
 const modelName: Option<string> = {
   value: "NAME",
@@ -115,21 +115,12 @@ await runCommand(command, async (values, _operands, signal) => {
   const backend = await useBackend(values.backend ?? "auto", values.gemm, values.threads === "2" ? 2 : 1);
   say(`Device: ${backend.name} (${backend.reason})`);
   const seed = values.seed ?? 0;
-  const model = createModel(dataset, recipe, seed);
-  say(`Model: ${model.sizes.join("-")}, ${model.parameterCount.toLocaleString("en")} parameters`);
   say(`Recipe: ${describe(recipe)}, seed ${seed}`);
   if (dryRun) say("Dry run: three batches through everything, nothing kept");
 
-  const identity: RunIdentity = {
-    dataset: dataset.name,
-    data: dataset.sha256,
-    recipe,
-    seed,
-    backend: [backend.name, backend.gemm].filter(Boolean).join(" "),
-    version: config.version,
-  };
-  const from = dryRun ? undefined : await findCheckpoint(folder, identity, values);
-  if (from) say(`Going on after epoch ${from.epochs.length}`);
+  const identity = runIdentity({ dataset, recipe, seed, backend });
+  const state = dryRun ? undefined : await findCheckpoint(folder, identity, values);
+  if (state) say(`Going on after epoch ${state.epochs.length}`);
 
   const board = values.tensorboard === undefined || dryRun
     ? undefined
@@ -139,68 +130,40 @@ await runCommand(command, async (values, _operands, signal) => {
       recipe,
       seed,
       backend: backend.name,
-      step: from?.steps ?? 0,
+      step: state?.steps ?? 0,
     });
 
-  let steps = from?.steps ?? 0, kept = from?.epochs.length ?? 0;
-  const begun = from?.epochs.length ?? 0;
-  let epochStart = performance.now();
-  const started = epochStart;
-  const run = train(model, {
+  let epochsDone = state?.epochs.length ?? 0;
+  const run = train({
     name,
     dataset,
     recipe,
     seed,
     backend,
     signal,
-    ...(from && { from }),
+    ...(state && { state }),
     ...(dryRun && { maxSteps: 3 }),
-    async onStep({ epoch, step, images, total, loss }): Promise<void> {
-      steps++;
-      if (step % PROGRESS_STEPS !== 0 || values.quiet && !board) return;
-      const [value] = await loss.data();
-      backend.check();
-      const seconds = (performance.now() - epochStart) / 1000;
-      board?.step(steps, { loss: value!, imagesPerSecond: images / seconds });
-      const done = epoch - 1 - begun + images / total;
-      const left = (performance.now() - started) / 1000 * (recipe.epochs - begun - done) / done;
-      if (!values.quiet) {
-        showProgress(
-          `epoch ${epoch}/${recipe.epochs}`,
-          images / total,
-          `loss ${value!.toFixed(3)}  ${Math.round(images / seconds)} images/s  ${duration(left)} left`,
-        );
-      }
-      // Lets Ctrl-C through: the steps themselves never give way to the event loop.
-      await new Promise((resolve) => setTimeout(resolve));
-    },
-    async onEpoch(summary, save): Promise<void> {
-      if (!dryRun) {
-        await writeCheckpoint(folder, identity, await save());
-        kept = summary.epoch;
-      }
-      const { epoch, trainLoss, validation, imagesPerSecond } = summary;
-      clearProgress();
-      await board?.epoch(steps, summary);
-      epochStart = performance.now();
-      const held = validation
-        ? `  validation ${percent(validation.accuracy, 2)}, loss ${validation.loss.toFixed(4)}`
-        : "";
-      say(
-        `epoch ${String(epoch).padStart(String(recipe.epochs).length)}/${recipe.epochs}  loss ${
-          trainLoss.toFixed(4)
-        }${held}  ${Math.round(imagesPerSecond)} images/s`,
-      );
-    },
+    listeners: [
+      {
+        onStart: ({ model }): void => {
+          say(`Model: ${model.sizes.join("-")}, ${model.parameterCount.toLocaleString("en")} parameters`);
+        },
+        onEpoch: ({ epoch }): void => {
+          if (!dryRun) epochsDone = epoch;
+        },
+      },
+      ...(dryRun ? [] : [checkpointWriter(folder, identity)]),
+      ...(board ? [boardListener(board)] : []),
+      ...(values.quiet ? [] : [progressListener(recipe.epochs)]),
+    ],
   });
   const result = await run.catch((error) => {
     clearProgress();
-    if (kept > 0) {
-      note(`Kept: what was learnt in ${kept} of ${recipe.epochs} epochs. --resume goes on from there`);
+    if (epochsDone > 0) {
+      note(`Kept: what was learnt in ${epochsDone} of ${recipe.epochs} epochs. --resume goes on from there`);
     }
     throw error;
   });
-  model.dispose();
 
   const destination = dryRun ? await Deno.makeTempDir({ prefix: "selvedge-" }) : folder;
   const made = { ...result, command: reproducibleCommand(Deno.args, { seed, backend: backend.name }) };
@@ -227,13 +190,66 @@ await runCommand(command, async (values, _operands, signal) => {
     }));
     return;
   }
-  say(`Trained in ${duration(result.seconds)}; best on validation was epoch ${result.bestEpoch}`);
+  say(
+    `Trained in ${duration(result.seconds)}${
+      result.bestEpoch === undefined
+        ? ""
+        : `; the best validation accuracy was that of epoch ${result.bestEpoch}`
+    }`,
+  );
   say(`ONNX Runtime agrees with TensorFlow.js within ${maxDifference.toExponential(1)}`);
   print(`Test accuracy ${percent(metrics.test.accuracy, 2)}, average loss ${metrics.test.loss.toFixed(4)}`);
   print(
     dryRun ? "Dry run passed; nothing was kept" : `Saved ${file} (${(bytes.length / 1e6).toFixed(2)} MB)`,
   );
 });
+
+/** Draws a progress bar during an epoch, and prints a line after it. */
+function progressListener(epochs: number): TrainingListener {
+  let epochsBefore = 0, startedMs = 0, epochStartedMs = 0;
+  return {
+    onStart({ epochsDone }): void {
+      epochsBefore = epochsDone;
+      startedMs = epochStartedMs = performance.now();
+    },
+    async onStep({ epoch, step, images, imagesPerEpoch, readLoss }): Promise<void> {
+      if (step % PROGRESS_STEPS !== 0) return;
+      const loss = await readLoss();
+      const imagesPerSecond = images / (performance.now() - epochStartedMs) * 1000;
+      const done = epoch - 1 - epochsBefore + images / imagesPerEpoch;
+      const left = (performance.now() - startedMs) / 1000 * (epochs - epochsBefore - done) / done;
+      showProgress(
+        `epoch ${epoch}/${epochs}`,
+        images / imagesPerEpoch,
+        `loss ${loss.toFixed(3)}  ${Math.round(imagesPerSecond)} images/s  ${duration(left)} left`,
+      );
+    },
+    onEpoch({ epoch, trainLoss, validation, imagesPerSecond }): void {
+      clearProgress();
+      epochStartedMs = performance.now();
+      const score = validation
+        ? `  validation ${percent(validation.accuracy, 2)}, loss ${validation.loss.toFixed(4)}`
+        : "";
+      const count = `${String(epoch).padStart(String(epochs).length)}/${epochs}`;
+      note(`epoch ${count}  loss ${trainLoss.toFixed(4)}${score}  ${Math.round(imagesPerSecond)} images/s`);
+    },
+  };
+}
+
+/** Writes the measurements for TensorBoard. */
+function boardListener(board: TensorBoard): TrainingListener {
+  let epochStartedMs = performance.now(), steps = 0;
+  return {
+    async onStep({ step, totalSteps, images, readLoss }): Promise<void> {
+      steps = totalSteps;
+      if (step === 1) epochStartedMs = performance.now();
+      if (step % PROGRESS_STEPS !== 0) return;
+      const imagesPerSecond = images / (performance.now() - epochStartedMs) * 1000;
+      board.step(totalSteps, { loss: await readLoss(), imagesPerSecond });
+    },
+    onEpoch: (summary) => board.epoch(steps, summary),
+  };
+}
 
 /**
  * Where an interrupted run stands, if it is to go on.
@@ -244,7 +260,7 @@ async function findCheckpoint(
   folder: string,
   identity: RunIdentity,
   { resume = false, restart = false }: { resume?: boolean; restart?: boolean },
-): Promise<FitState | undefined> {
+): Promise<TrainingState | undefined> {
   if (restart) await removeCheckpoint(folder);
   else if (resume) {
     const state = await readCheckpoint(folder, identity);

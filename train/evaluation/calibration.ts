@@ -1,36 +1,37 @@
 /**
- * Calibration: of the images that a model is 80 % sure of, 80 % should be right. One number mends most of
- * what is amiss: a temperature `T` that divides the logits, fitted on images that the model has not learnt
- * from. It changes no label, only how sure the model says it is
+ * Calibration: of the predictions with a confidence of 80 %, 80 % should be correct. Temperature scaling corrects
+ * most of the error with one number, which divides the logits and is fitted on the validation images. It changes no
+ * prediction, only the confidence
  * (Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599).
  *
  * @module
  */
-import { argMax } from "./evaluation.ts";
+import { InputError } from "../../shared/errors.ts";
+import { argMax, crossEntropy, softmax } from "./softmax.ts";
 
-/** The paper's number of bins. */
+/** Number of bins, as in the paper. */
 export const BINS = 15;
 
-/** The images whose confidence falls into one fifteenth of 0..1. */
+/** The images with a confidence in one of 15 equal intervals of 0..1. */
 export interface Bin {
   images: number;
-  /** Mean probability of the class they were called, 0..1; 0 in an empty bin. */
+  /** Mean probability of the predicted class, 0..1; 0 in an empty bin. */
   confidence: number;
-  /** The share of them that was called rightly, 0..1; 0 in an empty bin. */
+  /** Share of correct predictions, 0..1; 0 in an empty bin. */
   accuracy: number;
 }
 
-/** How far a model can be believed. */
+/** How well a model's confidence matches its accuracy. */
 export interface Reliability {
-  /** Expected calibration error, 0..1: how far confidence and accuracy of a bin are apart, over the images. */
+  /** Expected calibration error, 0..1: |confidence − accuracy| of a bin, averaged over the images. */
   ece: number;
   /** Mean cross-entropy. */
   loss: number;
-  /** From the least to the most confident; bin `i` holds confidences in `(i/15, (i+1)/15]`. */
+  /** By confidence, ascending; bin `i` covers `(i/15, (i+1)/15]`. */
   bins: Bin[];
 }
 
-/** Logits with the classes that they should have found. */
+/** Logits with the correct classes. */
 export interface Scored {
   /** `[N, classes]`, row-major. */
   logits: Float32Array;
@@ -39,10 +40,10 @@ export interface Scored {
 }
 
 /**
- * Measures how well confidence and accuracy agree.
+ * Measures how well confidence and accuracy match.
  *
- * @param temperature divides the logits first; 1 leaves them as they are
- * @throws {RangeError} if there are no images
+ * @param temperature divides the logits
+ * @throws {InputError} if there are no images, or not one row of logits per label
  */
 export function reliability({ logits, labels }: Scored, temperature = 1): Reliability {
   const classes = checkClasses(logits, labels);
@@ -50,15 +51,13 @@ export function reliability({ logits, labels }: Scored, temperature = 1): Reliab
   let loss = 0;
   for (let i = 0; i < labels.length; i++) {
     const row = logits.subarray(i * classes, (i + 1) * classes);
-    const called = argMax(row);
-    let sum = 0;
-    for (const logit of row) sum += Math.exp((logit - row[called]!) / temperature);
-    loss += Math.log(sum) - (row[labels[i]!]! - row[called]!) / temperature;
-    const confidence = 1 / sum;
+    const predicted = argMax(row);
+    const confidence = softmax(row, temperature)[predicted]!;
+    loss += crossEntropy(row, labels[i]!, temperature);
     const bin = bins[Math.min(Math.max(Math.ceil(confidence * BINS) - 1, 0), BINS - 1)]!;
     bin.images++;
     bin.confidence += confidence;
-    if (called === labels[i]) bin.accuracy++;
+    if (predicted === labels[i]) bin.accuracy++;
   }
   let ece = 0;
   for (const bin of bins) {
@@ -71,20 +70,20 @@ export function reliability({ logits, labels }: Scored, temperature = 1): Reliab
 }
 
 /**
- * The temperature with the least mean cross-entropy. In `1/T` that is a convex function, so Newton's method
- * within a bracket finds its one minimum, the same on every machine.
+ * The temperature with the lowest mean cross-entropy. The cross-entropy is convex in `1/T`, so a bracketed Newton
+ * iteration finds its only minimum, the same on every machine.
  *
- * It is 1 where no minimum exists: if every image is called rightly, ever smaller temperatures look ever
- * better, and if the logits say nothing of the labels, ever larger ones do.
+ * It is 1 if there is no minimum: if all predictions are correct, the cross-entropy falls with `T` towards 0, and if
+ * the logits are no better than chance, it falls as `T` grows.
  *
- * @throws {RangeError} if there are no images
+ * @throws {InputError} if there are no images, or not one row of logits per label
  */
 export function fitTemperature(scored: Scored): number {
   checkClasses(scored.logits, scored.labels);
-  if (slopes(scored, 0).slope >= 0 || allRight(scored)) return 1;
+  if (derivatives(scored, 0).slope >= 0 || isAllCorrect(scored)) return 1;
   let beta = 1, low = 0, high = Infinity;
   for (let step = 0; step < 200; step++) {
-    const { slope, curvature } = slopes(scored, beta);
+    const { slope, curvature } = derivatives(scored, beta);
     if (slope === 0) break;
     if (slope > 0) high = beta;
     else low = beta;
@@ -98,32 +97,29 @@ export function fitTemperature(scored: Scored): number {
 }
 
 /** First and second derivative of the mean cross-entropy of `β · logits` with respect to β. */
-function slopes({ logits, labels }: Scored, beta: number): { slope: number; curvature: number } {
+function derivatives({ logits, labels }: Scored, beta: number): { slope: number; curvature: number } {
   const classes = logits.length / labels.length;
   let slope = 0, curvature = 0;
   for (let i = 0; i < labels.length; i++) {
     const row = logits.subarray(i * classes, (i + 1) * classes);
     const max = row[argMax(row)]!;
-    let sum = 0, first = 0, second = 0;
-    // Relative to the largest, which is what keeps the exponentials from overflowing.
-    for (const logit of row) {
-      const z = logit - max, p = Math.exp(beta * z);
-      sum += p;
-      first += p * z;
-      second += p * z * z;
-    }
-    const mean = first / sum;
+    let mean = 0, square = 0;
+    softmax(row, 1 / beta).forEach((p, c) => {
+      const z = row[c]! - max;
+      mean += p * z;
+      square += p * z * z;
+    });
     slope += mean - (row[labels[i]!]! - max);
-    curvature += second / sum - mean * mean;
+    curvature += square - mean * mean;
   }
   return { slope: slope / labels.length, curvature: curvature / labels.length };
 }
 
-function allRight({ logits, labels }: Scored): boolean {
+function isAllCorrect({ logits, labels }: Scored): boolean {
   const classes = logits.length / labels.length;
   for (let i = 0; i < labels.length; i++) {
     const row = logits.subarray(i * classes, (i + 1) * classes);
-    // Equal to the largest is enough: such an image sets no limit to β either.
+    // A tie with the largest counts as correct: such an image does not bound β either.
     if (row[labels[i]!]! < row[argMax(row)]!) return false;
   }
   return true;
@@ -132,7 +128,8 @@ function allRight({ logits, labels }: Scored): boolean {
 function checkClasses(logits: Float32Array, labels: ArrayLike<number>): number {
   const classes = logits.length / labels.length;
   if (labels.length === 0 || !Number.isInteger(classes)) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-shape",
       `Cannot calibrate as there must be a row of logits for each of one or more labels: ` +
         `current lengths are ${logits.length} and ${labels.length}`,
     );
@@ -140,34 +137,35 @@ function checkClasses(logits: Float32Array, labels: ArrayLike<number>): number {
   return classes;
 }
 
-/** A temperature and what it does, before and after. */
+/** A temperature, and the metrics without (`before`) and with it (`after`). */
 export interface Calibration {
-  /** Divides the logits; 1 changes nothing. */
+  /** Divides the logits; 1 has no effect. */
   temperature: number;
-  /** Expected calibration error on the test images, 0..1. */
+  /** Expected calibration error on the test split, 0..1. */
   ece: BeforeAfter<number>;
-  /** Mean cross-entropy on the test images. */
+  /** Mean cross-entropy on the test split. */
   loss: BeforeAfter<number>;
-  /** On the images that the temperature was fitted on; absent if none were held out. */
+  /** On the validation images, on which the temperature was fitted; absent if there are none. */
   validation?: { images: number; ece: BeforeAfter<number>; loss: BeforeAfter<number> };
-  /** Of the test images: what a reliability diagram shows. */
+  /** Of the test split: what a reliability diagram shows. */
   bins: BeforeAfter<Bin[]>;
 }
 
+/** A value without and with the temperature. */
 export interface BeforeAfter<T> {
   before: T;
   after: T;
 }
 
 /**
- * Fits a temperature on held-out images and measures what it does for the test images.
+ * Fits a temperature on the validation images and measures its effect on the test split.
  *
- * @param validation absent if no images are held out
- * @param given the temperature if none are: one that another run has found, or 1
+ * @param validation absent if there are no validation images
+ * @param fallback the temperature in that case
  */
-export function calibrate(test: Scored, validation?: Scored, given = 1): Calibration {
-  // Four digits: 5,000 images tell no more, and the file and this report then name the same number.
-  const temperature = validation ? Math.max(Number(fitTemperature(validation).toFixed(4)), 1e-4) : given;
+export function calibrate(test: Scored, validation?: Scored, fallback = 1): Calibration {
+  // Four digits are more than 5,000 images determine, and the file and the report then state the same number.
+  const temperature = validation ? Math.max(Number(fitTemperature(validation).toFixed(4)), 1e-4) : fallback;
   const on = (scored: Scored): BeforeAfter<Reliability> => ({
     before: reliability(scored),
     after: reliability(scored, temperature),
@@ -179,18 +177,18 @@ export function calibrate(test: Scored, validation?: Scored, given = 1): Calibra
     before: read(before),
     after: read(after),
   });
-  const tested = on(test), held = validation && on(validation);
+  const onTest = on(test), onValidation = validation && on(validation);
   return {
     temperature,
-    ece: each(tested, ({ ece }) => ece),
-    loss: each(tested, ({ loss }) => loss),
-    ...(validation && held && {
+    ece: each(onTest, ({ ece }) => ece),
+    loss: each(onTest, ({ loss }) => loss),
+    ...(validation && onValidation && {
       validation: {
         images: validation.labels.length,
-        ece: each(held, ({ ece }) => ece),
-        loss: each(held, ({ loss }) => loss),
+        ece: each(onValidation, ({ ece }) => ece),
+        loss: each(onValidation, ({ loss }) => loss),
       },
     }),
-    bins: each(tested, ({ bins }) => bins),
+    bins: each(onTest, ({ bins }) => bins),
   };
 }

@@ -1,25 +1,27 @@
 /**
- * Measures an ONNX file with ONNX Runtime: what is reported is what will be served.
+ * Measures an ONNX file with ONNX Runtime, the runtime that will serve it.
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import type { Classifier } from "../../shared/inference/classifier.ts";
 import type { Split } from "../dataset/mod.ts";
+import { argMax, crossEntropy } from "./softmax.ts";
 
 /** Precision, recall and F1 of one class, each 0..1. */
 export interface ClassScore {
   label: string;
-  /** Of the images called this class, how many are. */
+  /** Of the images predicted as this class, the share that is correct. */
   precision: number;
-  /** Of the images of this class, how many were called so. */
+  /** Of the images of this class, the share that is predicted as such. */
   recall: number;
-  /** The harmonic mean of the two. */
+  /** The harmonic mean of precision and recall. */
   f1: number;
-  /** How many images of this class there are. */
+  /** Number of images of this class. */
   images: number;
 }
 
-/** How a model does on a split. */
+/** How well a model classifies a split. */
 export interface Evaluation {
   images: number;
   /** 0..1 */
@@ -31,13 +33,13 @@ export interface Evaluation {
   confusion: number[][];
 }
 
-/** How many images go through the model at once: past 64, ONNX Runtime's time per image no longer falls. */
-const BATCH = 500;
+/** Images per inference: above 64, ONNX Runtime's time per image no longer falls. */
+const BATCH_SIZE = 500;
 
 /**
  * Runs a model over a split.
  *
- * @throws {TypeError} if the images are not of the model's size, or a label is beyond its classes
+ * @throws {InputError} if the images are not of the model's size, or a label is not one of its classes
  */
 export async function evaluate(
   classifier: Classifier,
@@ -48,10 +50,10 @@ export async function evaluate(
 }
 
 /**
- * Counts what a model's logits for a split are worth.
+ * Computes the metrics of a model from its logits.
  *
  * @param logits `[N, classes]`, row-major
- * @throws {TypeError} if a label of the split is beyond the classes
+ * @throws {InputError} if a label of the split is not one of the classes
  */
 export function measure(
   logits: Float32Array,
@@ -64,7 +66,8 @@ export function measure(
     const row = logits.subarray(i * labels.length, (i + 1) * labels.length);
     const actual = split.labels[i]!;
     if (actual >= labels.length) {
-      throw new TypeError(
+      throw new InputError(
+        "invalid-value",
         `Cannot evaluate as the labels must be below the model's ${labels.length} classes: ` +
           `current value is ${actual} at image ${i}`,
       );
@@ -75,9 +78,9 @@ export function measure(
   const classes = labels.map((label, c) => {
     const hits = confusion[c]![c]!;
     const images = confusion[c]!.reduce((sum, n) => sum + n, 0);
-    const called = confusion.reduce((sum, row) => sum + row[c]!, 0);
-    // A class that is never called or never there has no precision or recall; 0 is scikit-learn's answer.
-    const precision = called && hits / called, recall = images && hits / images;
+    const predicted = confusion.reduce((sum, row) => sum + row[c]!, 0);
+    // A class without predictions or images has no precision or recall; scikit-learn reports 0 too.
+    const precision = predicted && hits / predicted, recall = images && hits / images;
     return { label, precision, recall, f1: hits && 2 * precision * recall / (precision + recall), images };
   });
   const hits = confusion.reduce((sum, row, c) => sum + row[c]!, 0);
@@ -88,6 +91,7 @@ export function measure(
  * The logits of many images.
  *
  * @param images `[N, C, H, W]`, bytes 0..255
+ * @param onProgress called with the number of images done
  * @returns `[N, classes]`, row-major
  */
 export async function allLogits(
@@ -95,29 +99,32 @@ export async function allLogits(
   images: Uint8Array,
   onProgress?: (images: number) => void,
 ): Promise<Float32Array> {
-  const size = classifier.imageSize;
-  const count = images.length / size;
-  const classes = classifier.description.labels.length;
-  const logits = new Float32Array(count * classes);
-  for (let start = 0; start < count; start += BATCH) {
-    const scores = await classifier.run(images.subarray(start * size, (start + BATCH) * size));
-    logits.set(scores.logits, start * classes);
-    onProgress?.(Math.min(start + BATCH, count));
+  const run = async (pixels: Uint8Array): Promise<Float32Array> => (await classifier.run(pixels)).logits;
+  return await inBatches(images, classifier.imageSize, run, onProgress);
+}
+
+/**
+ * Runs a model over many images, some at a time.
+ *
+ * @param images `[N, C, H, W]`, bytes 0..255
+ * @param imageSize C·H·W
+ * @param run from `[n, C, H, W]` to `[n, classes]`
+ * @returns `[N, classes]`, row-major
+ */
+export async function inBatches(
+  images: Uint8Array,
+  imageSize: number,
+  run: (pixels: Uint8Array) => Promise<Float32Array>,
+  onProgress?: (images: number) => void,
+): Promise<Float32Array> {
+  const count = images.length / imageSize;
+  let logits = new Float32Array();
+  for (let start = 0; start < count; start += BATCH_SIZE) {
+    const batch = await run(images.subarray(start * imageSize, (start + BATCH_SIZE) * imageSize));
+    const end = Math.min(start + BATCH_SIZE, count);
+    if (start === 0) logits = new Float32Array(batch.length / end * count);
+    logits.set(batch, logits.length / count * start);
+    onProgress?.(end);
   }
   return logits;
-}
-
-/** The place of the largest value; of equal ones, the first. */
-export function argMax(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
-}
-
-/** −log softmax(logits)[target], in float64 and safe from overflow. */
-export function crossEntropy(logits: Float32Array, target: number): number {
-  const max = Math.max(...logits);
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - max);
-  return Math.log(sum) - (logits[target]! - max);
 }

@@ -1,29 +1,30 @@
 /**
- * The mistakes that a model is most sure of: they show mislabelled images, classes that overlap, and what
- * the model has not understood.
+ * The most confident mistakes of a model: they show mislabelled images, overlapping classes, and weaknesses of the
+ * model.
  *
  * @module
  */
 import type { Scored } from "./calibration.ts";
-import { argMax } from "./evaluation.ts";
+import { argMax, softmax } from "./softmax.ts";
 
-/** One image of the test split that is called wrongly. */
+/** A misclassified image of the test split. */
 export interface Mistake {
-  /** Its place in the test split, from 0 up. */
+  /** Index in the test split. */
   index: number;
-  /** What it is. */
+  /** The correct class. */
   actual: string;
-  /** What it was called. */
+  /** The predicted class. */
   predicted: string;
-  /** The probability of that, 0..1. */
+  /** Probability of the predicted class, 0..1. */
   score: number;
 }
 
 /**
- * Finds them, the most confident first; of equally confident ones, the first of the split.
+ * Finds the most confident mistakes, in descending order; of equally confident ones, the first of the split.
  *
- * @param temperature divides the logits, so that the scores are those that are served
- * @param count how many at most
+ * @param labels class names
+ * @param temperature divides the logits, so that the scores are those that the server answers with
+ * @param count maximum number
  */
 export function confidentMistakes(
   { logits, labels: actual }: Scored,
@@ -35,11 +36,10 @@ export function confidentMistakes(
   const mistakes: Mistake[] = [];
   for (let i = 0; i < actual.length; i++) {
     const row = logits.subarray(i * classes, (i + 1) * classes);
-    const called = argMax(row);
-    if (called === actual[i]) continue;
-    let sum = 0;
-    for (const logit of row) sum += Math.exp((logit - row[called]!) / temperature);
-    mistakes.push({ index: i, actual: labels[actual[i]!]!, predicted: labels[called]!, score: 1 / sum });
+    const predicted = argMax(row);
+    if (predicted === actual[i]) continue;
+    const score = softmax(row, temperature)[predicted]!;
+    mistakes.push({ index: i, actual: labels[actual[i]!]!, predicted: labels[predicted]!, score });
   }
   return mistakes.sort((a, b) => b.score - a.score).slice(0, count);
 }

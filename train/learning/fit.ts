@@ -1,289 +1,290 @@
 /**
- * The training loop.
+ * The training loop: a run is epochs, an epoch is steps and a validation.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
+import { InputError } from "../../shared/errors.ts";
 import { Random } from "../../shared/random.ts";
 import type { Backend } from "../backend/mod.ts";
-import { batches, type BatchOptions, dropoutMasks, range } from "./batches.ts";
-import { stratify } from "../dataset/stratify.ts";
-import type { Dataset, Split } from "../dataset/mod.ts";
-import type { Mlp } from "./mlp.ts";
-import { clipGradients, createOptimizer } from "./optimizer.ts";
-import { learningRateAt, type Recipe } from "./recipe.ts";
+import type { Dataset } from "../dataset/mod.ts";
+import { type Batch, batches, type BatchOptions, dropoutMasks } from "./batches.ts";
+import type { EpochSummary, Score, StepEvent, TrainingListener, TrainingState } from "./events.ts";
+import { LossMeter } from "./loss_meter.ts";
+import { type Mlp, mlpSizes } from "./mlp.ts";
 import { type Numbers, readNumbers, writeNumbers } from "./numbers.ts";
+import { clipGradients, createOptimizer, type RecipeOptimizer } from "./optimizer.ts";
+import { checkRecipe, learningRateAt, type Recipe } from "./recipe.ts";
+import { score, splitTraining, type TrainingSplit } from "./validation.ts";
 import { WeightAverage } from "./weight_average.ts";
 
-/** What the loop tells while it runs. */
-export interface FitEvents {
-  /** After every step, with what has been done of the epoch. Read the loss only when it is shown. */
-  onStep?(
-    step: { epoch: number; step: number; images: number; total: number; loss: tf.Scalar },
-  ): Promise<void>;
-  /** After every epoch. `save` reads from the device all that a new process needs to go on. */
-  onEpoch?(summary: EpochSummary, save: () => Promise<FitState>): Promise<void>;
-}
-
-/** One epoch in numbers. */
-export interface EpochSummary {
-  /** From 1 up. */
-  epoch: number;
-  /** Mean cross-entropy over the epoch's steps, with dropout and augmentation on. */
-  trainLoss: number;
-  /** On the held-out images; absent if none are held out. */
-  validation?: Score;
-  /** The learning rate of the epoch's last step. */
-  learningRate: number;
-  /** Training images per second, without the validation. */
-  imagesPerSecond: number;
-}
-
-/** How a model does on some images. */
-export interface Score {
-  /** 0..1 */
-  accuracy: number;
-  /** Mean cross-entropy. */
-  loss: number;
+export interface FitOptions {
+  recipe: Recipe;
+  /** Of the validation sample, the order, the augmentation and dropout. */
+  seed: number;
+  backend: Backend;
+  /** Called in this order, each after the one before. */
+  listeners?: readonly TrainingListener[];
+  /** Resumes after this; with the same data, recipe, seed and backend the result is the same to the bit. */
+  state?: TrainingState;
+  /** Stops the run between two steps. */
+  signal?: AbortSignal;
+  /** Ends every epoch after this many steps: for dry runs. */
+  maxSteps?: number;
 }
 
 /** How a run went. */
 export interface FitResult {
   epochs: EpochSummary[];
-  /** The epoch whose weights the model now has, from 1 up. */
-  bestEpoch: number;
-  /** Wall time of the training, without interruptions. */
-  seconds: number;
-}
-
-/** Where a run stands after an epoch. The generators need no place in it, as each epoch begins its own. */
-export interface FitState {
-  epochs: EpochSummary[];
-  /** The epoch that was best on the held-out images; absent if none are held out. */
+  /**
+   * The epoch with the best validation accuracy, from 1 up, whose weights the model now has; absent if there are no
+   * validation images, and then the weights are the last epoch's.
+   */
   bestEpoch?: number;
-  /** Steps of the optimizer so far. */
-  steps: number;
-  /** Wall time so far. */
+  /** Seconds of training, without interruptions. */
   seconds: number;
-  /** By name: the weights, `memory/…/0` of the optimizer, `average/…`, and `best/…`. */
-  numbers: Numbers;
 }
 
-export interface FitOptions extends FitEvents {
-  recipe: Recipe;
-  seed: number;
-  backend: Backend;
-  /** Goes on after this, given the same data, recipe, seed and backend, to the same numbers, bit for bit. */
-  from?: FitState;
-  /** Stops the run between two steps. */
-  signal?: AbortSignal;
-  /** Ends every epoch after this many steps: for trying things out. */
-  maxSteps?: number;
-}
-
-/** Which of an epoch's generators: one each, so that switching one off leaves the others as they were. */
-const ORDER = 2, AUGMENTATION = 3, DROPOUT = 4;
-
-/** How often the losses are read, to see whether they are still sane: reading waits for the device. */
-const CHECK_STEPS = 50;
-
-/** Guessing costs ln(classes), below 7 for a thousand classes. */
-const EXPLODED = 1000;
+/** One generator for each use, so that turning one off leaves the others as they were. */
+const STREAM = { order: 2, augmentation: 3, dropout: 4 } as const;
 
 /**
- * Trains a model in place. It ends with the weights of the epoch that was best on the held-out images, or
- * with the last ones if none are held out.
+ * Trains a model in place. It ends with the weights of the epoch that was best on the validation images, or with
+ * the last ones if there are none.
  *
  * @throws {DOMException} `AbortError` if the signal asked to stop
- * @throws {RangeError} if the loss is no longer a number, or enormous
+ * @throws {InputError} if model, data set and recipe do not fit together, the state is another model's, or the loss
+ * explodes
  */
 export async function fit(model: Mlp, dataset: Dataset, options: FitOptions): Promise<FitResult> {
-  const { recipe, seed, backend, from, signal, maxSteps = Infinity } = options;
-  const { train, held } = splitTraining(dataset, recipe.validation, seed);
-  const stepsPerEpoch = Math.min(Math.ceil(train.length / recipe.batchSize), maxSteps);
-  const { optimizer, decay } = createOptimizer(recipe, backend, model);
-  const average = recipe.ema > 0 ? new WeightAverage(model.variables, recipe.ema) : undefined;
-  /** What a checkpoint holds, under the names that it has there. */
-  const variables = (): Map<string, tf.Variable> => {
-    const all = new Map<string, tf.Variable>();
-    for (const [name, variable] of model.variables) {
-      all.set(name, variable);
-      optimizer.memoryOf(variable).forEach((memory, i) => all.set(`memory/${name}/${i}`, memory));
-      if (average) all.set(`average/${name}`, average.averages.get(name)!);
-    }
-    return all;
-  };
-
-  const begun = performance.now() - (from?.seconds ?? 0) * 1000;
-  const elapsed = (): number => (performance.now() - begun) / 1000;
-  const epochs = [...from?.epochs ?? []];
-  let steps = from?.steps ?? 0;
-  let best: { epoch: number; accuracy: number; weights: Numbers } | undefined;
+  checkRecipe(options.recipe, dataset);
+  checkModel(model, dataset, options.recipe);
+  const run = new Run(model, dataset, options);
   try {
-    if (from) {
-      writeNumbers(variables(), from.numbers);
-      optimizer.resume(steps);
-      if (from.bestEpoch !== undefined) {
-        best = {
-          epoch: from.bestEpoch,
-          accuracy: epochs[from.bestEpoch - 1]!.validation!.accuracy,
-          weights: new Map(
-            Array.from(model.variables.keys(), (name) => [name, from.numbers.get(`best/${name}`)!]),
-          ),
-        };
-      }
-    }
-    while (epochs.length < recipe.epochs && !isStale(epochs.length, best?.epoch, recipe)) {
-      const epoch = epochs.length + 1;
-      const random = (use: number): Random => new Random(seed, epoch * 8 + use);
-      const order = train.slice();
-      if (recipe.shuffle) random(ORDER).shuffle(order);
-      const drops = random(DROPOUT);
-      const batchOptions: BatchOptions = {
-        batchSize: recipe.batchSize,
-        classes: dataset.labels.length,
-        width: dataset.width,
-        height: dataset.height,
-        augmentation: { ...recipe, random: random(AUGMENTATION) },
-      };
-
-      const started = performance.now();
-      const losses: number[] = [];
-      let unread: tf.Scalar[] = [];
-      let step = 0, images = 0, learningRate = recipe.learningRate;
-      for (const batch of batches(dataset.train, order, batchOptions)) {
-        signal?.throwIfAborted();
-        const masks = dropoutMasks(batch.count, recipe.hidden, recipe.dropout, drops);
-        learningRate = optimizer.learningRate = learningRateAt(recipe, steps, stepsPerEpoch);
-
-        const { value: loss, grads } = optimizer.computeGradients(() => {
-          const logits = model.logits(batch.images, masks);
-          return tf.losses.softmaxCrossEntropy(batch.targets, logits).asScalar();
-        });
-        const gradients = recipe.clip > 0 ? clipGradients(grads, recipe.clip) : grads;
-        decay(learningRate);
-        // The types ask for variables, but TensorFlow.js's own `minimize` hands it gradients too.
-        optimizer.applyGradients(gradients as Record<string, tf.Variable>);
-        steps++;
-        average?.update(steps);
-
-        tf.dispose([batch.images, batch.targets, ...masks, ...Object.values(gradients)]);
-        unread.push(loss);
-        images += batch.count;
-        step++;
-        await options.onStep?.({ epoch, step, images, total: train.length, loss });
-        if (unread.length === CHECK_STEPS || step === stepsPerEpoch) {
-          losses.push(...await readLosses(unread));
-          unread = [];
-          backend.check();
-          checkLosses(losses, epoch, recipe);
-        }
-        if (step === stepsPerEpoch) break;
-      }
-      const trainLoss = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-      const imagesPerSecond = images / (performance.now() - started) * 1000;
-      const summary: EpochSummary = { epoch, trainLoss, learningRate, imagesPerSecond };
-      const look = async (): Promise<void> => {
-        if (held.length === 0) return;
-        summary.validation = await score(model, dataset.train, dataset, held);
-        const { accuracy } = summary.validation;
-        if (!best || accuracy > best.accuracy) {
-          best = { epoch, accuracy, weights: await readNumbers(model.variables) };
-        }
-      };
-      await (average ? average.during(look) : look());
-      backend.check();
-      epochs.push(summary);
-      await options.onEpoch?.(summary, async () => {
-        const numbers = await readNumbers(variables());
-        best?.weights.forEach((weights, name) => numbers.set(`best/${name}`, weights));
-        backend.check();
-        return {
-          epochs: [...epochs],
-          steps,
-          seconds: elapsed(),
-          numbers,
-          ...(best && { bestEpoch: best.epoch }),
-        };
-      });
-    }
-    if (best) writeNumbers(model.variables, best.weights);
-    else if (average) writeNumbers(model.variables, await readNumbers(average.averages));
+    await run.start();
+    while (!run.isDone()) await run.epoch();
+    await run.keepBestWeights();
+    return run.result();
   } finally {
-    optimizer.dispose();
-    average?.dispose();
+    run.dispose();
   }
-  return { epochs, bestEpoch: best?.epoch ?? epochs.length, seconds: elapsed() };
 }
 
-/** Whether it is too long since the best epoch. */
-function isStale(epoch: number, bestEpoch: number | undefined, { earlyStopping }: Recipe): boolean {
-  return earlyStopping > 0 && bestEpoch !== undefined && epoch - bestEpoch >= earlyStopping;
-}
-
-async function readLosses(losses: tf.Scalar[]): Promise<Float32Array> {
-  const stacked = tf.stack(losses);
-  const values = await stacked.data<"float32">();
-  tf.dispose([...losses, stacked]);
-  return values;
-}
-
-function checkLosses(losses: number[], epoch: number, { learningRate }: Recipe): void {
-  const step = losses.findIndex((loss) => !(loss <= EXPLODED));
-  if (step < 0) return;
-  throw new RangeError(
-    `Cannot go on with training as the loss of epoch ${epoch}, batch ${step + 1}, must be a number below ` +
-      `${EXPLODED}: current value is ${losses[step]}. A smaller --learning-rate may help (it is ` +
-      `${learningRate}), or --clip 1`,
+function checkModel({ sizes }: Mlp, dataset: Dataset, recipe: Recipe): void {
+  const expected = mlpSizes(dataset, recipe);
+  if (sizes.join() === expected.join()) return;
+  throw new InputError(
+    "invalid-shape",
+    `Cannot train the model as its layers must be ${
+      expected.join("-")
+    }, as the data set and the recipe say: ` +
+      `current layers are ${sizes.join("-")}`,
   );
 }
 
-/**
- * Measures a model on the TensorFlow.js backend.
- *
- * @param indices which images of the split; all by default
- */
-export async function score(
-  model: Mlp,
-  split: Split,
-  { labels, width }: Pick<Dataset, "labels" | "width">,
-  indices: Uint32Array = range(split.count),
-): Promise<Score> {
-  let correct = 0, loss = 0;
-  for (const batch of batches(split, indices, { batchSize: 1000, classes: labels.length, width })) {
-    const [hits, sum] = tf.tidy(() => {
-      const logits = model.logits(batch.images);
-      const right = tf.equal(tf.argMax(logits, 1), tf.argMax(batch.targets, 1));
-      const mean = tf.losses.softmaxCrossEntropy(batch.targets, logits);
-      return [tf.sum(tf.cast(right, "float32")), tf.mul(mean, batch.count)];
-    });
-    correct += (await hits.data())[0]!;
-    loss += (await sum.data())[0]!;
-    tf.dispose([batch.images, batch.targets, hits, sum]);
+/** The epoch to return to. */
+interface Best {
+  epoch: number;
+  accuracy: number;
+  weights: Numbers;
+}
+
+/** A run in progress. */
+class Run {
+  readonly #model: Mlp;
+  readonly #dataset: Dataset;
+  readonly #options: FitOptions;
+  readonly #listeners: readonly TrainingListener[];
+  readonly #split: TrainingSplit;
+  readonly #stepsPerEpoch: number;
+  readonly #optimizer: RecipeOptimizer;
+  readonly #average: WeightAverage | undefined;
+  readonly #startedMs: number;
+  #epochs: EpochSummary[] = [];
+  #steps = 0;
+  #best: Best | undefined;
+
+  constructor(model: Mlp, dataset: Dataset, options: FitOptions) {
+    const { recipe, seed, backend, state, listeners = [], maxSteps = Infinity } = options;
+    this.#model = model;
+    this.#dataset = dataset;
+    this.#options = options;
+    this.#listeners = listeners;
+    this.#split = splitTraining(dataset, recipe.validation, seed);
+    const batchCount = Math.ceil(this.#split.trainIndices.length / recipe.batchSize);
+    this.#stepsPerEpoch = Math.min(batchCount, maxSteps);
+    this.#optimizer = createOptimizer(recipe, backend, model);
+    this.#average = recipe.ema > 0 ? new WeightAverage(model.variables, recipe.ema) : undefined;
+    this.#startedMs = performance.now() - (state?.seconds ?? 0) * 1000;
   }
-  return { accuracy: correct / indices.length, loss: loss / indices.length };
-}
 
-/** Which images are learnt from, and which are held out to choose by. */
-export interface Held {
-  train: Uint32Array<ArrayBuffer>;
-  held: Uint32Array<ArrayBuffer>;
-}
+  async start(): Promise<void> {
+    if (this.#options.state) this.#restore(this.#options.state);
+    const event = { model: this.#model, epochsDone: this.#epochs.length, stepsDone: this.#steps };
+    for (const listener of this.#listeners) await listener.onStart?.(event);
+  }
 
-/** Holds out the data set's own validation images, or else draws some by the seed. */
-export function splitTraining(
-  { train, labels, validation: own }: Dataset,
-  validation: number,
-  seed: number,
-): Held {
-  if (own === undefined) return holdOut(train.labels, labels.length, validation, seed);
-  // They are the last ones of its training split.
-  return { train: range(train.count - own), held: range(own, train.count - own) };
-}
+  isDone(): boolean {
+    const { epochs, earlyStopping } = this.#options.recipe;
+    const done = this.#epochs.length;
+    if (done >= epochs) return true;
+    return earlyStopping > 0 && this.#best !== undefined && done - this.#best.epoch >= earlyStopping;
+  }
 
-/** Draws so many images by the seed, without overlap, and of every class its share. */
-export function holdOut(labels: ArrayLike<number>, classes: number, validation: number, seed: number): Held {
-  if (validation === 0) return { train: range(labels.length), held: range(0) };
-  const { left, drawn } = stratify(labels, classes, validation / labels.length, seed);
-  return { train: Uint32Array.from(left), held: Uint32Array.from(drawn) };
+  async epoch(): Promise<void> {
+    const epoch = this.#epochs.length + 1;
+    const training = await this.#train(epoch);
+    const validation = await this.#validate(epoch);
+    const summary: EpochSummary = { epoch, ...training, ...(validation && { validation }) };
+    this.#epochs.push(summary);
+    await this.#checkpoint();
+    for (const listener of this.#listeners) await listener.onEpoch?.(summary);
+  }
+
+  /** Goes over the training images once. */
+  async #train(epoch: number): Promise<Omit<EpochSummary, "epoch" | "validation">> {
+    const { recipe, seed, signal, backend } = this.#options;
+    const startedMs = performance.now();
+    const random = (stream: number): Random => new Random(seed, epoch * 8 + stream);
+    const dropout = random(STREAM.dropout);
+    const losses = new LossMeter(epoch, recipe, backend);
+    let step = 0, images = 0, learningRate = recipe.learningRate;
+    for (const batch of this.#batches(random)) {
+      signal?.throwIfAborted();
+      learningRate = learningRateAt(recipe, this.#steps, this.#stepsPerEpoch);
+      const masks = dropoutMasks(batch.count, recipe.hidden, recipe.dropout, dropout);
+      const loss = this.#step(batch, masks, learningRate);
+      step++;
+      images += batch.count;
+      await this.#reportStep({ epoch, step, images }, loss);
+      await losses.add(loss);
+      if (step === this.#stepsPerEpoch) break;
+    }
+    const trainLoss = await losses.mean();
+    return { trainLoss, learningRate, imagesPerSecond: images / (performance.now() - startedMs) * 1000 };
+  }
+
+  /** The epoch's batches, shuffled and augmented as the recipe says. */
+  #batches(random: (stream: number) => Random): Generator<Batch> {
+    const { recipe } = this.#options;
+    const { train, labels, width, height } = this.#dataset;
+    const indices = this.#split.trainIndices.slice();
+    if (recipe.shuffle) random(STREAM.order).shuffle(indices);
+    const options: BatchOptions = {
+      batchSize: recipe.batchSize,
+      classes: labels.length,
+      width,
+      height,
+      augmentation: { ...recipe, random: random(STREAM.augmentation) },
+    };
+    return batches(train, indices, options);
+  }
+
+  /**
+   * One step of the optimizer, which consumes the tensors that it is given.
+   *
+   * @returns the batch's mean cross-entropy, on the device
+   */
+  #step({ images, targets }: Batch, masks: tf.Tensor2D[], learningRate: number): tf.Scalar {
+    const { clip } = this.#options.recipe;
+    const { optimizer, decay } = this.#optimizer;
+    optimizer.learningRate = learningRate;
+    const { value: loss, grads } = optimizer.computeGradients(() =>
+      tf.losses.softmaxCrossEntropy(targets, this.#model.logits(images, masks)).asScalar()
+    );
+    const gradients = clip > 0 ? clipGradients(grads, clip) : grads;
+    decay(learningRate);
+    // The types ask for variables, but TensorFlow.js's own `minimize` passes gradients too.
+    optimizer.applyGradients(gradients as Record<string, tf.Variable>);
+    this.#steps++;
+    this.#average?.update(this.#steps);
+    tf.dispose([images, targets, ...masks, ...Object.values(gradients)]);
+    return loss;
+  }
+
+  async #reportStep(event: Pick<StepEvent, "epoch" | "step" | "images">, loss: tf.Scalar): Promise<void> {
+    if (this.#listeners.length === 0) return;
+    const { backend } = this.#options;
+    const step: StepEvent = {
+      ...event,
+      totalSteps: this.#steps,
+      imagesPerEpoch: this.#split.trainIndices.length,
+      async readLoss(): Promise<number> {
+        const [value] = await loss.data();
+        backend.check();
+        return value!;
+      },
+    };
+    for (const listener of this.#listeners) await listener.onStep?.(step);
+  }
+
+  /** Measures the epoch on the validation images, if there are any, and remembers the weights if it is the best. */
+  async #validate(epoch: number): Promise<Score | undefined> {
+    const { validationIndices } = this.#split;
+    if (validationIndices.length === 0) return undefined;
+    const measure = async (): Promise<Score> => {
+      const validation = await score(this.#model, this.#dataset.train, this.#dataset, validationIndices);
+      const { accuracy } = validation;
+      if (!this.#best || accuracy > this.#best.accuracy) {
+        this.#best = { epoch, accuracy, weights: await readNumbers(this.#model.variables) };
+      }
+      return validation;
+    };
+    const validation = await (this.#average ? this.#average.during(measure) : measure());
+    this.#options.backend.check();
+    return validation;
+  }
+
+  async #checkpoint(): Promise<void> {
+    if (!this.#listeners.some(({ onCheckpoint }) => onCheckpoint)) return;
+    const numbers = await readNumbers(this.#variables());
+    this.#best?.weights.forEach((weights, name) => numbers.set(`best/${name}`, weights));
+    this.#options.backend.check();
+    const state: TrainingState = { ...this.result(), steps: this.#steps, numbers };
+    for (const listener of this.#listeners) await listener.onCheckpoint?.(state);
+  }
+
+  #restore({ epochs, bestEpoch, steps, numbers }: TrainingState): void {
+    writeNumbers(this.#variables(), numbers);
+    this.#epochs = [...epochs];
+    this.#steps = steps;
+    this.#optimizer.optimizer.resume(steps);
+    if (bestEpoch === undefined) return;
+    const names = [...this.#model.variables.keys()];
+    this.#best = {
+      epoch: bestEpoch,
+      accuracy: epochs[bestEpoch - 1]!.validation!.accuracy,
+      weights: new Map(names.map((name) => [name, numbers.get(`best/${name}`)!])),
+    };
+  }
+
+  /** What a checkpoint holds, by its name there. */
+  #variables(): Map<string, tf.Variable> {
+    const variables = new Map<string, tf.Variable>();
+    for (const [name, variable] of this.#model.variables) {
+      variables.set(name, variable);
+      const memory = this.#optimizer.optimizer.memoryOf(variable);
+      memory.forEach((part, i) => variables.set(`memory/${name}/${i}`, part));
+      if (this.#average) variables.set(`average/${name}`, this.#average.averages.get(name)!);
+    }
+    return variables;
+  }
+
+  async keepBestWeights(): Promise<void> {
+    const weights = this.#best?.weights ?? (this.#average && await readNumbers(this.#average.averages));
+    if (weights) writeNumbers(this.#model.variables, weights);
+  }
+
+  result(): FitResult {
+    return {
+      epochs: [...this.#epochs],
+      ...(this.#best && { bestEpoch: this.#best.epoch }),
+      seconds: (performance.now() - this.#startedMs) / 1000,
+    };
+  }
+
+  dispose(): void {
+    this.#optimizer.optimizer.dispose();
+    this.#average?.dispose();
+  }
 }

@@ -1,10 +1,12 @@
 /**
- * The network: Flatten, then Linear and ReLU in turn, ending in a Linear layer that gives one logit per
- * class. `784-512-512-10` is the one of PyTorch's quickstart.
+ * The network: Flatten, then alternating Linear and ReLU layers, ending with a Linear layer that has one logit per
+ * class. `784-512-512-10` is the network of PyTorch's quickstart.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
+import type { Dataset } from "../dataset/mod.ts";
+import type { Recipe } from "./recipe.ts";
 import { TorchRandom } from "./torch_random.ts";
 
 /** A fully connected layer, `y = xAᵀ + b`. */
@@ -15,7 +17,7 @@ interface Linear {
   bias: tf.Variable<tf.Rank.R1>;
 }
 
-/** One layer's numbers, in PyTorch's layout: `y = xAᵀ + b`. */
+/** The weights of one layer, in PyTorch's layout: `y = xAᵀ + b`. */
 export interface LinearWeights {
   inFeatures: number;
   outFeatures: number;
@@ -25,14 +27,27 @@ export interface LinearWeights {
   bias: Float32Array<ArrayBuffer>;
 }
 
-/** A multilayer perceptron whose numbers live on the TensorFlow.js backend. */
+/**
+ * Features from input to output of the network for a data set and a recipe.
+ *
+ * @returns as `[784, 512, 512, 10]`
+ */
+export function mlpSizes(
+  { channels, height, width, labels }: Pick<Dataset, "channels" | "height" | "width" | "labels">,
+  { hidden }: Pick<Recipe, "hidden">,
+): number[] {
+  return [channels * height * width, ...hidden, labels.length];
+}
+
+/** A multilayer perceptron (MLP) whose weights are on the TensorFlow.js backend. */
 export class Mlp {
+  /** Features from input to output, as `[784, 512, 512, 10]`. */
   readonly sizes: readonly number[];
   readonly #layers: Linear[];
 
   /**
-   * Starts from PyTorch's default initialisation of Linear, weights and biases uniform in ±1/√in, with the
-   * very numbers of `torch.manual_seed(seed)`.
+   * Initializes as PyTorch's Linear does by default: weights and biases uniform in ±1/√in, and the same numbers as
+   * after `torch.manual_seed(seed)` on a CPU.
    *
    * @param sizes features from input to output, as `[784, 512, 512, 10]`
    */
@@ -44,7 +59,7 @@ export class Mlp {
       const bound = 1 / Math.sqrt(inFeatures);
       const draw = (count: number): Float32Array =>
         Float32Array.from({ length: count }, () => random.uniform(-bound, bound));
-      // Tidied, as a variable outlives that, but the tensor that it begins with should not.
+      // tf.tidy() disposes of the initial tensor but keeps the variable.
       return {
         weight: tf.tidy(() =>
           tf.variable(tf.tensor2d(draw(outFeatures * inFeatures), [outFeatures, inFeatures]))
@@ -54,12 +69,12 @@ export class Mlp {
     });
   }
 
-  /** Every weight and bias, counted. */
+  /** Number of weights and biases. */
   get parameterCount(): number {
     return this.#layers.reduce((sum, { weight, bias }) => sum + weight.size + bias.size, 0);
   }
 
-  /** Every weight and bias, by the names of PyTorch's `state_dict`. */
+  /** Weights and biases by their names in PyTorch's `state_dict`. */
   get variables(): Map<string, tf.Variable> {
     return new Map<string, tf.Variable>(this.#layers.flatMap(({ weight, bias }, i) => [
       [`linear_relu_stack.${2 * i}.weight`, weight] as const,
@@ -67,7 +82,7 @@ export class Mlp {
     ]));
   }
 
-  /** The weight matrices, without the biases: what weight decay applies to. */
+  /** The weight matrices without the biases: weight decay applies to these. */
   get matrices(): tf.Variable<tf.Rank.R2>[] {
     return this.#layers.map(({ weight }) => weight);
   }
@@ -76,7 +91,7 @@ export class Mlp {
    * The forward pass.
    *
    * @param images `[N, in]`, 0..1
-   * @param masks for dropout: one `[N, features]` tensor per hidden layer, multiplied onto its output
+   * @param masks dropout masks: one `[N, features]` tensor per hidden layer, which its output is multiplied by
    * @returns logits, `[N, out]`
    */
   logits(images: tf.Tensor2D, masks: tf.Tensor2D[] = []): tf.Tensor2D {
@@ -95,12 +110,12 @@ export class Mlp {
     return await Promise.all(this.#layers.map(async ({ weight, bias }) => {
       const [outFeatures, inFeatures] = weight.shape;
       const [a, b] = await Promise.all([weight.data(), bias.data()]);
-      // Copies, as a backend may hand out a view of memory that it will write to again.
+      // Copies, as a backend may return a view of memory that it reuses.
       return { inFeatures, outFeatures, weight: new Float32Array(a), bias: new Float32Array(b) };
     }));
   }
 
-  /** Puts weights that {@linkcode weights} gave back onto the device. */
+  /** Writes weights, as {@linkcode weights} returns them, to the device. */
   load(weights: readonly LinearWeights[]): void {
     tf.tidy(() => {
       for (const [i, { weight, bias }] of this.#layers.entries()) {

@@ -1,52 +1,54 @@
 /**
- * The recipes: every hyper-parameter and why it is what it is.
+ * The recipes: every hyperparameter and the reason for its value.
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
+import type { Dataset } from "../dataset/mod.ts";
 
 export const OPTIMIZERS = ["sgd", "momentum", "adam", "adamw"] as const;
 export const SCHEDULES = ["constant", "step", "cosine"] as const;
 
-/** Everything that decides how a model is trained, but for the data and the seed. */
+/** All hyperparameters: with the data set, the seed and the backend, a recipe determines the model. */
 export interface Recipe {
   name: string;
   /** Passes over the training images. */
   epochs: number;
   /** Images per step. */
   batchSize: number;
-  /** `momentum` is SGD with 0.9 of it; `adam` is AdamW that need not decay. */
+  /** `momentum` is SGD with momentum 0.9; `adam` and `adamw` differ in the default weight decay only. */
   optimizer: typeof OPTIMIZERS[number];
-  /** The peak, where there is a schedule. */
+  /** The initial learning rate, after the warmup. */
   learningRate: number;
-  /** `step` divides by ten after a half and after three quarters of the run. */
+  /** `step` divides the learning rate by 10 after 50 % and after 75 % of the run; `cosine` takes it to 0. */
   schedule: typeof SCHEDULES[number];
-  /** Epochs in which the learning rate first rises in a straight line. */
+  /** Epochs of linear warmup of the learning rate; 0 for none. */
   warmup: number;
-  /** Decoupled, times the learning rate, on weight matrices only (AdamW, arXiv:1711.05101). */
+  /** Decoupled weight decay, multiplied by the learning rate, of weight matrices only (arXiv:1711.05101). */
   weightDecay: number;
-  /** The largest length of all gradients taken as one vector; longer ones are shortened. 0 for none. */
+  /** Maximum global gradient norm; 0 disables clipping (arXiv:1211.5063). */
   clip: number;
-  /** Features of the hidden layers. */
+  /** Features of each hidden layer. */
   hidden: number[];
-  /** Probability that a hidden feature is dropped, 0..1. */
+  /** Probability that a hidden feature is dropped in a step, 0..1. */
   dropout: number;
-  /** The share of the target that goes to all classes alike, 0..1. */
+  /** Share of each target that is spread over all classes, 0..1. */
   labelSmoothing: number;
-  /** Whether each image is mirrored left to right with probability ½. */
+  /** Whether images are mirrored left to right with probability ½. */
   flip: boolean;
-  /** Pixels by which an image is moved at most, each way; what comes in is 0. */
+  /** Maximum shift of an image in each direction, in pixels; new pixels are 0. */
   shift: number;
-  /** Probability that an image is moved, 0..1. */
+  /** Probability that an image is shifted, 0..1. */
   shiftProbability: number;
-  /** α of mixup (arXiv:1710.09412): images and targets are blended in pairs by Beta(α, α). 0 for none. */
+  /** α of mixup (arXiv:1710.09412): pairs of images and their targets are blended by Beta(α, α). 0 disables it; at most 1. */
   mixup: number;
-  /** Decay of the moving average of the weights, which is then the model; 0 for none. */
+  /** Decay per step of the exponential moving average (EMA) of the weights, which becomes the model; 0 disables it. */
   ema: number;
-  /** Whether the images come in a new order each epoch. */
+  /** Whether the training images are shuffled before each epoch. */
   shuffle: boolean;
-  /** How many training images are held out, to choose by. */
+  /** Number of training images set aside for validation. Unused if the data set has validation images of its own. */
   validation: number;
-  /** Ends the run after so many epochs without a better one on the held-out images; 0 for never. */
+  /** Ends the run after this many epochs without a better validation accuracy; 0 disables it. */
   earlyStopping: number;
 }
 
@@ -56,7 +58,7 @@ const quickstart: Recipe = {
   epochs: 5,
   batchSize: 64,
   optimizer: "sgd",
-  learningRate: 1e-3, // small: 5 epochs leave the network half trained, as in the tutorial
+  learningRate: 1e-3, // small: after 5 epochs the network is not converged, as in the tutorial
   schedule: "constant",
   warmup: 0,
   weightDecay: 0,
@@ -70,41 +72,103 @@ const quickstart: Recipe = {
   mixup: 0,
   ema: 0,
   shuffle: false, // the tutorial's DataLoader keeps the files' order
-  validation: 0, // the tutorial looks at the test split after every epoch
+  validation: 0, // the tutorial measures the test split after every epoch
   earlyStopping: 0,
 };
 
-/** The model worth deploying, chosen by the accuracy on the validation images. */
+/** The recipe of the model to deploy, chosen by validation accuracy. */
 const standard: Recipe = {
   name: "default",
-  epochs: 160, // mirrored, moved and blended, no two epochs are alike: more of them still help
+  epochs: 160, // augmentation makes every epoch different, so that more of them still help
   batchSize: 256, // a larger batch uses the CPU better
   optimizer: "adamw",
-  learningRate: 1e-3, // Adam's customary rate; the cosine takes it to zero
+  learningRate: 1e-3, // Adam's usual rate; the cosine takes it to zero
   schedule: "cosine", // half a cosine without restarts (arXiv:1608.03983): the last epochs gain the most
-  warmup: 0, // Adam's first steps are no larger than its others
+  warmup: 0, // Adam's first steps are no larger than later ones
   weightDecay: 0.05,
-  clip: 0, // these gradients never explode
+  clip: 0, // these gradients do not explode
   hidden: [512, 512], // the tutorial's architecture
-  dropout: 0.05, // a little beside mixup and shifts; without them it would have to be 0.4
-  labelSmoothing: 0, // mixup does its work
-  flip: true, // a garment mirrored is a garment
-  shift: 1, // an MLP learns each place anew: where all images move, it underfits
+  dropout: 0.05, // little is needed beside mixup and shifts; without them 0.4 was best
+  labelSmoothing: 0, // mixup has the same effect
+  flip: true, // garments are symmetric
+  shift: 1, // an MLP has no translation invariance: it underfits if all images are shifted
   shiftProbability: 0.4,
   mixup: 0.4,
-  ema: 0.999, // steadies the middle of the run; at the end of the cosine it changes little
+  ema: 0.999, // reduces noise in the middle of the run; little effect at the end of the cosine
   shuffle: true,
-  validation: 5000, // ± 0.8 percentage points at 90 %, twice the standard error
-  earlyStopping: 0, // a cosine is at its best at its end
+  validation: 5000, // ± 0.8 percentage points at 90 % (two standard errors)
+  earlyStopping: 0, // the last epochs of a cosine schedule are its best
 };
 
 export const RECIPES = { default: standard, quickstart } as const;
 export type RecipeName = keyof typeof RECIPES;
 
+/** Allowed values; both ends are included unless `below` is given. */
+interface Range {
+  min: number;
+  max?: number;
+  /** An upper bound that is not allowed itself. */
+  below?: number;
+  whole?: boolean;
+}
+
+const RANGES = {
+  epochs: { min: 1, whole: true },
+  batchSize: { min: 1, whole: true },
+  learningRate: { min: Number.MIN_VALUE },
+  warmup: { min: 0 },
+  weightDecay: { min: 0 },
+  clip: { min: 0 },
+  dropout: { min: 0, below: 1 },
+  labelSmoothing: { min: 0, max: 1 },
+  shift: { min: 0, whole: true },
+  shiftProbability: { min: 0, max: 1 },
+  mixup: { min: 0, max: 1 }, // symmetricBeta() is exact up to 1
+  ema: { min: 0, below: 1 },
+  validation: { min: 0, whole: true },
+  earlyStopping: { min: 0, whole: true },
+} satisfies Partial<Record<keyof Recipe, Range>>;
+
+/**
+ * Checks that a recipe is usable, and that it fits the data set.
+ *
+ * @throws {InputError} if a value is out of its range, or no training images are left beside the validation images
+ */
+export function checkRecipe(
+  recipe: Recipe,
+  { train, validation }: Pick<Dataset, "train" | "validation">,
+): void {
+  for (const [name, range] of Object.entries(RANGES)) {
+    checkRange(name, recipe[name as keyof typeof RANGES], range);
+  }
+  recipe.hidden.forEach((features, i) => checkRange(`hidden[${i}]`, features, { min: 1, whole: true }));
+  if (validation === undefined) {
+    checkRange("validation", recipe.validation, { min: 0, below: train.count, whole: true });
+  }
+}
+
+function checkRange(name: string, value: number, { min, max = Infinity, below, whole = false }: Range): void {
+  const inside = value >= min && value <= max && !(below !== undefined && value >= below) && value < Infinity;
+  if (inside && (!whole || Number.isInteger(value))) return;
+  const bounds = [
+    min === Number.MIN_VALUE ? "above 0" : `of at least ${min}`,
+    ...(max < Infinity ? [`at most ${max}`] : []),
+    ...(below === undefined ? [] : [`below ${below}`]),
+  ];
+  throw new InputError(
+    "invalid-value",
+    `Cannot train as the recipe's ${name} must be a ${whole ? "whole " : ""}number ${
+      bounds.join(" and ")
+    }: ` +
+      `current value is ${value}`,
+  );
+}
+
 /**
  * The learning rate of a step.
  *
  * @param step of the whole run, from 0 up
+ * @param stepsPerEpoch steps in an epoch
  */
 export function learningRateAt(
   { schedule, learningRate, warmup, epochs }: Pick<Recipe, "schedule" | "learningRate" | "warmup" | "epochs">,

@@ -1,9 +1,9 @@
 /**
- * PyTorch's own random numbers: the weights that `torch.manual_seed(seed)` and `nn.Linear` start from on a
- * CPU, bit for bit, so that a run here can be laid beside a run there line by line.
+ * PyTorch's random numbers: gives `nn.Linear` the same initial weights as `torch.manual_seed(seed)` on a CPU, bit for
+ * bit, so that runs in both can be compared.
  *
- * PyTorch draws from the Mersenne Twister mt19937 (Matsumoto and Nishimura, 1998) and keeps the low 24 bits
- * of each draw, as many as a float32 can hold.
+ * PyTorch uses the Mersenne Twister mt19937 (Matsumoto and Nishimura, 1998) and keeps the low 24 bits of each number,
+ * the precision of a float32.
  */
 export class TorchRandom {
   static readonly #SIZE = 624;
@@ -23,7 +23,7 @@ export class TorchRandom {
   uniform(low: number, high: number): number {
     const f = Math.fround;
     const unit = f((this.#uint32() & 0xffffff) / 2 ** 24);
-    // A fused multiply-add there: the product is exact in float64, and only the sum is rounded.
+    // PyTorch uses a fused multiply-add: the product is exact in float64, and only the sum is rounded.
     return f(unit * f(f(high) - f(low)) + f(low));
   }
 

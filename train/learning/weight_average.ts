@@ -1,5 +1,5 @@
 /**
- * A moving average of the weights: it has less of the last steps' noise than the weights themselves.
+ * An exponential moving average (EMA) of the weights, which has less noise of the last steps than the weights.
  *
  * @module
  */
@@ -7,15 +7,15 @@ import * as tf from "@tensorflow/tfjs";
 
 /** Averages variables exponentially: a = d·a + (1−d)·w after each step. */
 export class WeightAverage {
-  /** The averages, by the names of the variables; to be read and assigned for a checkpoint. */
+  /** The averages, by the names of the variables; a checkpoint reads and writes them. */
   readonly averages: Map<string, tf.Variable>;
   readonly #variables: Map<string, tf.Variable>;
   readonly #decay: number;
 
   /**
-   * Begins with the variables as they are.
+   * Starts at the current values of the variables.
    *
-   * @param decay 0..1
+   * @param decay per step, 0..1
    */
   constructor(variables: Map<string, tf.Variable>, decay: number) {
     this.#variables = variables;
@@ -24,9 +24,9 @@ export class WeightAverage {
   }
 
   /**
-   * To be called after each step.
+   * Call this after each step.
    *
-   * @param step from 1 up: an average of few steps forgets faster, so that it leaves the first weights behind
+   * @param step from 1 up: the decay is smaller in the first steps, so that the initial weights soon lose influence
    */
   update(step: number): void {
     const decay = Math.min(this.#decay, step / (step + 10));
@@ -38,7 +38,7 @@ export class WeightAverage {
     });
   }
 
-  /** Puts the averages in the variables' place for as long as `run` takes. */
+  /** Runs a function while the variables have the values of the averages. */
   async during<T>(run: () => Promise<T>): Promise<T> {
     this.#swap();
     try {
@@ -48,6 +48,7 @@ export class WeightAverage {
     }
   }
 
+  /** Frees the device's memory. */
   dispose(): void {
     tf.dispose([...this.averages.values()]);
   }
@@ -56,10 +57,10 @@ export class WeightAverage {
     tf.tidy(() => {
       for (const [name, average] of this.averages) {
         const variable = this.#variables.get(name)!;
-        // A tensor of its own for each, as an optimizer may write to the memory of a variable.
-        const held = tf.mul(variable, 1);
+        // Copies, as an optimizer may write to the memory of a variable.
+        const weights = tf.mul(variable, 1);
         variable.assign(tf.mul(average, 1));
-        average.assign(held);
+        average.assign(weights);
       }
     });
   }

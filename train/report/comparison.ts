@@ -27,7 +27,7 @@ export interface ComparedResult {
   calibrationError?: number;
   weakestClass: string;
   weakestF1: number;
-  bestEpoch: number;
+  bestEpoch: number | undefined;
   seconds: number;
 }
 
@@ -90,7 +90,7 @@ export function comparisonRows({ results, settings }: Comparison): string[][] {
     each("calibration error", ({ calibrationError }) => percent(calibrationError)),
     each("weakest class", ({ weakestClass }) => weakestClass),
     each("its F1", ({ weakestF1 }) => percent(weakestF1)),
-    each("kept epoch", ({ bestEpoch }) => String(bestEpoch)),
+    each("best epoch", ({ bestEpoch }) => String(bestEpoch ?? "–")),
     each("seconds", ({ seconds }) => String(Math.round(seconds))),
     ...settings.map(({ key, values, differs }) => [differs ? "≠" : "", key, ...values.map(show)]),
   ];

@@ -19,7 +19,7 @@ export function learningCurves(run: RunMetrics): Picture {
     panel("Loss", losses, ".3~f", held),
     ...(held ? [panel("Accuracy", accuracies, "~%", held)] : []),
   ];
-  const best = epochs[best_epoch - 1]?.validation;
+  const best = best_epoch === undefined ? undefined : epochs[best_epoch - 1]?.validation;
   return {
     title: `${name}: learning curves`,
     subtitle: best

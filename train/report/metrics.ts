@@ -35,8 +35,6 @@ const metrics = object({
     backend: text,
     codeVersion: text,
   }),
-  /** The epoch whose weights were kept, from 1 up. */
-  best_epoch: whole(1),
   /** Wall time of the training. */
   seconds: number(0),
   epochs: list(
@@ -46,6 +44,8 @@ const metrics = object({
     ),
   ),
 }, {
+  /** The epoch with the best validation accuracy, from 1 up; absent if there are no validation images. */
+  best_epoch: whole(1),
   /** On the held-out images; absent if there were none. */
   validation: countedScore,
   /** One input image. */
@@ -139,7 +139,7 @@ function checkAgreement(
       `${opening} as confusion must hold the ${test.images} test images: current sum is ${counted}`,
     );
   }
-  if (best_epoch > epochs.length) {
+  if (best_epoch !== undefined && best_epoch > epochs.length) {
     throw new RangeError(
       `${opening} as best_epoch must be one of the ${epochs.length} epochs: current value is ${best_epoch}`,
     );

@@ -6,7 +6,7 @@
  * @module
  */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { EpochSummary } from "../learning/fit.ts";
+import type { EpochSummary } from "../learning/events.ts";
 import { tfRecord } from "./tfrecord.ts";
 
 const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;

@@ -5,7 +5,7 @@
  */
 import { readOnnx } from "../../shared/onnx/read.ts";
 import type { Dataset } from "../dataset/mod.ts";
-import { replaceFile } from "../artifact/replace_file.ts";
+import { replaceFile } from "../files/replace_file.ts";
 import { confusionMatrix } from "./confusion_matrix.ts";
 import { dataFacts } from "./data_facts.ts";
 import { firstLayer, firstWeights } from "./first_weights.ts";
