@@ -1,10 +1,10 @@
 /**
- * The HTTP application: which path leads to which route. It knows no runtime and no model; both come from
- * the entry.
+ * The HTTP application: one Hono application per protocol, behind common middleware. It knows neither the runtime nor
+ * the model; both come from the entry.
  *
  * @module
  */
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import type { Classifier } from "../shared/inference/classifier.ts";
 import { type Config, readConfig } from "./config.ts";
@@ -12,36 +12,40 @@ import type { AppEnv } from "./context.ts";
 import { Engine } from "./engine.ts";
 import { createLog, type Log } from "./log.ts";
 import { authorize, identify } from "./middleware/auth.ts";
-import { notFound } from "./middleware/not_found.ts";
 import { observe } from "./middleware/observe.ts";
-import { problems } from "./middleware/problem.ts";
 import { rateLimit } from "./middleware/rate_limit.ts";
-import { classify } from "./routes/classify.ts";
-import { docs } from "./routes/docs.ts";
-import { live, ready } from "./routes/health.ts";
-import { home } from "./routes/home.ts";
-import { metrics } from "./routes/metrics.ts";
-import { huggingFace } from "./routes/hugging_face.ts";
-import { model } from "./routes/model.ts";
-import { modelFile } from "./routes/model_file.ts";
-import { openapi } from "./routes/openapi.ts";
-import { openInference } from "./routes/open_inference.ts";
-import { playground } from "./routes/playground.ts";
+import { problemDocument, toProblem } from "./problem.ts";
+import { huggingFace } from "./protocols/hugging_face.ts";
+import { native } from "./protocols/native.ts";
+import { openInference } from "./protocols/open_inference.ts";
+import { operation } from "./protocols/operation.ts";
+import {
+  createProtocolApp,
+  type Guards,
+  type Protocol,
+  type Route,
+  type Service,
+} from "./protocols/protocol.ts";
 import { Statistics } from "./statistics.ts";
 import { Telemetry } from "./telemetry.ts";
 
 export interface AppOptions {
-  /** Loads the model. It is called for the first request that needs it, and again after a failure. */
+  /** Loads the model. It is called by the first request that needs it, and again after a failure. */
   load: () => Promise<Classifier>;
-  /** Is told errors that are not the client's. */
+  /** Receives errors that are not the client's. */
   report: (error: unknown) => void;
   config?: Config;
-  /** Takes a line a request; silent where it is not given. */
+  /** Receives one line per request; by default nothing is logged. */
   log?: Log;
 }
 
-/** The application, with its engine for entries that start it early. */
-export type App = Hono<AppEnv> & { readonly engine: Engine };
+/** The application. */
+export type App = Hono<AppEnv> & {
+  /** The model and its queue, for entries that load the model before the first request. */
+  readonly engine: Engine;
+  /** Every route with its description. */
+  readonly table: readonly Route[];
+};
 
 /** Makes the application. */
 export function createApp(
@@ -55,34 +59,28 @@ export function createApp(
   };
   const engine = new Engine({ load, config, report, onRun });
   telemetry.watch(engine);
-  const classifier = (): Promise<Classifier> => engine.classifier();
-  const service = { engine, config, statistics };
+  const service: Service = { engine, config, statistics, telemetry };
 
   const app = new Hono<AppEnv>();
-  app.onError(problems(report));
-  app.notFound(notFound(app));
-
+  app.onError((error) => problemDocument(toProblem(error, report)));
   app.use(observe({ engine, telemetry, log }));
-  // What is off costs nothing.
+  // A feature that is off costs nothing.
   if (config.corsOrigins.length > 0) app.use(cors(corsOptions(config.corsOrigins)));
   if (config.apiKeys.length > 0) app.use(identify(config.apiKeys));
-  app.use(rateLimit(config.rateLimit));
-  if (config.apiKeys.length > 0) app.use(authorize());
 
-  app.get("/", home(classifier, config));
-  app.get("/playground/:file", playground());
-  app.get("/livez", live());
-  app.get("/readyz", ready(engine));
-  app.get("/healthz", ready(engine));
-  app.get("/metrics", metrics(telemetry));
-  app.get("/v1/model", model(classifier, config));
-  app.get("/v1/model/file", modelFile(classifier));
-  app.post("/v1/classify", classify(service));
-  app.post("/models/:model", huggingFace(service));
-  openInference(app, service);
-  app.get("/openapi.json", openapi(config));
-  app.get("/docs", docs(config));
-  return Object.assign(app, { engine });
+  const guards = guardsOf(config);
+  const protocols: Protocol[] = [openInference(service), huggingFace(service), native(service)];
+  // Last, as it also answers the paths that no protocol has.
+  protocols.push(operation(service, () => table));
+  const table = protocols.flatMap(({ routes }) => routes);
+  for (const protocol of protocols) app.route("/", createProtocolApp(protocol, guards, report));
+  return Object.assign(app, { engine, table });
+}
+
+function guardsOf({ rateLimitPerMinute, apiKeys }: Config): Guards {
+  const limited: MiddlewareHandler<AppEnv>[] = [rateLimit(rateLimitPerMinute)];
+  const authorized = apiKeys.length > 0 ? [...limited, authorize()] : limited;
+  return { probe: [], public: limited, key: authorized };
 }
 
 function corsOptions(origins: readonly string[]): Parameters<typeof cors>[0] {
@@ -91,7 +89,7 @@ function corsOptions(origins: readonly string[]): Parameters<typeof cors>[0] {
     allowMethods: ["GET", "HEAD", "POST"],
     allowHeaders: ["Authorization", "Content-Type", "Inference-Header-Content-Length", "X-Request-Id"],
     exposeHeaders: ["Inference-Header-Content-Length", "Retry-After", "Server-Timing", "X-Request-Id"],
-    // Browsers keep it for two hours at most.
+    // Browsers cache a preflight for two hours at most.
     maxAge: 7200,
   };
 }

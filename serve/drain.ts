@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { Problem } from "./middleware/problem.ts";
+import { Problem, problemDocument } from "./problem.ts";
 import type { DenoInfo } from "./platform.ts";
 
 type Fetch = (request: Request, info: DenoInfo) => Response | Promise<Response>;
@@ -23,8 +23,9 @@ export function drainable(fetch: Fetch): {
   return {
     fetch: async (request, info) => {
       if (stopping) {
-        return new Problem(503, "The server is stopping", { connection: "close", "retry-after": "1" })
-          .toResponse();
+        return problemDocument(
+          new Problem(503, "The server is stopping", { connection: "close", "retry-after": "1" }),
+        );
       }
       active++;
       try {

@@ -11,7 +11,7 @@
  */
 import type { Classifier, Scores } from "../shared/inference/classifier.ts";
 import type { Config } from "./config.ts";
-import { Problem } from "./middleware/problem.ts";
+import { Problem } from "./problem.ts";
 
 /** Images that are run together: more do not get cheaper, they only let the first ones wait. */
 const GATHERED_IMAGES = 32;
@@ -28,7 +28,7 @@ const UNACCOMPANIED = 15;
 export interface EngineOptions {
   /** Loads the model. It is called when the model is first needed, and again after a failure. */
   load: () => Promise<Classifier>;
-  config: Pick<Config, "maxConcurrency" | "maxQueueMs">;
+  config: Pick<Config, "maxConcurrency" | "queueTimeoutMs">;
   /** Is told why a model cannot be used. */
   report?: (error: unknown) => void;
   /** Is told the number of images of each run. */
@@ -129,7 +129,7 @@ export class Engine {
 
   /** workerd abandons a request whose client hangs up wherever it stands, and runs no `finally`. */
   #forgetLost(): void {
-    const oldest = performance.now() - LOST_AFTER * this.#options.config.maxQueueMs;
+    const oldest = performance.now() - LOST_AFTER * this.#options.config.queueTimeoutMs;
     for (const entry of this.#active) if (entry.since < oldest) this.#active.delete(entry);
   }
 
@@ -208,13 +208,13 @@ export class Engine {
 
   /** Takes as many jobs as run well together, one at least, in their order; late ones are turned away. */
   #take(now: number, imageSize: number): Job[] {
-    const { maxQueueMs } = this.#options.config;
+    const { queueTimeoutMs } = this.#options.config;
     const jobs: Job[] = [];
     let images = 0, taken = 0;
     for (const job of this.#queue) {
       const count = job.pixels.length / imageSize;
-      if (now - job.since > maxQueueMs) {
-        job.error = busy(`the turn did not come within ${maxQueueMs} ms`, "queue_time");
+      if (now - job.since > queueTimeoutMs) {
+        job.error = busy(`the turn did not come within ${queueTimeoutMs} ms`, "queue_time");
       } else if (images > 0 && images + count > GATHERED_IMAGES) {
         break;
       } else {

@@ -1,6 +1,6 @@
 /**
- * Serves on Deno: `deno task serve`. The same application as on the edge, plus what a process has: a port,
- * signals, and a model file of one's own.
+ * Serves on Deno: `deno task serve`. The same application as on Cloudflare, with what a process has: a port, signals,
+ * and a model file of your own.
  *
  * @module
  */
@@ -26,7 +26,7 @@ Usage: deno task serve [options]
   --host <name>    Address to listen on (default: $HOST or 127.0.0.1)
   --help           Show this help
 
-Variables, of which docs/deploy.md says more:
+Environment variables (details in docs/deploy.md):
 
 ${
   VARIABLES.map(({ name, default: fallback, help }) =>
@@ -34,9 +34,6 @@ ${
   ).join("\n")
 }
 `;
-
-/** A mistake of whoever started the program; it ends with exit code 2. */
-class UsageError extends Error {}
 
 function readOptions(args: string[]): Config {
   let values: { port?: string; host?: string; help?: boolean };
@@ -46,7 +43,7 @@ function readOptions(args: string[]): Config {
       options: { port: { type: "string" }, host: { type: "string" }, help: { type: "boolean" } },
     }));
   } catch (error) {
-    throw new UsageError(`${(error as Error).message}; --help lists the options`);
+    throw new InputError("usage", `${(error as Error).message}; --help lists the options`);
   }
   if (values.help) {
     write(Deno.stdout, HELP);
@@ -54,14 +51,10 @@ function readOptions(args: string[]): Config {
   }
   const env = Object.fromEntries(VARIABLES.map(({ name }) => [name, Deno.env.get(name)]));
   for (const [name, value] of [["PORT", values.port], ["HOST", values.host]] as const) {
-    if (value === "") throw new UsageError(`Cannot read --${name.toLowerCase()} as it is empty`);
+    if (value === "") throw new InputError("usage", `Cannot read --${name.toLowerCase()} as it is empty`);
     if (value !== undefined) env[name] = value;
   }
-  try {
-    return readConfig(env);
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return readConfig(env);
 }
 
 async function modelBytes({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
@@ -69,13 +62,11 @@ async function modelBytes({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 async function serve(config: Config): Promise<void> {
-  await modelBytes(config).catch((error) => {
-    if (!(error instanceof InputError)) throw error;
-    throw new UsageError([error.message, error.hint].filter(Boolean).join(". "));
-  });
+  // A wrong path is a mistake in the command line; a file that is not a model is only not ready.
+  await modelBytes(config);
   const log = createLog(config.logLevel, (line) => write(Deno.stdout, `${line}\n`));
   const app = createApp({
-    // Read anew at each attempt, so that putting the right file in place mends a server.
+    // Read again by each attempt, so that replacing a bad file fixes a running server.
     load: async () =>
       await loadModel(await modelBytes(config), {
         sha256: config.modelSha256,
@@ -88,8 +79,8 @@ async function serve(config: Config): Promise<void> {
   const { fetch, drain } = drainable((request, info) =>
     app.fetch(request, onDeno(request, info, config.clientAddressHeader))
   );
-  // Tried out before listening, so that the first request is as fast as the next. A model that fails its
-  // checks does not end the process: it is alive, says why, is not ready, and tries again.
+  // Checked before listening, so that the first request is as fast as the next. A model that fails its checks does
+  // not end the process: it is live but not ready, the log has the reason, and the next request tries again.
   const { ready } = await app.engine.ready();
   const server = listen(config, fetch);
   announce(log, config);
@@ -129,9 +120,12 @@ function listen(
     return Deno.serve({ port, hostname, onListen }, fetch);
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) {
-      throw new UsageError(`Cannot serve as port ${port} of ${hostname} is in use`);
+      throw new InputError("usage", `Cannot serve as port ${port} of ${hostname} is in use`);
     }
-    throw new UsageError(`Cannot serve on port ${port} of "${hostname}": ${(error as Error).message}`);
+    throw new InputError(
+      "usage",
+      `Cannot serve on port ${port} of "${hostname}": ${(error as Error).message}`,
+    );
   }
 }
 
@@ -142,7 +136,7 @@ function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void
 try {
   await serve(readOptions(Deno.args));
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  write(Deno.stderr, `error: ${error.message}\n`);
+  if (!(error instanceof InputError)) throw error;
+  write(Deno.stderr, `error: ${[error.message, error.hint].filter(Boolean).join(". ")}\n`);
   Deno.exit(2);
 }

@@ -10,7 +10,7 @@
 import { type App, createApp } from "./app.ts";
 import { type Config, readConfig, VARIABLES } from "./config.ts";
 import { createLog, describeError } from "./log.ts";
-import { Problem } from "./middleware/problem.ts";
+import { Problem, problemDocument } from "./problem.ts";
 import { loadModel } from "./model.ts";
 import { type CloudflareEnv, type DenoInfo, onCloudflare, onDeno } from "./platform.ts";
 import { announce } from "./announce.ts";
@@ -72,7 +72,9 @@ async function fetch(
   } catch (error) {
     // deno-lint-ignore no-console -- there is no log without a configuration
     console.error(describeError(error));
-    return new Problem(503, "The server's configuration is wrong, as its log says").toResponse();
+    return problemDocument(
+      new Problem(503, "The server's configuration is invalid: the log has the details"),
+    );
   }
   const { app } = started;
   // Others wait for the model too, so it must go on loading if this client hangs up.

@@ -15,7 +15,7 @@ export interface JsonOptions {
   /** How many numbers an image has. */
   imageSize: number;
   /** The most images there may be. */
-  maxBatch: number;
+  maxBatchSize: number;
   readPicture: ReadPicture;
 }
 
@@ -24,13 +24,13 @@ export interface JsonOptions {
  *
  * @param bytes UTF-8
  * @throws {InputError} `invalid-format` if the bytes are not JSON, `invalid-value` if the JSON has another shape or
- * no images, `too-large` if there are more than `maxBatch`
+ * no images, `too-large` if there are more than `maxBatchSize`
  */
 export async function decodeJson(bytes: Uint8Array, options: JsonOptions): Promise<Batch> {
-  const { imageSize, maxBatch, readPicture } = options;
+  const { imageSize, maxBatchSize, readPicture } = options;
   const images = imagesOf(parseJson(bytes));
   if (images.length === 0) throw new InputError("invalid-value", "Cannot read the images as there are none");
-  limitImages(images.length, maxBatch);
+  limitImages(images.length, maxBatchSize);
   return await readBatch(images.length, imageSize, (n, target) => {
     const image = images[n];
     if (typeof image === "string") return readPicture(fromBase64(image), target);

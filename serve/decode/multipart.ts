@@ -15,7 +15,7 @@ export interface MultipartOptions {
   /** How many numbers an image has. */
   imageSize: number;
   /** The most images there may be. */
-  maxBatch: number;
+  maxBatchSize: number;
   readPicture: ReadPicture;
 }
 
@@ -28,14 +28,14 @@ const MAX_HEADERS = 4096;
  *
  * @param contentType it has the boundary
  * @throws {InputError} `invalid-format` if the bytes are not a form, `invalid-value` if a field is not a file or there
- * are no files, `too-large` if there are more than `maxBatch`
+ * are no files, `too-large` if there are more than `maxBatchSize`
  */
 export async function decodeMultipart(
   bytes: Uint8Array<ArrayBuffer>,
   contentType: string,
-  { imageSize, maxBatch, readPicture }: MultipartOptions,
+  { imageSize, maxBatchSize, readPicture }: MultipartOptions,
 ): Promise<Batch> {
-  const files = readFiles(bytes, boundaryOf(contentType), maxBatch);
+  const files = readFiles(bytes, boundaryOf(contentType), maxBatchSize);
   if (files.length === 0) throw new InputError("invalid-value", "Cannot read the form as it has no files");
   return await readBatch(files.length, imageSize, async (n, target) => {
     const { content, mediaType } = files[n]!;

@@ -6,25 +6,9 @@
  */
 import type { MiddlewareHandler } from "hono";
 import type { AppEnv } from "../context.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "../problem.ts";
 
-// Whoever watches a server or reads about it needs no key. These are the routes of routes/health.ts, and what
-// routes/open_inference.ts has of the kind, as KServe and Triton's clients probe them.
-const HEALTH =
-  /^\/(livez|readyz|healthz|v2\/(health\/(live|ready)|models\/[^/]+(\/versions\/[^/]+)?\/ready)\/?)$/;
-const OPEN = new Set(["/", "/docs", "/openapi.json"]);
-
-/** Whether a path is for everyone: the page at `/` asks for the key itself. */
-function isOpen(path: string): boolean {
-  return isHealth(path) || OPEN.has(path) || path.startsWith("/playground/");
-}
-
-/** Whether a path says no more than how the server is. */
-export function isHealth(path: string): boolean {
-  return HEALTH.test(path);
-}
-
-/** Sets the variable `key` where a request brings a valid key. It turns nobody away. */
+/** Sets the variable `key` of requests with a valid key; it refuses none. */
 export function identify(keys: readonly string[]): MiddlewareHandler<AppEnv> {
   let digests: Promise<Uint8Array[]> | undefined;
   return async (c, next): Promise<void> => {
@@ -40,11 +24,10 @@ export function identify(keys: readonly string[]): MiddlewareHandler<AppEnv> {
   };
 }
 
-/** Turns away whoever brings no valid key, but for the open paths. */
+/** Refuses requests without a valid key. */
 export function authorize(): MiddlewareHandler<AppEnv> {
   return async (c, next): Promise<void> => {
-    const { path } = c.req;
-    if (c.get("key") === undefined && !isOpen(path)) {
+    if (c.get("key") === undefined) {
       const given = c.req.header("authorization") !== undefined;
       throw new Problem(
         401,

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "../problem.ts";
 
 /**
  * Reads the whole body.
@@ -16,7 +16,7 @@ import { Problem } from "./problem.ts";
  */
 export async function readBody(
   request: Request,
-  { maxBodyBytes: limit, maxBodyMs }: Pick<Config, "maxBodyBytes" | "maxBodyMs">,
+  { maxBodyBytes: limit, bodyTimeoutMs }: Pick<Config, "maxBodyBytes" | "bodyTimeoutMs">,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding.toLowerCase() !== "identity") {
@@ -30,7 +30,7 @@ export async function readBody(
   try {
     // The server holds the client to the length that it declared.
     const reading = length !== null ? request.bytes() : readChunks(request.body, limit);
-    return await within(maxBodyMs, reading as Promise<Uint8Array<ArrayBuffer>>);
+    return await within(bodyTimeoutMs, reading as Promise<Uint8Array<ArrayBuffer>>);
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem(400, "Cannot read the body as the connection broke");

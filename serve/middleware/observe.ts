@@ -5,12 +5,12 @@
  * @module
  */
 import type { Context, MiddlewareHandler } from "hono";
-import { matchedRoutes } from "hono/route";
+import { routePath } from "hono/route";
 import type { AppEnv, Timing } from "../context.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
 import { type Exchange, type Telemetry, writeDataPoint } from "../telemetry.ts";
-import { reasonOf } from "./problem.ts";
+import { reasonOf } from "../problem.ts";
 
 export interface Observers {
   engine: Engine;
@@ -70,10 +70,10 @@ function serverTiming({ decodeMs, queueMs, inferMs }: Timing): string {
   }`;
 }
 
-/** The route that answered; middleware, which matches every path, is none. */
+/** The route that answered; what matches every path is none. */
 function routeOf(c: Context<AppEnv>): string {
-  const path = matchedRoutes(c).at(-1)?.path;
-  return path === undefined || path.endsWith("/*") ? "none" : path;
+  const path = routePath(c);
+  return path.endsWith("*") ? "none" : path;
 }
 
 function fields(

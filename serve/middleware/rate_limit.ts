@@ -6,8 +6,7 @@
  */
 import type { MiddlewareHandler } from "hono";
 import type { AppEnv } from "../context.ts";
-import { isHealth } from "./auth.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "../problem.ts";
 
 // About 2 MB. Who has not asked for longest goes first, and by then mostly has a full bucket again.
 const MAX_CLIENTS = 10_000;
@@ -17,8 +16,7 @@ export function rateLimit(perMinute: number): MiddlewareHandler<AppEnv> {
   const buckets = perMinute > 0 ? new Buckets(perMinute) : undefined;
   return async (c, next): Promise<void> => {
     const { limiter, address } = c.env ?? {};
-    // A probe that is turned away would have the server restarted.
-    if ((limiter || buckets) && !isHealth(c.req.path)) {
+    if (limiter || buckets) {
       const key = c.get("key");
       const client = key === undefined ? `address ${networkOf(address ?? "")}` : `key ${key}`;
       const wait = limiter ? await ask(limiter, client) : buckets!.take(client, performance.now());

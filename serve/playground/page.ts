@@ -24,7 +24,7 @@ export function renderPage(description: ModelDescription, config: Config, origin
     version,
     labels,
     input,
-    maxImages: config.maxBatch,
+    maxImages: config.maxBatchSize,
     maxBytes: config.maxBodyBytes,
     needsKey: config.apiKeys.length > 0,
   };

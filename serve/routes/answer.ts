@@ -10,20 +10,12 @@ import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
 import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
 import { pictureReader, type ReadPicture } from "../decode/picture.ts";
-import type { Engine } from "../engine.ts";
 import { readBody } from "../middleware/body.ts";
-import { Problem } from "../middleware/problem.ts";
-import type { Statistics } from "../statistics.ts";
+import { Problem } from "../problem.ts";
+import type { Service } from "../protocols/protocol.ts";
 
-/** What the routes that classify share. */
-export interface Service {
-  engine: Engine;
-  config: Config;
-  statistics: Statistics;
-}
-
-/** How a protocol is spoken. */
-export interface Protocol<T extends { pixels: Float32Array }> {
+/** How a protocol reads requests and writes responses. */
+export interface Codec<T extends { pixels: Float32Array }> {
   /** Reads the request: `pixels` is `[N, imageSize]` in 0..1, and whatever else the answer needs. */
   read(body: Uint8Array<ArrayBuffer>, classifier: Classifier): T | Promise<T>;
   write(scores: Scores, request: T, classifier: Classifier): Response;
@@ -33,7 +25,7 @@ export interface Protocol<T extends { pixels: Float32Array }> {
 export async function answer<T extends { pixels: Float32Array }>(
   c: Context<AppEnv>,
   { engine, config, statistics }: Service,
-  protocol: Protocol<T>,
+  codec: Codec<T>,
 ): Promise<Response> {
   const body = await readBody(c.req.raw, config);
   if (body.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
@@ -41,14 +33,14 @@ export async function answer<T extends { pixels: Float32Array }>(
     const classifier = engine.loaded ?? await engine.classifier();
     const timing = c.get("timing");
     const start = performance.now();
-    const request = await refusing(() => protocol.read(body, classifier));
+    const request = await refusing(() => codec.read(body, classifier));
     timing.decodeMs = performance.now() - start;
     const images = request.pixels.length / classifier.imageSize;
     try {
       const { scores, queueMs, inferMs } = await engine.run(request.pixels);
       Object.assign(timing, { images, queueMs, inferMs });
       const encoding = performance.now();
-      const response = protocol.write(scores, request, classifier);
+      const response = codec.write(scores, request, classifier);
       statistics.countSuccess(images, { ...timing, encodeMs: performance.now() - encoding });
       return response;
     } catch (error) {

@@ -21,8 +21,9 @@ import type { AppEnv } from "../context.ts";
 import { type Batch, limitImages } from "../decode/batch.ts";
 import { decodeJson } from "../decode/json.ts";
 import { decodeMultipart } from "../decode/multipart.ts";
-import { Problem } from "../middleware/problem.ts";
-import { answer, refusal, requestPictures, type Service } from "./answer.ts";
+import { Problem } from "../problem.ts";
+import type { Service } from "../protocols/protocol.ts";
+import { answer, refusal, requestPictures } from "./answer.ts";
 import { type Options, rank, readOptions } from "./options.ts";
 
 type Read = (
@@ -98,7 +99,7 @@ function formatOf(contentType: string): Read {
 
 const NONE: ReadonlyMap<number, InputError> = new Map();
 
-function readBytes(body: Uint8Array, { imageSize }: Classifier, { maxBatch }: Config): Batch {
+function readBytes(body: Uint8Array, { imageSize }: Classifier, { maxBatchSize }: Config): Batch {
   if (body.length % imageSize !== 0) {
     throw new InputError(
       "invalid-value",
@@ -107,14 +108,14 @@ function readBytes(body: Uint8Array, { imageSize }: Classifier, { maxBatch }: Co
     );
   }
   const count = body.length / imageSize;
-  limitImages(count, maxBatch);
+  limitImages(count, maxBatchSize);
   return { count, pixels: scale(body), failures: NONE };
 }
 
 async function readJson(body: Uint8Array, classifier: Classifier, config: Config): Promise<Batch> {
   const { imageSize } = classifier;
   const readPicture = requestPictures(classifier, config);
-  return await decodeJson(body, { imageSize, maxBatch: config.maxBatch, readPicture });
+  return await decodeJson(body, { imageSize, maxBatchSize: config.maxBatchSize, readPicture });
 }
 
 async function readPicture(
@@ -136,5 +137,9 @@ async function readMultipart(
 ): Promise<Batch> {
   const { imageSize } = classifier;
   const readPicture = requestPictures(classifier, config);
-  return await decodeMultipart(body, contentType, { imageSize, maxBatch: config.maxBatch, readPicture });
+  return await decodeMultipart(body, contentType, {
+    imageSize,
+    maxBatchSize: config.maxBatchSize,
+    readPicture,
+  });
 }

@@ -1,13 +1,15 @@
 /**
- * `GET /docs`: the OpenAPI document as one page, for people. It needs no script and nothing from elsewhere.
+ * `GET /openapi.json`: the API for programs; and `GET /docs`: the same document as one page for people, without scripts
+ * or anything from other servers.
  *
  * @module
  */
 import type { Handler } from "hono";
 import { html, raw } from "hono/html";
-import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
-import { describeApi, type Document, type Json, type Operation } from "../openapi/document.ts";
+import { describeApi, type Document } from "../openapi/document.ts";
+import type { Json, Operation } from "../openapi/operation.ts";
+import type { Route } from "../protocols/protocol.ts";
 import { policyFor } from "./policy.ts";
 
 const STYLE = `
@@ -33,11 +35,21 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 td { padding: .2rem .8rem .2rem 0; vertical-align: top; border-top: 1px solid var(--line); }
 `;
 
-export function docs(config: Config): Handler<AppEnv> {
+/** @param routes is called by the first request, when all routes exist */
+export function openapi(routes: () => readonly Route[]): Handler<AppEnv> {
+  let document: string | undefined;
+  return (c): Response => {
+    document ??= JSON.stringify(describeApi(routes()));
+    return c.body(document, 200, { "content-type": "application/json" });
+  };
+}
+
+/** @param routes is called by the first request, when all routes exist */
+export function docs(routes: () => readonly Route[]): Handler<AppEnv> {
   const policy = policyFor(STYLE);
   let page: string | undefined;
   return async (): Promise<Response> => {
-    page ??= String(render(describeApi(config)));
+    page ??= String(render(describeApi(routes())));
     return new Response(page, {
       headers: {
         "content-type": "text/html; charset=utf-8",
@@ -63,16 +75,16 @@ function render(document: Document): unknown {
 </head>
 <body>
 <h1>${info.title}</h1>
-<p>${info.description} Version ${info.version}; for machines: <a href="/openapi.json">openapi.json</a>.</p>
+<p>${info.description} Version ${info.version}; for programs: <a href="/openapi.json">openapi.json</a>.</p>
 ${tags.map(({ name, description }) => html`<h2>${name}</h2>
 <p>${description}</p>
-${operations.filter(({ operation }) => operation.tags.includes(name)).map(({ path, method, operation }) => html`
+${operations.filter(({ operation }) => operation.tags[0] === name).map(({ path, method, operation }) => html`
 <details>
 <summary><b>${method.toUpperCase()}</b><code>${path}</code> <span>${operation.summary}</span></summary>
 ${operation.description && html`<p>${prose(operation.description)}</p>`}
 ${renderParameters(operation)}
 ${operation.requestBody && html`<h4>Request</h4>${renderContent(operation.requestBody.content)}`}
-<h4>Answers</h4>
+<h4>Responses</h4>
 <table>${Object.entries(operation.responses).map(([status, { description, content = {} }]) => html`
 <tr><td><code>${status}</code></td><td>${prose(description)}</td><td>${Object.entries(content).map(nameContent)}</td></tr>`)}
 </table>
@@ -118,7 +130,7 @@ function renderContent(content: Record<string, Json>): unknown {
   `;
 }
 
-/** A media type, and where its schema stands. */
+/** A media type, with a link to its schema. */
 function nameContent([mediaType, { schema }]: [string, Json]): unknown {
   const name = String((schema as Json | undefined)?.$ref ?? "").split("/").at(-1);
   const link = name && html`<a href="#${name}">${name}</a>`;
@@ -127,7 +139,7 @@ function nameContent([mediaType, { schema }]: [string, Json]): unknown {
   `;
 }
 
-/** Words with `code` in them. */
+/** Text with `code` in it. */
 function prose(text: string): unknown {
   return text.split("`").map((part, i) => i % 2 === 1 ? html`<code>${part}</code>` : part);
 }

@@ -1,22 +1,23 @@
 /**
- * | path       | answer                                                                                |
- * | ---------- | ------------------------------------------------------------------------------------- |
- * | `/livez`   | 200 as long as the process answers: a restart would not help                           |
- * | `/readyz`  | 200 once a real inference has passed, else 503: send requests elsewhere                |
- * | `/healthz` | as `/readyz`                                                                           |
+ * Probes, under the names that Kubernetes itself uses (https://kubernetes.io/docs/reference/using-api/health-checks/).
+ *
+ * | path                 | response                                                                               |
+ * | -------------------- | -------------------------------------------------------------------------------------- |
+ * | `/livez`, `/healthz` | 200 while the process answers, whatever the state of the model: a restart would not help |
+ * | `/readyz`            | 200 once a real inference has succeeded, else 503: send requests elsewhere               |
  *
  * @module
  */
 import type { Handler } from "hono";
 import type { AppEnv } from "../context.ts";
-import type { Engine } from "../engine.ts";
-import { Problem } from "../middleware/problem.ts";
+import { Problem } from "../problem.ts";
+import type { Service } from "../protocols/protocol.ts";
 
 export function live(): Handler<AppEnv> {
   return (c): Response => c.json({ status: "ok" });
 }
 
-export function ready(engine: Engine): Handler<AppEnv> {
+export function ready({ engine }: Service): Handler<AppEnv> {
   return async (c): Promise<Response> => {
     const { ready, reason } = await engine.ready();
     if (!ready) throw new Problem(503, reason ?? "The server is not ready", { "retry-after": "1" }, "model");

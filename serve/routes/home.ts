@@ -5,14 +5,14 @@
  * @module
  */
 import type { Handler } from "hono";
-import type { Classifier } from "../../shared/inference/classifier.ts";
-import type { Config } from "../config.ts";
-import { Problem } from "../middleware/problem.ts";
+import type { AppEnv } from "../context.ts";
+import { Problem } from "../problem.ts";
 import { STYLE } from "../playground/files.ts";
 import { renderPage } from "../playground/page.ts";
+import { modelOf, type Service } from "../protocols/protocol.ts";
 import { policyFor } from "./policy.ts";
 
-export function home(classifier: () => Promise<Classifier>, config: Config): Handler {
+export function home(service: Service): Handler<AppEnv> {
   const policy = policyFor(STYLE, {
     // ONNX Runtime is WebAssembly; nothing else may be compiled.
     "script-src": "'self' 'wasm-unsafe-eval'",
@@ -23,9 +23,9 @@ export function home(classifier: () => Promise<Classifier>, config: Config): Han
   return async (c): Promise<Response> => {
     // The host comes from the client, who may send anything.
     const url = URL.parse(c.req.url);
-    if (!url) throw new Problem(400, "Cannot show the page as the Host header is no host");
-    const { description } = await classifier();
-    return new Response(String(renderPage(description, config, url.origin)), {
+    if (!url) throw new Problem(400, "Cannot show the page as the Host header is malformed");
+    const { description } = await modelOf(service);
+    return new Response(String(renderPage(description, service.config, url.origin)), {
       headers: {
         "content-type": "text/html; charset=utf-8",
         "cache-control": "no-cache",

@@ -12,7 +12,8 @@ import { parseJson } from "../decode/json.ts";
 import { fromBase64 } from "../decode/picture.ts";
 import { HuggingFaceRequest } from "../openapi/schemas.ts";
 import { validate } from "../openapi/validate.ts";
-import { answer, requestPictures, type Service } from "./answer.ts";
+import type { Service } from "../protocols/protocol.ts";
+import { answer, requestPictures } from "./answer.ts";
 import { mediaTypeOf } from "./classify.ts";
 import { checkModel } from "./infer.ts";
 import { mostClasses, type Options, rank } from "./options.ts";
@@ -26,7 +27,7 @@ interface Request {
   options: Options;
 }
 
-export function huggingFace(service: Service): Handler<AppEnv> {
+export function classifyTask(service: Service): Handler<AppEnv> {
   return async (c): Promise<Response> => {
     const mediaType = mediaTypeOf(c.req.header("content-type") ?? "");
     return await answer<Request>(c, service, {

@@ -18,10 +18,11 @@ import type { AppEnv } from "../context.ts";
 import { limitImages } from "../decode/batch.ts";
 import { parseJson } from "../decode/json.ts";
 import { readBinary, readData, writeFloats, writeStrings } from "../decode/tensor.ts";
-import { Problem } from "../middleware/problem.ts";
+import { Problem } from "../problem.ts";
 import { InferRequest } from "../openapi/schemas.ts";
 import { validate } from "../openapi/validate.ts";
-import { answer, type Service } from "./answer.ts";
+import type { Service } from "../protocols/protocol.ts";
+import { answer } from "./answer.ts";
 import { mostClasses } from "./options.ts";
 
 /** Where the JSON ends and the bytes begin. */
@@ -52,15 +53,11 @@ interface Output {
   parameters?: { binary_data_size: number };
 }
 
-/** @param check throws if the request is for another model */
-export function infer(
-  service: Service,
-  check: (c: Context<AppEnv>, classifier: Classifier) => void,
-): Handler<AppEnv> {
+export function infer(service: Service): Handler<AppEnv> {
   return async (c): Promise<Response> =>
     await answer<Request>(c, service, {
       read(body, classifier): Request {
-        check(c, classifier);
+        checkModel(c, classifier);
         return readRequest(body, c.req.header(JSON_LENGTH), classifier, service.config);
       },
       write: writeResponse,
@@ -114,7 +111,7 @@ function readInput(
   { shape, datatype, parameters = {}, data }: Input,
   rest: Uint8Array,
   { description }: Classifier,
-  { maxBatch }: Config,
+  { maxBatchSize }: Config,
 ): Float32Array {
   const legal = shapesOf(description.input);
   const [count, ...sides] = shape;
@@ -125,7 +122,7 @@ function readInput(
       `Cannot read the tensor as its shape must be ${shapes}: current value is [${shape.join(", ")}]`,
     );
   }
-  limitImages(count!, maxBatch);
+  limitImages(count!, maxBatchSize);
   const size = parameters.binary_data_size;
   if (size === undefined) {
     if (rest.length > 0) {

@@ -1,21 +1,21 @@
 /**
- * `GET /metrics`: the counters of this process, in Prometheus' text format. Where one address stands for many
- * servers, each scrape would meet another one, so there it says where to look instead.
+ * `GET /metrics`: the counters of this process, in Prometheus' text format. On Cloudflare one address stands
+ * for many isolates and each scrape would reach another one, so there the path does not exist.
  *
  * @module
  */
 import type { Handler } from "hono";
 import type { AppEnv } from "../context.ts";
-import { Problem } from "../middleware/problem.ts";
-import type { Telemetry } from "../telemetry.ts";
+import { Problem } from "../problem.ts";
+import type { Service } from "../protocols/protocol.ts";
 
-export function metrics(telemetry: Telemetry): Handler<AppEnv> {
+export function metrics({ telemetry }: Service): Handler<AppEnv> {
   return (c): Response => {
     if (c.env?.distributed) {
       throw new Problem(
-        501,
-        "Each scrape would meet another server and its counters mislead; they are in Workers Analytics Engine " +
-          "and in the logs",
+        404,
+        "There are no metrics at this path on Cloudflare, as each scrape would reach another isolate: use " +
+          "Workers Analytics Engine or the logs",
       );
     }
     return c.body(String(telemetry), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });

@@ -4,13 +4,14 @@
  * @module
  */
 import type { Handler } from "hono";
-import type { Classifier } from "../../shared/inference/classifier.ts";
-import type { Config } from "../config.ts";
+import type { AppEnv } from "../context.ts";
+import { modelOf, type Service } from "../protocols/protocol.ts";
 import { MEDIA_TYPES } from "./classify.ts";
 
-export function model(classifier: () => Promise<Classifier>, config: Config): Handler {
+export function model(service: Service): Handler<AppEnv> {
+  const { config } = service;
   return async (c): Promise<Response> => {
-    const { name, version, labels, input, metrics, provenance } = (await classifier()).description;
+    const { name, version, labels, input, metrics, provenance } = (await modelOf(service)).description;
     const { codeVersion, ...rest } = provenance;
     return c.json({
       name,
@@ -20,7 +21,7 @@ export function model(classifier: () => Promise<Classifier>, config: Config): Ha
       metrics,
       provenance: { ...rest, code_version: codeVersion },
       accepts: MEDIA_TYPES,
-      limits: { body_bytes: config.maxBodyBytes, images: config.maxBatch, pixels: config.maxPixels },
+      limits: { body_bytes: config.maxBodyBytes, images: config.maxBatchSize, pixels: config.maxPixels },
     });
   };
 }

@@ -4,11 +4,12 @@
  * @module
  */
 import type { Handler } from "hono";
-import type { Classifier } from "../../shared/inference/classifier.ts";
+import type { AppEnv } from "../context.ts";
+import { modelOf, type Service } from "../protocols/protocol.ts";
 
-export function modelFile(classifier: () => Promise<Classifier>): Handler {
+export function modelFile(service: Service): Handler<AppEnv> {
   return async (c): Promise<Response> => {
-    const { file, description } = await classifier();
+    const { file, description } = await modelOf(service);
     const { name, version } = description;
     // Asked for by its version, it is never another.
     const isFixed = c.req.query("version") === version;

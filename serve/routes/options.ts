@@ -5,7 +5,7 @@
  */
 import type { Classifier, ScoredLabel, Scores } from "../../shared/inference/classifier.ts";
 import { type Config, DEFAULT_TOP_K } from "../config.ts";
-import { Problem } from "../middleware/problem.ts";
+import { Problem } from "../problem.ts";
 
 /** Names as on Hugging Face. */
 export interface Options {

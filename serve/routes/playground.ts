@@ -5,7 +5,7 @@
  */
 import type { Handler } from "hono";
 import type { AppEnv } from "../context.ts";
-import { Problem } from "../middleware/problem.ts";
+import { Problem } from "../problem.ts";
 import { type PageFile, pageFile } from "../playground/files.ts";
 import { sha256 } from "../../shared/contract.ts";
 

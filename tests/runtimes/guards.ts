@@ -58,7 +58,7 @@ async function status(promise: Promise<Response>): Promise<number> {
 export const LIMITS: Suite = {
   variables: {
     MAX_BODY_BYTES: "20000",
-    MAX_BATCH: "4",
+    MAX_BATCH_SIZE: "4",
     MAX_PIXELS: "10000",
     MAX_TOP_K: "5",
     MAX_CONCURRENCY: "2",
@@ -194,7 +194,7 @@ export const ACCESS: Suite = {
 
 /** A server that limits how often one client may ask. */
 export const RATE: Suite = {
-  variables: { RATE_LIMIT: "5" },
+  variables: { RATE_LIMIT_PER_MINUTE: "5" },
   requests: {
     "turns a client away that asks too often, and says when to come back": async (send) => {
       const statuses: number[] = [];
@@ -216,8 +216,8 @@ export const WRONG_MODEL: Suite = {
       const headers = { "x-request-id": "known-id" };
       assertEquals(await status(send("/readyz", { headers })), 503);
       assertEquals(await status(send("/livez", { headers })), 200);
-      assertEquals(await status(send("/livez")), 200);
-      for (const path of ["/readyz", "/healthz", "/v1/model", "/"]) {
+      assertEquals(await status(send("/healthz")), 200, "liveness, not readiness");
+      for (const path of ["/readyz", "/v1/model", "/"]) {
         await assertProblem(await send(path), 503, "The model cannot be loaded");
       }
       const response = await post(send, new Uint8Array(784));

@@ -315,8 +315,8 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     const top_k = { inputs: "AAAA", parameters: { top_k: 0 } };
     await assertError(await post(send, path, top_k), 400, '"parameters.top_k" must be at least 1');
     await assertError(await post(send, "/models/resnet", { inputs: "AAAA" }), 404, 'no model "resnet"');
-    await assertError(await send(path), 405, "This path answers POST");
-    await assertError(await send("/models"), 404, "nothing at this path");
+    await assertError(await send(path), 405, "This path accepts POST");
+    await assertError(await send("/models"), 404, "No route matches this path");
   },
 
   "describes itself in the Open Inference Protocol, with and without slashes": async (send) => {
@@ -364,7 +364,7 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     await assertError(await send(`${V2}/versions/1`), 404, 'no version "1"');
     await assertError(await post(send, "/v2/models/other/infer", two()), 404, 'no model "other"');
     await assertError(await post(send, `${V2}/versions/1/infer`, two()), 404, 'no version "1"');
-    await assertError(await send("/v2/other"), 404, "nothing at this path");
+    await assertError(await send("/v2/other"), 404, "No route matches this path");
     const response = await send(`${V2}/infer`);
     assertEquals(response.headers.get("allow"), "POST");
     await assertError(response, 405, "POST");

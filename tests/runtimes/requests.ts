@@ -61,7 +61,7 @@ async function assertProblem(response: Response, status: number, detail: string)
   assertStringIncludes(JSON.parse(text).detail, detail);
 }
 
-const { maxBodyBytes: MAX_BODY_BYTES, maxBatch: MAX_IMAGES } = readConfig();
+const { maxBodyBytes: MAX_BODY_BYTES, maxBatchSize: MAX_IMAGES } = readConfig();
 const BYTES = "application/octet-stream";
 
 /** Name → request and what must come back. */
@@ -253,7 +253,7 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
   },
 
   "answers other paths with 404 and other methods with 405": async (send) => {
-    await assertProblem(await send("/v3"), 404, "nothing at this path");
+    await assertProblem(await send("/v3"), 404, "No route matches this path");
     const response = await send("/v1/classify");
     assertEquals(response.headers.get("allow"), "POST");
     await assertProblem(response, 405, "POST");

@@ -12,7 +12,7 @@ import { tinyModel } from "../helpers/tiny_model.ts";
 
 // Images are 3×2 pixels, and each label is the sum of one column: "left", "middle", "<right>".
 const MODEL = tinyModel();
-const { maxBodyBytes: MAX_BODY_BYTES, maxBatch: MAX_IMAGES, maxPixels: MAX_PIXELS } = readConfig();
+const { maxBodyBytes: MAX_BODY_BYTES, maxBatchSize: MAX_IMAGES, maxPixels: MAX_PIXELS } = readConfig();
 const BYTES = "application/octet-stream";
 const JSON_TYPE = "application/json";
 const MEDIA_TYPES = [

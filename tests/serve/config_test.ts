@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { readConfig, VARIABLES } from "../../serve/config.ts";
+import { InputError } from "../../shared/errors.ts";
 
 Deno.test("readConfig() gives the defaults where nothing is set, or nothing but spaces", () => {
   const config = readConfig();
@@ -22,16 +23,16 @@ Deno.test("readConfig() reads every variable", () => {
     RUNTIME: "native",
     API_KEYS: " 0123456789abcdef , fedcba9876543210==",
     CORS_ORIGINS: "https://a.example,http://localhost:3000",
-    RATE_LIMIT: "60",
+    RATE_LIMIT_PER_MINUTE: "60",
     CLIENT_ADDRESS_HEADER: "X-Real-IP",
     LOG_LEVEL: "warn",
     MAX_BODY_BYTES: "1",
-    MAX_BODY_MS: "7",
+    BODY_TIMEOUT_MS: "7",
     MAX_PIXELS: "2",
-    MAX_BATCH: "3",
+    MAX_BATCH_SIZE: "3",
     MAX_TOP_K: "4",
     MAX_CONCURRENCY: "5",
-    MAX_QUEUE_MS: "6",
+    QUEUE_TIMEOUT_MS: "6",
   };
   assertEquals(Object.keys(env).sort(), VARIABLES.map(({ name }) => name).sort(), "none is forgotten here");
   assertEquals(readConfig({ ...env, OTHER: "ignored" }), {
@@ -42,16 +43,16 @@ Deno.test("readConfig() reads every variable", () => {
     runtime: "native",
     apiKeys: ["0123456789abcdef", "fedcba9876543210=="],
     corsOrigins: ["https://a.example", "http://localhost:3000"],
-    rateLimit: 60,
+    rateLimitPerMinute: 60,
     clientAddressHeader: "x-real-ip",
     logLevel: "warn",
     maxBodyBytes: 1,
-    maxBodyMs: 7,
+    bodyTimeoutMs: 7,
     maxPixels: 2,
-    maxBatch: 3,
+    maxBatchSize: 3,
     maxTopK: 4,
     maxConcurrency: 5,
-    maxQueueMs: 6,
+    queueTimeoutMs: 6,
   });
 });
 
@@ -59,9 +60,9 @@ Deno.test("readConfig() names the variable, its value and what is accepted", () 
   const cases: [string, string, string][] = [
     ["PORT", "65536", 'Cannot read PORT as it must be an integer in 0..65535: current value is "65536"'],
     ["PORT", "8e3", 'current value is "8e3"'],
-    ["MAX_BATCH", "0", "an integer in 1..65536"],
-    ["MAX_BATCH", "-1", 'current value is "-1"'],
-    ["MAX_QUEUE_MS", "1.5", "an integer in 1..600000"],
+    ["MAX_BATCH_SIZE", "0", "an integer in 1..65536"],
+    ["MAX_BATCH_SIZE", "-1", 'current value is "-1"'],
+    ["QUEUE_TIMEOUT_MS", "1.5", "an integer in 1..600000"],
     ["RUNTIME", "gpu", 'one of wasm, native: current value is "gpu"'],
     ["LOG_LEVEL", "INFO", "one of debug, info, warn, error"],
     ["MODEL_SHA256", "abc", "64 hexadecimal digits"],
@@ -72,13 +73,13 @@ Deno.test("readConfig() names the variable, its value and what is accepted", () 
     ["HOST", "a b", "an address or a host name"],
   ];
   for (const [name, value, message] of cases) {
-    assertThrows(() => readConfig({ [name]: value }), RangeError, message);
+    assertThrows(() => readConfig({ [name]: value }), InputError, message);
   }
 });
 
 Deno.test("readConfig() does not repeat a key that it refuses", () => {
   for (const key of ["short", "with space in the middle", "a".repeat(201)]) {
-    const error = assertThrows(() => readConfig({ API_KEYS: key }), RangeError, "Cannot read API_KEYS");
+    const error = assertThrows(() => readConfig({ API_KEYS: key }), InputError, "Cannot read API_KEYS");
     assert(!error.message.includes(key));
   }
 });

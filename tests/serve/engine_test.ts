@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type Answer, Engine } from "../../serve/engine.ts";
-import { Problem } from "../../serve/middleware/problem.ts";
+import { Problem } from "../../serve/problem.ts";
 import { loadModel } from "../../serve/model.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { readOnnx } from "../../shared/onnx/read.ts";
@@ -8,7 +8,7 @@ import { writeOnnx } from "../../shared/onnx/write.ts";
 import { tinyModel } from "../helpers/tiny_model.ts";
 
 const MODEL = tinyModel();
-const LIMITS = { maxConcurrency: 256, maxQueueMs: 60_000 };
+const LIMITS = { maxConcurrency: 256, queueTimeoutMs: 60_000 };
 
 /** Pixels of `count` images of which the label is `column`. */
 function images(column: number, count = 1): Float32Array {
@@ -88,7 +88,7 @@ Deno.test("Engine.run() turns away what does not fit into its queue, and works o
 });
 
 Deno.test("Engine.run() turns away whose turn does not come in time", async () => {
-  const { engine: late } = engine({ ...LIMITS, maxQueueMs: 1 });
+  const { engine: late } = engine({ ...LIMITS, queueTimeoutMs: 1 });
   await late.run(images(0));
   // 20,000 images take longer than a millisecond, and what comes with them waits for the turn after.
   const results = await Promise.allSettled([
@@ -115,7 +115,7 @@ Deno.test("Engine.admit() bounds the work and gives the room back, also after an
 });
 
 Deno.test("Engine.admit() forgets requests that never end, as workerd leaves them behind", async () => {
-  const { engine: small } = engine({ maxConcurrency: 1, maxQueueMs: 1 });
+  const { engine: small } = engine({ maxConcurrency: 1, queueTimeoutMs: 1 });
   small.admit(() => new Promise(() => {}));
   await assertRejects(() => small.admit(() => Promise.resolve()), Problem, "1 requests are at work");
   const deadline = performance.now() + 20;

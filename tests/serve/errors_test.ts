@@ -60,8 +60,8 @@ Deno.test("A path that exists for other methods is answered with 405 and Allow",
   const response = await app.request("/v1/classify");
   assertEquals(response.headers.get("allow"), "POST");
   await assertProblem(response, 405, "POST");
-  await assertProblem(await app.request("/v1/classify/"), 404, "nothing at this path");
-  await assertProblem(await app.request("/v1"), 404, "nothing at this path");
+  await assertProblem(await app.request("/v1/classify/"), 404, "No route matches this path");
+  await assertProblem(await app.request("/v1"), 404, "No route matches this path");
 });
 
 Deno.test("A model that cannot be loaded is 503 until it can", async () => {
@@ -72,11 +72,11 @@ Deno.test("A model that cannot be loaded is 503 until it can", async () => {
       ++attempts < 3 ? Promise.reject(new Error("/secret/path is missing")) : Classifier.load(MODEL),
     report: (error) => errors.push(error),
   });
-  await assertProblem(await app.request("/healthz"), 503, "The model cannot be loaded");
+  await assertProblem(await app.request("/readyz"), 503, "The model cannot be loaded");
   await assertProblem(await app.request("/"), 503, "The model cannot be loaded");
   assertEquals(errors.map(String), Array(2).fill("Error: /secret/path is missing"));
-  assertEquals(await (await app.request("/healthz")).json(), { status: "ok" });
-  await app.request("/healthz");
+  assertEquals(await (await app.request("/readyz")).json(), { status: "ok" });
+  await app.request("/readyz");
   assertEquals(attempts, 3, "a model that is loaded is kept");
 });
 
@@ -89,7 +89,7 @@ Deno.test("Many first requests load the model once", async () => {
     },
     report: (error) => reports.push(error),
   });
-  const responses = await Promise.all(Array.from({ length: 20 }, () => app.request("/healthz")));
+  const responses = await Promise.all(Array.from({ length: 20 }, () => app.request("/readyz")));
   assertEquals(new Set(responses.map((response) => response.status)), new Set([200]));
   assertEquals(loads, 1);
 });
@@ -105,7 +105,7 @@ Deno.test("An error of the server's own is 500, tells nothing, and is reported",
     headers: { "content-type": BYTES },
     body: new Uint8Array(6),
   });
-  await assertProblem(response, 500, "An error of the server's own, which has been logged");
+  await assertProblem(response, 500, "Internal server error");
   assertEquals(errors.length, 1);
 });
 

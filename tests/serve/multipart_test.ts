@@ -11,7 +11,7 @@ async function read(
   const files: string[] = [], types: (string | undefined)[] = [];
   await decodeMultipart(typeof body === "string" ? new TextEncoder().encode(body) : body, contentType, {
     imageSize: 1,
-    maxBatch: 3,
+    maxBatchSize: 3,
     readPicture: (bytes, _, mediaType) => {
       files.push(new TextDecoder("latin1").decode(bytes));
       types.push(mediaType);

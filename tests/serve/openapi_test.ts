@@ -3,9 +3,9 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import * as v from "valibot";
 import { createApp } from "../../serve/app.ts";
-import { readConfig } from "../../serve/config.ts";
 import { decodeJson } from "../../serve/decode/json.ts";
-import { describeApi, type Json, type Operation } from "../../serve/openapi/document.ts";
+import { describeApi } from "../../serve/openapi/document.ts";
+import type { Json, Operation } from "../../serve/openapi/operation.ts";
 import * as schemas from "../../serve/openapi/schemas.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { shippedModel } from "../../serve/shipped_model.ts";
@@ -17,7 +17,7 @@ const app = createApp({
   load: () => Classifier.load(shippedModel),
   report: (error) => reports.push(error),
 });
-const document = describeApi(readConfig());
+const document = describeApi(app.table);
 
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
 ajv.addSchema(
@@ -134,7 +134,7 @@ Deno.test("decodeJson() takes what the schema of its requests takes", async () =
       const bytes = new TextEncoder().encode(JSON.stringify(json));
       const read = async (): Promise<boolean> => {
         try {
-          const options = { imageSize: 2, maxBatch: 10, readPicture: async () => {} };
+          const options = { imageSize: 2, maxBatchSize: 10, readPicture: async () => {} };
           const { count, failures } = await decodeJson(bytes, options);
           return "images" in json || failures.size < count;
         } catch {

@@ -7,7 +7,7 @@ import { assertProblem } from "../helpers/http.ts";
 import { tinyModel } from "../helpers/tiny_model.ts";
 
 const MODEL = tinyModel();
-const { maxBodyBytes: MAX_BODY_BYTES, maxBatch: MAX_IMAGES, maxPixels: MAX_PIXELS } = readConfig();
+const { maxBodyBytes: MAX_BODY_BYTES, maxBatchSize: MAX_IMAGES, maxPixels: MAX_PIXELS } = readConfig();
 const BYTES = "application/octet-stream";
 const JSON_TYPE = "application/json";
 const MEDIA_TYPES = [

@@ -1,0 +1,85 @@
+/**
+ * Building blocks of the OpenAPI document (https://spec.openapis.org/oas/v3.1.1.html), for the tables of routes.
+ *
+ * @module
+ */
+import type { Config } from "../config.ts";
+import type * as schemas from "./schemas.ts";
+
+/** JSON. */
+export type Json = Record<string, unknown>;
+
+/** The sections of the document. */
+export type Tag = "Native" | "Hugging Face" | "Open Inference Protocol" | "Operation";
+
+/** One method of one path, with the fields that we use. */
+export interface Operation {
+  tags: [Tag];
+  summary: string;
+  description?: string;
+  parameters?: Json[];
+  requestBody?: { required: boolean; content: Record<string, Json> };
+  responses: Record<string, { description: string; headers?: Json; content?: Record<string, Json> }>;
+}
+
+/** What a status of {@linkcode problems} and {@linkcode errors} means. */
+const FAILURES = {
+  400: "Malformed request",
+  404: "Unknown model, version or file",
+  408: "The body took too long to arrive",
+  413: "The body, an image or the batch is too large",
+  415: "The body has an unsupported media type, or is compressed",
+  503: "The model is not ready, or the server is busy: retry after `Retry-After` seconds",
+} as const;
+type Failure = keyof typeof FAILURES;
+
+/** The body is bytes. */
+export const BINARY: Json = { schema: { type: "string", contentMediaType: "application/octet-stream" } };
+
+/** The image formats, as content of a request. */
+export const IMAGES: Record<string, Json> = {
+  "image/png": BINARY,
+  "image/jpeg": BINARY,
+  "image/webp": BINARY,
+};
+
+/** Refers to a schema. */
+export function ref(name: keyof typeof schemas): Json {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** A response of JSON. */
+export function json(
+  name: keyof typeof schemas,
+  description: string,
+  mediaType = "application/json",
+): Operation["responses"][string] {
+  return { description, content: { [mediaType]: { schema: ref(name) } } };
+}
+
+/** Responses that are problem documents. */
+export function problems(...statuses: Failure[]): Operation["responses"] {
+  return Object.fromEntries(
+    statuses.map((status) => [status, json("Problem", FAILURES[status], "application/problem+json")]),
+  );
+}
+
+/** Responses that are `{"error": …}`. */
+export function errors(...statuses: Failure[]): Operation["responses"] {
+  return Object.fromEntries(statuses.map((status) => [status, json("PlainError", FAILURES[status])]));
+}
+
+/** An optional parameter of the query. */
+export function query(name: string, schema: Json, description: string): Json {
+  return { name, in: "query", required: false, schema, description };
+}
+
+/** A parameter of the path. */
+export function path(name: string, description: string): Json {
+  return { name, in: "path", required: true, schema: { type: "string" }, description };
+}
+
+/** The limits of a request, in a sentence. */
+export function limitsOf({ maxBodyBytes, maxBatchSize, maxPixels }: Config): string {
+  return `At most ${maxBodyBytes} bytes, ${maxBatchSize} images, and ${maxPixels} pixels per image file.`;
+}

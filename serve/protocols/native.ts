@@ -1,0 +1,101 @@
+/**
+ * The native protocol: images in, labels out, and the model itself.
+ *
+ * @module
+ */
+import { DEFAULT_TOP_K } from "../config.ts";
+import { BINARY, IMAGES, json, limitsOf, problems, query, ref } from "../openapi/operation.ts";
+import { problemDocument } from "../problem.ts";
+import { classify } from "../routes/classify.ts";
+import { model } from "../routes/model.ts";
+import { modelFile } from "../routes/model_file.ts";
+import type { Protocol, Service } from "./protocol.ts";
+
+export function native(service: Service): Protocol {
+  const { config } = service;
+  return {
+    prefix: "/v1",
+    format: problemDocument,
+    routes: [
+      {
+        method: "POST",
+        path: "/v1/classify",
+        access: "key",
+        handler: classify(service),
+        operation: {
+          tags: ["Native"],
+          summary: "Classify images",
+          description:
+            "Raw bytes are N images of channels × height × width, row-major. Image files may have any " +
+            `size and are fitted into the model's input. ${
+              limitsOf(config)
+            } In a batch, an image that cannot be ` +
+            "read gets an `error` of its own; the request fails only if all images do.",
+          parameters: [
+            query(
+              "top_k",
+              { type: "integer", minimum: 1, maximum: config.maxTopK, default: DEFAULT_TOP_K },
+              "Number of classes per image, at most the number that the model has",
+            ),
+            query(
+              "function_to_apply",
+              { type: "string", enum: ["softmax", "none"], default: "softmax" },
+              "`softmax` returns probabilities, `none` the model's raw logits",
+            ),
+          ],
+          requestBody: {
+            required: true,
+            content: {
+              "application/octet-stream": BINARY,
+              "application/json": { schema: ref("ClassifyRequest") },
+              ...IMAGES,
+              "multipart/form-data": {
+                schema: {
+                  type: "object",
+                  additionalProperties: { type: "string", contentMediaType: "image/*" },
+                  description: "Every field is an image file; the names do not matter",
+                },
+              },
+            },
+          },
+          responses: {
+            200: json("ClassifyResponse", "The labels of each image"),
+            ...problems(400, 408, 413, 415, 503),
+          },
+        },
+      },
+      {
+        method: "GET",
+        path: "/v1/model",
+        access: "key",
+        handler: model(service),
+        operation: {
+          tags: ["Native"],
+          summary: "Describe the model",
+          responses: { 200: json("ModelResponse", "The metadata of the model's file"), ...problems(503) },
+        },
+      },
+      {
+        method: "GET",
+        path: "/v1/model/file",
+        access: "key",
+        handler: modelFile(service),
+        operation: {
+          tags: ["Native"],
+          summary: "Download the model's ONNX file",
+          parameters: [
+            query(
+              "version",
+              { type: "string" },
+              "The model's version: the response may then be cached forever",
+            ),
+          ],
+          responses: {
+            200: { description: "An ONNX file", content: { "application/octet-stream": BINARY } },
+            ...problems(503),
+          },
+        },
+      },
+    ],
+  };
+}

@@ -1,0 +1,217 @@
+/**
+ * The Open Inference Protocol V2, REST, as KServe and Triton speak it
+ * (https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md), with
+ * Triton's extensions for statistics and the model's configuration; `routes/infer.ts` has the inference itself.
+ *
+ * The text of the specification and its OpenAPI file disagree in places. Both are served: every path works with and
+ * without a slash at its end, and the health routes return `{"live": …, "ready": …}` with the keys of either.
+ *
+ * @module
+ */
+import type { Handler } from "hono";
+import project from "../../deno.json" with { type: "json" };
+import { INPUT, LOGITS, PROBABILITIES } from "../../shared/contract.ts";
+import type { Classifier } from "../../shared/inference/classifier.ts";
+import type { AppEnv } from "../context.ts";
+import {
+  BINARY,
+  errors,
+  type Json,
+  json,
+  limitsOf,
+  type Operation,
+  path,
+  ref,
+} from "../openapi/operation.ts";
+import type * as schemas from "../openapi/schemas.ts";
+import { plainError } from "../problem.ts";
+import { checkModel, infer } from "../routes/infer.ts";
+import { type Access, modelOf, type Protocol, type Route, type Service } from "./protocol.ts";
+
+const EXTENSIONS = ["classification", "binary_tensor_data", "statistics", "model_configuration"];
+
+/** The paths of the model, with and without its version, and their parameters. */
+const MODEL_PATHS: [string, Json[]][] = [
+  ["/v2/models/:model", [path("model", "The model's name")]],
+  ["/v2/models/:model/versions/:version", [
+    path("model", "The model's name"),
+    path("version", "The model's version; there is only one"),
+  ]],
+];
+
+export function openInference(service: Service): Protocol {
+  const { engine, statistics } = service;
+  return {
+    prefix: "/v2",
+    format: plainError,
+    routes: [
+      get(
+        "/v2",
+        "key",
+        "Server metadata",
+        { 200: json("ServerMetadata", "Server metadata") },
+        (c) => c.json({ name: "selvedge", version: project.version, extensions: EXTENSIONS }),
+      ),
+      get("/v2/health/live", "probe", "Whether the server is alive", {
+        200: json("ServerLive", "It is"),
+      }, (c) => c.json({ live: true })),
+      get("/v2/health/ready", "probe", "Whether the server is ready", {
+        200: json("ServerReady", "It is"),
+        503: json("ServerReady", "It is not"),
+      }, async (c) => {
+        const { ready } = await engine.ready();
+        return c.json({ live: true, ready }, ready ? 200 : 503);
+      }),
+      // Before the models' own paths, as it would otherwise be read as the name of one.
+      get("/v2/models/stats", "key", "Statistics of all models", {
+        200: json("Statistics", "Statistics"),
+        ...errors(503),
+      }, async (c) => {
+        const { name, version } = (await modelOf(service)).description;
+        return c.json(statistics.describe(name, version));
+      }),
+      ...MODEL_PATHS.flatMap(([path, parameters]) => modelRoutes(service, path, parameters)),
+    ],
+  };
+}
+
+function get(
+  path: string,
+  access: Access,
+  summary: string,
+  responses: Operation["responses"],
+  handler: Handler<AppEnv>,
+  parameters?: Json[],
+): Route {
+  const operation: Operation = {
+    tags: ["Open Inference Protocol"],
+    summary,
+    ...(parameters && { parameters }),
+    responses,
+  };
+  return { method: "GET", path, access, handler, optionalSlash: true, operation };
+}
+
+function modelRoutes(service: Service, base: string, parameters: Json[]): Route[] {
+  const { engine, statistics, config } = service;
+  const describe = (
+    path: string,
+    schema: keyof typeof schemas,
+    summary: string,
+    toJson: (classifier: Classifier) => Record<string, unknown>,
+  ): Route =>
+    get(
+      `${base}${path}`,
+      "key",
+      summary,
+      { 200: json(schema, summary), ...errors(404, 503) },
+      async (c) => {
+        const classifier = await modelOf(service);
+        checkModel(c, classifier);
+        return c.json(toJson(classifier));
+      },
+      parameters,
+    );
+  return [
+    describe("", "ModelMetadata", "Model metadata", describeModel),
+    describe(
+      "/config",
+      "ModelConfig",
+      "Model configuration, as in Triton",
+      (classifier) => describeConfig(classifier, config.maxBatchSize),
+    ),
+    describe(
+      "/stats",
+      "Statistics",
+      "Statistics of the model",
+      ({ description: { name, version } }) => statistics.describe(name, version),
+    ),
+    get(
+      `${base}/ready`,
+      "probe",
+      "Whether the model is ready",
+      { 200: json("ModelReady", "It is"), ...errors(404), 503: json("ModelReady", "It is not") },
+      async (c) => {
+        const { ready } = await engine.ready();
+        if (!ready) return c.json({ name: c.req.param("model") ?? "", ready }, 503);
+        const classifier = await modelOf(service);
+        checkModel(c, classifier);
+        return c.json({ name: classifier.description.name, ready });
+      },
+      parameters,
+    ),
+    {
+      method: "POST",
+      path: `${base}/infer`,
+      access: "key",
+      handler: infer(service),
+      optionalSlash: true,
+      operation: describeInfer(parameters, limitsOf(config)),
+    },
+  ];
+}
+
+function describeModel(
+  { description: { name, version, labels, input } }: Classifier,
+): Record<string, unknown> {
+  return {
+    name,
+    versions: [version],
+    platform: "onnxruntime_onnx",
+    inputs: [{ name: INPUT, datatype: "FP32", shape: [-1, input.channels, input.height, input.width] }],
+    outputs: [LOGITS, PROBABILITIES].map((name) => ({ name, datatype: "FP32", shape: [-1, labels.length] })),
+  };
+}
+
+function describeConfig(
+  { description: { name, labels, input } }: Classifier,
+  maxBatchSize: number,
+): Record<string, unknown> {
+  return {
+    name,
+    platform: "onnxruntime_onnx",
+    max_batch_size: maxBatchSize,
+    input: [{ name: INPUT, data_type: "TYPE_FP32", dims: [input.channels, input.height, input.width] }],
+    output: [LOGITS, PROBABILITIES].map((name) => ({ name, data_type: "TYPE_FP32", dims: [labels.length] })),
+  };
+}
+
+function describeInfer(parameters: Json[], limits: string): Operation {
+  const jsonLength = { type: "integer", minimum: 0 };
+  const meaning = "Length of the JSON in bytes, if the bytes of tensors follow it";
+  return {
+    tags: ["Open Inference Protocol"],
+    summary: "Infer",
+    description:
+      "FP32 values are in 0..1, as the model takes them; UINT8 values are divided by 255. Shapes are " +
+      "[N, C, H, W], [N, C × H × W], and [N, H, W] if C is 1. `parameters.classification = k` of an output returns " +
+      '`"score:index:label"`. With `Inference-Header-Content-Length`, the bytes of tensors follow the JSON: ' +
+      "little-endian, row-major, `parameters.binary_data_size` bytes each. Outputs are returned as bytes with " +
+      `\`parameters.binary_data\` of an output or \`binary_data_output\` of the request. ${limits}`,
+    parameters: [
+      ...parameters,
+      {
+        name: "Inference-Header-Content-Length",
+        in: "header",
+        required: false,
+        schema: jsonLength,
+        description: meaning,
+      },
+    ],
+    requestBody: {
+      required: true,
+      content: { "application/json": { schema: ref("InferRequest") }, "application/octet-stream": BINARY },
+    },
+    responses: {
+      200: {
+        description: "The outputs; bytes of binary outputs follow the JSON",
+        headers: { "Inference-Header-Content-Length": { schema: jsonLength, description: meaning } },
+        content: {
+          "application/json": { schema: ref("InferResponse") },
+          "application/octet-stream": BINARY,
+        },
+      },
+      ...errors(400, 404, 408, 413, 415, 503),
+    },
+  };
+}

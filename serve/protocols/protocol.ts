@@ -1,0 +1,87 @@
+/**
+ * What the protocols have in common. Each one is a Hono application made from a table of routes, and that table is
+ * the only place where a path is written: routing, access control and the OpenAPI document follow from it.
+ *
+ * @module
+ */
+import { type Handler, Hono, type MiddlewareHandler } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import type { Classifier } from "../../shared/inference/classifier.ts";
+import type { Config } from "../config.ts";
+import type { AppEnv } from "../context.ts";
+import type { Engine } from "../engine.ts";
+import type { Operation } from "../openapi/operation.ts";
+import { Problem, type ProblemFormat, toProblem } from "../problem.ts";
+import type { Statistics } from "../statistics.ts";
+import type { Telemetry } from "../telemetry.ts";
+
+/** What routes work with. */
+export interface Service {
+  engine: Engine;
+  config: Config;
+  statistics: Statistics;
+  telemetry: Telemetry;
+}
+
+/**
+ * Who may use a route where the server asks for API keys: `key` needs one, `public` does not, and `probe` does not and
+ * is not rate limited either, as an orchestrator that is turned away would restart the server.
+ */
+export type Access = "key" | "public" | "probe";
+
+/** One method of one path. */
+export interface Route {
+  method: "GET" | "POST";
+  /** As Hono writes it, with `:name` for a parameter. */
+  path: string;
+  access: Access;
+  handler: Handler<AppEnv>;
+  /** Whether the path also works with a slash at its end. */
+  optionalSlash?: true;
+  /** Its part of the OpenAPI document. */
+  operation: Operation;
+}
+
+/** A protocol: a prefix of paths, with one format for what goes wrong under it. */
+export interface Protocol {
+  /** `/v2`, for example; empty for whatever no other protocol answers. */
+  prefix: string;
+  format: ProblemFormat;
+  routes: readonly Route[];
+}
+
+/** What stands in front of the routes of each kind of access. */
+export type Guards = Record<Access, MiddlewareHandler<AppEnv>[]>;
+
+/** Makes the application of a protocol. */
+export function createProtocolApp(
+  { prefix, format, routes }: Protocol,
+  guards: Guards,
+  report: (error: unknown) => void,
+): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  app.onError((error) => format(toProblem(error, report)));
+  for (const { method, path, access, handler, optionalSlash } of routes) {
+    app.on(method, optionalSlash ? [path, `${path}/`] : [path], ...guards[access], handler);
+  }
+  // It runs only where no route matched, so routes that match pay nothing for it.
+  app.on(
+    "ALL",
+    [`${prefix}/*`],
+    ...guards.key,
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (_, methods) => {
+        const allow = methods.join(", ");
+        return format(new Problem(405, `This path accepts ${allow}`, { allow }));
+      },
+    }),
+    () => format(new Problem(404, "No route matches this path: GET /docs lists all routes")),
+  );
+  return app;
+}
+
+/** Gets the model, loaded and checked. */
+export async function modelOf({ engine }: Service): Promise<Classifier> {
+  return engine.loaded ?? await engine.classifier();
+}
