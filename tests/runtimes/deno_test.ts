@@ -79,7 +79,11 @@ Deno.test("serve/main.ts says what is wrong and exits with 2", async () => {
     [[], { API_KEYS: "short" }, "Cannot read API_KEYS as it must be keys of 16 to 200 letters"],
     [["--prot=1"], {}, "Unknown option '--prot'"],
     [["8000"], {}, "8000"],
-    [["--port=0"], { MODEL: "no-such-file.onnx" }, 'Cannot read model "no-such-file.onnx" as there is no such file'],
+    [
+      ["--port=0"],
+      { MODEL: "no-such-file.onnx" },
+      'Cannot read model "no-such-file.onnx" as there is no such file',
+    ],
   ];
   // One after the other: together they would wait, and say so, for Deno's lock on the packages.
   for (const [args, env, message] of cases) {
