@@ -12,7 +12,7 @@
  * @module
  */
 import { InputError } from "./errors.ts";
-import { type Preprocessing, preprocessingFor } from "./image.ts";
+import { isPreprocessing, type Preprocessing, preprocessingFor } from "./image.ts";
 import { type OnnxModel, readOnnx } from "./onnx/read.ts";
 
 /** The graph's input. */
@@ -144,16 +144,13 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
       );
     }
   }
-  const preprocessing = preprocessingFor(input.channels);
-  // Files from before this key did the same.
-  const named = json(model, METADATA.preprocessing) ?? preprocessing;
-  if (named !== preprocessing) {
+  // Files from before this key did what is the default for their channels.
+  const preprocessing = json(model, METADATA.preprocessing) ?? preprocessingFor(input.channels);
+  if (preprocessing !== undefined && !isPreprocessing(preprocessing, input.channels)) {
     throw new InputError(
       "unsupported",
-      `Cannot use the model as its metadata "${METADATA.preprocessing}" must be "${preprocessing}" for ` +
-        `${input.channels} channels: current value is ${
-          JSON.stringify(named)
-        }, which another version may know`,
+      `Cannot use the model as its metadata "${METADATA.preprocessing}" must name a preprocessing that this version ` +
+        `knows for ${input.channels} channels: current value is ${JSON.stringify(preprocessing)}`,
     );
   }
   const metrics = json(model, METADATA.metrics) as Metrics | undefined;

@@ -10,8 +10,14 @@
  * red would be a cyan, and colours are what such a model is there to see. The background keeps its colour
  * too, and the canvas around the picture is filled with it.
  *
+ * Photographs that go to a network pretrained on ImageNet are not trimmed, as their background is part of what it
+ * was trained on: they are cropped, squashed or padded (see {@linkcode PHOTO_FITS}).
+ *
  * @module
  */
+import { type Box, resizePlane, type Size } from "./resample.ts";
+
+export type { Size } from "./resample.ts";
 
 import { InputError } from "./errors.ts";
 
@@ -27,20 +33,14 @@ export interface Image {
   data: Uint8Array;
 }
 
-/** A width and a height, in pixels. */
-export interface Size {
-  /** Pixels. */
-  width: number;
-  /** Pixels. */
-  height: number;
-}
-
 /** What {@linkcode fitImage} makes. */
 export interface Target extends Size {
   /** 1 is grey, the default; 3 is red, green and blue. */
   channels?: number;
   /** Whether the margin is trimmed, which is the default; without it the whole picture is fitted. */
   crop?: boolean;
+  /** How a picture is fitted; the default is that of the channels. */
+  preprocessing?: Preprocessing;
 }
 
 /**
@@ -50,8 +50,32 @@ export interface Target extends Size {
  */
 export const PREPROCESSINGS = { 1: "grey-on-black-1", 3: "rgb-on-own-background-1" } as const;
 
-/** One of {@linkcode PREPROCESSINGS}. */
-export type Preprocessing = typeof PREPROCESSINGS[keyof typeof PREPROCESSINGS];
+/**
+ * How photographs are fitted for a pretrained network, by the words of `--fit`; the default first.
+ *
+ * - `crop`: the shorter side is scaled to 256/224 of the input and the centre is cut out, as in the evaluation of
+ *   ImageNet networks. Shapes stay, and what is at the edges is lost.
+ * - `squash`: both sides are scaled to the input. Nothing is lost, and shapes are stretched.
+ * - `pad`: the longer side is scaled to the input, and the background fills the rest.
+ */
+export const PHOTO_FITS = { crop: "rgb-centre-crop-1", squash: "rgb-squash-1", pad: "rgb-pad-1" } as const;
+
+/** One of the words of {@linkcode PHOTO_FITS}. */
+export type PhotoFit = keyof typeof PHOTO_FITS;
+
+/** One of {@linkcode PREPROCESSINGS} or {@linkcode PHOTO_FITS}. */
+export type Preprocessing =
+  | typeof PREPROCESSINGS[keyof typeof PREPROCESSINGS]
+  | typeof PHOTO_FITS[PhotoFit];
+
+/** The share of the shorter side that `crop` keeps. */
+const CENTRE = 224 / 256;
+
+/** Whether a model of so many channels can have its pictures fitted in that way. */
+export function isPreprocessing(name: unknown, channels: number): name is Preprocessing {
+  return name === preprocessingFor(channels) ||
+    channels === 3 && (Object.values(PHOTO_FITS) as unknown[]).includes(name);
+}
 
 /** What is done to pictures for so many channels; undefined if it is not 1 or 3. */
 export function preprocessingFor(channels: number): Preprocessing | undefined {
@@ -79,13 +103,20 @@ export function fitImage(image: Image, target: Target): Uint8Array {
   const { width, height, channels = 1, crop = true } = target;
   check(image, channels);
   const wanted = { width, height, channels, crop };
+  const { preprocessing = preprocessingFor(channels) } = target;
   if (image.width === width && image.height === height) return join(toPlanes(image, channels, 0));
+  if (preprocessing === PHOTO_FITS.squash || preprocessing === PHOTO_FITS.crop) {
+    return fitPhoto(image, wanted, preprocessing === PHOTO_FITS.crop);
+  }
+  if (preprocessing === PHOTO_FITS.pad) wanted.crop = false;
   return fit(image, 255, wanted) ??
     (image.channels === 4 ? fit(image, 0, wanted) : undefined) ??
     blank(image, wanted);
 }
 
-function fit(image: Image, backdrop: number, target: Required<Target>): Uint8Array | undefined {
+type Fitting = Required<Omit<Target, "preprocessing">>;
+
+function fit(image: Image, backdrop: number, target: Fitting): Uint8Array | undefined {
   const { width, height, channels, crop } = target;
   const planes = toPlanes(image, channels, backdrop);
   const backgrounds = planes.map((plane) => borderMedian(plane, image));
@@ -105,7 +136,7 @@ function fit(image: Image, backdrop: number, target: Required<Target>): Uint8Arr
     const plane = canvas.subarray(c * width * height, (c + 1) * width * height);
     // In grey, the distance is the picture, and its background is black.
     if (channels > 1) plane.fill(backgrounds[c]!);
-    const pixels = resize(channels > 1 ? planes[c]! : distances[c]!, image.width, box, fitted);
+    const pixels = resizePlane(channels > 1 ? planes[c]! : distances[c]!, image.width, box, fitted);
     for (let y = 0; y < fitted.height; y++) {
       const row = pixels.subarray(y * fitted.width, (y + 1) * fitted.width);
       plane.set(row, (top + y) * width + left);
@@ -114,8 +145,27 @@ function fit(image: Image, backdrop: number, target: Required<Target>): Uint8Arr
   return canvas;
 }
 
+/** Fills the whole input, from the centre or from all of the picture. */
+function fitPhoto(
+  image: Image,
+  { width, height, channels }: Size & { channels: number },
+  crop: boolean,
+): Uint8Array {
+  const box: Box = { left: 0, top: 0, width: image.width, height: image.height };
+  if (crop) {
+    const scale = Math.max(width / image.width, height / image.height) / CENTRE;
+    box.width = Math.max(1, Math.min(image.width, Math.round(width / scale)));
+    box.height = Math.max(1, Math.min(image.height, Math.round(height / scale)));
+    box.left = (image.width - box.width) >> 1;
+    box.top = (image.height - box.height) >> 1;
+  }
+  return join(
+    toPlanes(image, channels, 255).map((plane) => resizePlane(plane, image.width, box, { width, height })),
+  );
+}
+
 /** What is there when nothing stands out. */
-function blank(image: Image, { width, height, channels }: Required<Target>): Uint8Array {
+function blank(image: Image, { width, height, channels }: Fitting): Uint8Array {
   const canvas = new Uint8Array(channels * width * height);
   if (channels === 1) return canvas;
   for (const [c, plane] of toPlanes(image, channels, 255).entries()) {
@@ -219,11 +269,6 @@ function borderMedian(grey: Uint8Array, { width, height }: Size): number {
   return border[border.length >> 1]!;
 }
 
-interface Box extends Size {
-  left: number;
-  top: number;
-}
-
 /** The smallest box that holds all that stands out in any plane; undefined if nothing does. */
 function trim(distances: Uint8Array[], { width, height }: Size): Box | undefined {
   let left = width, right = -1, top = height, bottom = -1;
@@ -242,59 +287,4 @@ function trim(distances: Uint8Array[], { width, height }: Size): Box | undefined
   }
   if (bottom < 0) return undefined;
   return { left, top, width: right - left + 1, height: bottom - top + 1 };
-}
-
-/** Which source pixels make one target pixel, and how much of each; the weights sum to 1. */
-interface Taps {
-  start: number;
-  weights: number[];
-}
-
-/** Resamples a box of a picture, one axis after the other. */
-function resize(source: Uint8Array, stride: number, box: Box, target: Size): Uint8Array {
-  const across = axis(box.width, target.width);
-  const rows = new Float32Array(box.height * target.width);
-  for (let y = 0; y < box.height; y++) {
-    const from = (box.top + y) * stride + box.left;
-    for (let x = 0; x < target.width; x++) {
-      const { start, weights } = across[x]!;
-      let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += weights[k]! * source[from + start + k]!;
-      rows[y * target.width + x] = sum;
-    }
-  }
-  const out = new Uint8Array(target.width * target.height);
-  for (const [y, { start, weights }] of axis(box.height, target.height).entries()) {
-    for (let x = 0; x < target.width; x++) {
-      let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += weights[k]! * rows[(start + k) * target.width + x]!;
-      out[y * target.width + x] = Math.round(sum);
-    }
-  }
-  return out;
-}
-
-function axis(from: number, to: number): Taps[] {
-  const step = from / to;
-  return Array.from({ length: to }, (_, i) => step >= 1 ? area(i, step, from) : linear(i, step, from));
-}
-
-/** Averages the stretch of the source that the target pixel covers, partly covered ends included. */
-function area(i: number, step: number, from: number): Taps {
-  const first = i * step;
-  const last = Math.min((i + 1) * step, from);
-  const start = Math.floor(first);
-  const weights: number[] = [];
-  for (let k = start; k < last; k++) {
-    weights.push((Math.min(k + 1, last) - Math.max(k, first)) / (last - first));
-  }
-  return { start, weights };
-}
-
-/** Mixes the two source pixels on either side of the target pixel's centre. */
-function linear(i: number, step: number, from: number): Taps {
-  const centre = Math.min(Math.max((i + 0.5) * step - 0.5, 0), from - 1);
-  const start = Math.floor(centre);
-  const part = centre - start;
-  return part === 0 ? { start, weights: [1] } : { start, weights: [1 - part, part] };
 }

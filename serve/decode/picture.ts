@@ -4,10 +4,9 @@
  * @module
  */
 import { InputError } from "../../shared/errors.ts";
-import type { ImageShape } from "../../shared/contract.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import type { PictureLimits } from "../../shared/decode/limits.ts";
-import { fitImage } from "../../shared/image.ts";
+import { fitImage, type Target } from "../../shared/image.ts";
 import { scale } from "../../shared/inference/classifier.ts";
 
 /** Reads a picture into `[imageSize]` numbers in 0..1. */
@@ -20,11 +19,11 @@ export type ReadPicture = (
 /**
  * Makes a reader for the pictures of one request.
  *
- * @param input what the model takes
+ * @param input what the model takes, and how pictures are fitted into it
  * @param limits its budget is spent by each picture that is read
  * @throws (the reader) {InputError} if a picture is broken, too large, or the model takes neither grey nor RGB images
  */
-export function pictureReader(input: ImageShape, limits: PictureLimits): ReadPicture {
+export function pictureReader(input: Target, limits: PictureLimits): ReadPicture {
   return async (bytes, target, mediaType): Promise<void> => {
     if (input.channels !== 1 && input.channels !== 3) {
       throw new InputError(

@@ -8,6 +8,7 @@ import type { ModelDescription } from "../../shared/contract.ts";
 import type { Config } from "../config.ts";
 import { STYLE } from "./files.ts";
 import { ROOM } from "./names.ts";
+import { preprocessingFor } from "../../shared/image.ts";
 import type { PageModel } from "./source/page_model.ts";
 import { fits } from "./source/sample_labels.ts";
 
@@ -17,18 +18,21 @@ import { fits } from "./source/sample_labels.ts";
  * @param origin of the server, for the examples
  */
 export function renderPage(description: ModelDescription, config: Config, origin: string): unknown {
-  const { name, version, labels, input, metrics } = description;
+  const { name, version, labels, input, preprocessing, metrics } = description;
   const { channels, height, width } = input;
   const model: PageModel = {
     name,
     version,
     labels,
     input,
+    ...(preprocessing && { preprocessing }),
     maxImages: config.maxBatchSize,
     maxBytes: config.maxBodyBytes,
     needsKey: config.apiKeys.length > 0,
   };
   const colours = channels === 1 ? "grey" : channels === 3 ? "colour" : `${channels} channels`;
+  // Photographs are fitted as they are: there is no margin to trim.
+  const fitsAll = preprocessing !== preprocessingFor(channels);
   const url = `${origin}/v1/classify`;
   const key = model.needsKey ? ` -H "authorization: Bearer $KEY"` : "";
   const accuracy = metrics &&
@@ -97,7 +101,7 @@ ${model.needsKey ? html`
 <h2 id="sees-title">What the model sees</h2>
 <canvas id="input" class="pixels" width="${width}" height="${height}" role="img" aria-label="The ${width} × ${height} pixels that the model gets"></canvas>
 <div class="row">
-<label class="check"><input type="checkbox" id="crop" checked>Crop</label>
+<label class="check" ${fitsAll ? raw("hidden") : ""}><input type="checkbox" id="crop" checked>Crop</label>
 <label class="check"><input type="checkbox" id="invert">Invert</label>
 <span class="soft">${width} × ${height} pixels</span>
 </div>

@@ -69,5 +69,9 @@ const LARGEST_PICTURES = 4;
 
 /** Reads the pictures of one request. */
 export function requestPictures({ description }: Classifier, { maxPixels }: Config): ReadPicture {
-  return pictureReader(description.input, { maxPixels, budget: { pixels: LARGEST_PICTURES * maxPixels } });
+  const { input, preprocessing } = description;
+  return pictureReader({ ...input, ...(preprocessing && { preprocessing }) }, {
+    maxPixels,
+    budget: { pixels: LARGEST_PICTURES * maxPixels },
+  });
 }

@@ -53,3 +53,42 @@ export async function createSession(model: Uint8Array): Promise<Session> {
   });
   return adapt(session, ort.Tensor);
 }
+
+/** A tensor that a model gave. */
+export interface NamedTensor {
+  name: string;
+  dims: readonly number[];
+  /** Row-major; absent for anything but float32. */
+  data?: Float32Array;
+}
+
+/**
+ * Runs a model once: to see whether this build of ONNX Runtime can, and what the outputs look like.
+ *
+ * @param model bytes of an ONNX file
+ * @param name of the input
+ * @throws {Error} of ONNX Runtime if the bytes are no ONNX model or use an operator that it lacks
+ */
+export async function runOnce(
+  model: Uint8Array,
+  name: string,
+  data: Float32Array,
+  dims: readonly number[],
+): Promise<NamedTensor[]> {
+  const session = await ort.InferenceSession.create(model, {
+    executionProviders: ["wasm"],
+    intraOpNumThreads: 1,
+    logSeverityLevel: 4,
+  });
+  try {
+    const outputs = await session.run({ [name]: new ort.Tensor("float32", data, dims) });
+    return Object.entries(outputs).map(([name, { dims, data, type }]) => ({
+      name,
+      dims,
+      // Copied, as the session's memory goes with it.
+      ...(type === "float32" && { data: new Float32Array(data as Float32Array) }),
+    }));
+  } finally {
+    await session.release();
+  }
+}

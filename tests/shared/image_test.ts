@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { sha256 } from "../../shared/contract.ts";
-import { fitImage, type Image, PREPROCESSINGS } from "../../shared/image.ts";
+import { fitImage, type Image, PHOTO_FITS, type Preprocessing, PREPROCESSINGS } from "../../shared/image.ts";
 import { InputError } from "../../shared/errors.ts";
 
 const SIZE = { width: 28, height: 28 };
@@ -245,9 +245,35 @@ Deno.test("fitImage() gives for each name of a preprocessing what it always gave
   const known: Record<string, string> = {
     "grey-on-black-1": "b03d52269200213d",
     "rgb-on-own-background-1": "8e20cf0156d0c57d",
+    "rgb-pad-1": "e30684942242ddfa",
+    "rgb-squash-1": "d8226fb02a663a98",
+    "rgb-centre-crop-1": "d406c13d2e506fa8",
   };
   for (const channels of [1, 3] as const) {
     const pixels = new Uint8Array(fitImage(image, { ...SIZE, channels }));
     assertEquals((await sha256(pixels)).slice(0, 16), known[PREPROCESSINGS[channels]]);
   }
+  for (const preprocessing of Object.values(PHOTO_FITS)) {
+    const pixels = new Uint8Array(fitImage(image, { ...SIZE, channels: 3, preprocessing }));
+    assertEquals((await sha256(pixels)).slice(0, 16), known[preprocessing], preprocessing);
+  }
+});
+
+Deno.test("fitImage() crops the centre of a photograph, squashes it or pads it with its background", () => {
+  // Columns of grey 0, 10, 20, …: what is left of them says which part of the picture is seen.
+  const image: Image = {
+    width: 16,
+    height: 8,
+    channels: 1,
+    data: Uint8Array.from({ length: 128 }, (_, i) => (i % 16) * 10),
+  };
+  const row = (preprocessing: Preprocessing, y: number): number[] => [
+    ...fitImage(image, { width: 4, height: 4, channels: 3, preprocessing }).subarray(4 * y, 4 * y + 4),
+  ];
+  assertEquals(row("rgb-squash-1", 0), [15, 55, 95, 135]);
+  // 7 of 8 rows, and as many columns, from column 4 on.
+  assertEquals(row("rgb-centre-crop-1", 0), row("rgb-centre-crop-1", 3));
+  assertEquals(row("rgb-centre-crop-1", 0).map((value) => Math.round(value)), [44, 61, 79, 96]);
+  assertEquals(row("rgb-pad-1", 1), [15, 55, 95, 135]);
+  assertEquals(new Set(row("rgb-pad-1", 0)).size, 1, "the rest is of one colour");
 });

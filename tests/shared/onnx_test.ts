@@ -213,7 +213,7 @@ Deno.test("describeModel() rejects a model that breaks the contract", async (t) 
     [
       "a preprocessing of another version",
       ({ metadata }) => metadata.set("selvedge.preprocessing", '"grey-on-black-2"'),
-      'must be "grey-on-black-1" for 1 channels: current value is "grey-on-black-2"',
+      'must name a preprocessing that this version knows for 1 channels: current value is "grey-on-black-2"',
     ],
     ["labels that are no JSON", ({ metadata }) => metadata.set("selvedge.labels", "a,b"), "must be JSON"],
   ];

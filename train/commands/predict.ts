@@ -38,12 +38,14 @@ await runCommand(command, async (values, files) => {
     throw new UsageError('Option FILE is missing: name at least one picture. Try "--help"');
   }
   const classifier = await Classifier.load(await readModel(values.model ?? DEFAULT_MODEL));
-  const { name, version, input } = classifier.description;
+  const { name, version, input, preprocessing } = classifier.description;
   let failed = 0;
   for (const file of files) {
     try {
       const image = await decodePicture(await Deno.readFile(file), { maxPixels: MAX_PIXELS });
-      const { probabilities } = await classifier.run(fitImage(image, input));
+      const { probabilities } = await classifier.run(
+        fitImage(image, { ...input, ...(preprocessing && { preprocessing }) }),
+      );
       const [top] = classifier.top(probabilities, values["top-k"] ?? 3);
       print(
         values.json

@@ -4,7 +4,7 @@
  * @module
  */
 import { decodePicture } from "../../shared/decode/picture.ts";
-import { fitImage } from "../../shared/image.ts";
+import { fitImage, type Preprocessing } from "../../shared/image.ts";
 import { MAX_PIXELS } from "./limits.ts";
 
 /** What all pictures of a data set are fitted into. */
@@ -14,6 +14,8 @@ export interface InputShape {
   height: number;
   /** Pixels. */
   width: number;
+  /** How pictures are fitted; the default is that of the channels. */
+  preprocessing?: Preprocessing;
 }
 
 /** Pixels, or what is wrong with the file. */

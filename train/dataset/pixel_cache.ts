@@ -54,7 +54,8 @@ export class PixelCache {
    */
   static async open(folder: string, shape: InputShape, directory = CACHE): Promise<PixelCache> {
     const { channels, height, width } = shape;
-    const about = JSON.stringify([VERSION, preprocessingFor(channels), channels, height, width, folder]);
+    const preprocessing = shape.preprocessing ?? preprocessingFor(channels);
+    const about = JSON.stringify([VERSION, preprocessing, channels, height, width, folder]);
     const file = join(directory, `${sha256(new TextEncoder().encode(about)).slice(0, 32)}.bin`);
     let bytes: Uint8Array<ArrayBuffer>;
     try {

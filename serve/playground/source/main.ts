@@ -44,7 +44,7 @@ function look(): void {
   element("hint").hidden = image !== undefined;
   element<HTMLButtonElement>("undo").disabled = !stage.canUndo;
   const view = { crop: isChecked("crop"), invert: isChecked("invert") };
-  pixels = image && see(image, input, view);
+  pixels = image && see(image, model, view);
   paintPixels(inputCanvas, pixels, input);
   showMessage("");
   ask();

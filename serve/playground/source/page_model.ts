@@ -4,6 +4,7 @@
  * @module
  */
 import type { ImageShape } from "../../../shared/contract.ts";
+import type { Preprocessing } from "../../../shared/image.ts";
 
 /** It stands in the page as JSON, in the attribute `data-model`. */
 export interface PageModel {
@@ -11,6 +12,8 @@ export interface PageModel {
   version: string;
   labels: readonly string[];
   input: ImageShape;
+  /** How pictures are fitted into the input. */
+  preprocessing?: Preprocessing;
   /** Images of a request. */
   maxImages: number;
   /** Bytes of a request's body. */

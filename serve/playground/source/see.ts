@@ -5,6 +5,7 @@
  */
 /// <reference lib="dom" />
 import type { ImageShape } from "../../../shared/contract.ts";
+import type { PageModel } from "./page_model.ts";
 import { fitImage, type Image } from "../../../shared/image.ts";
 
 /** What the switches beside the picture say. */
@@ -15,9 +16,15 @@ export interface View {
   invert: boolean;
 }
 
+type Model = Pick<PageModel, "input" | "preprocessing">;
+
 /** `[C, H, W]`, 0..255 */
-export function see(image: Image, input: ImageShape, { crop, invert }: View): Uint8Array<ArrayBuffer> {
-  const pixels = new Uint8Array(fitImage(image, { ...input, crop }));
+export function see(
+  image: Image,
+  { input, preprocessing }: Model,
+  { crop, invert }: View,
+): Uint8Array<ArrayBuffer> {
+  const pixels = new Uint8Array(fitImage(image, { ...input, crop, ...(preprocessing && { preprocessing }) }));
   return invert ? pixels.map((value) => 255 - value) : pixels;
 }
 

@@ -1,0 +1,118 @@
+/**
+ * The backbones that are known by name. None comes with this project: each is downloaded once, and only a file of
+ * the stated SHA-256 is used.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { InputError } from "../../shared/errors.ts";
+import { download, DownloadError, type DownloadOptions, type RemoteFile } from "../dataset/download.ts";
+import { sha256 } from "../dataset/digest.ts";
+import type { Normalization } from "./backbone.ts";
+
+/** Where downloaded backbones are kept; free to be deleted. */
+export const BACKBONES_DIRECTORY = join(import.meta.dirname!, "../../data/backbones");
+
+/** What ImageNet networks are trained on: mean and deviation of its pixels. */
+export const IMAGENET: Normalization = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
+
+/** A backbone that can be downloaded. */
+export interface NamedBackbone {
+  file: RemoteFile;
+  /** Addresses that end in a slash, tried in order. */
+  mirrors: readonly string[];
+  /** An SPDX identifier. */
+  licence: string;
+  /** Where it comes from, for people. */
+  source: string;
+  normalization: Normalization;
+  /** Pixels along each side. */
+  imageSize: number;
+  /** Share of ImageNet's validation images whose class comes first, in percent. */
+  top1: number;
+}
+
+/**
+ * A network of `timm` as the ONNX Model Zoo exported it. Sizes and hashes are those of the Git LFS pointers in
+ * https://github.com/onnx/models (commit d7a7b063), read on 2026-11-24; the files moved to Hugging Face.
+ */
+function timm(name: string, size: number, sha256: string, top1: number): NamedBackbone {
+  const zoo = "https://huggingface.co/onnxmodelzoo";
+  return {
+    file: { name: `${name}.onnx`, size, sha256 },
+    mirrors: [
+      `${zoo}/${name}/resolve/main/`,
+      `${zoo}/legacy_models/resolve/main/Computer_Vision/${name}_timm/`,
+    ],
+    licence: "Apache-2.0",
+    source: `${zoo}/${name}`,
+    normalization: IMAGENET,
+    imageSize: 224,
+    top1,
+  };
+}
+
+/** By name, the default first: the most accurate on ImageNet. With int8 weights, all leave room in a worker. */
+export const BACKBONES: Readonly<Record<string, NamedBackbone>> = {
+  "mobilenetv3-large": timm(
+    "mobilenetv3_large_100_Opset17",
+    21_919_274,
+    "b0b785f44a068dee4ff35bd88b114d4fd17a8bd635816f8f0ee46fa8b196c29f",
+    75.8,
+  ),
+  "efficientnet-lite0": timm(
+    "efficientnet_lite0_Opset17",
+    18_560_054,
+    "0baee602f78ce8b9d6bfdf32394956c4fa42a814c8d1f31de628b6f489842311",
+    75.5,
+  ),
+  "mobilenetv2": timm(
+    "mobilenetv2_100_Opset17",
+    13_989_578,
+    "fbfdd0ff7c3404264a44644a8d134e5a488e97a926beffb64c774cc534f90681",
+    73.0,
+  ),
+  "lcnet": timm(
+    "lcnet_100_Opset17",
+    11_811_084,
+    "46d0bfe38a99bb6c21b1ebeb4f8e6dc0814e6306cbf7f2d35baaeeda8885a9b9",
+    72.1,
+  ),
+};
+
+/** The name that `--backbone default` stands for. */
+export const DEFAULT_BACKBONE = Object.keys(BACKBONES)[0]!;
+
+/**
+ * The file of a named backbone, downloaded unless it is there already.
+ *
+ * @param directory where backbones are kept
+ * @returns the path
+ * @throws {InputError} if no mirror has that very file
+ */
+export async function fetchBackbone(
+  { file, mirrors }: NamedBackbone,
+  options: DownloadOptions = {},
+  directory = BACKBONES_DIRECTORY,
+): Promise<string> {
+  const path = join(directory, file.name);
+  try {
+    if (sha256(await Deno.readFile(path)) === file.sha256) return path;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  try {
+    await download(file, mirrors, directory, options);
+  } catch (cause) {
+    if (!(cause instanceof DownloadError)) throw cause;
+    throw new InputError(
+      "unavailable",
+      `${cause.message}:\n${cause.reasons.map((reason) => `  ${reason}`).join("\n")}`,
+      {
+        cause,
+        hint: `Download it elsewhere, put it at ${path}, or name another ONNX file by --backbone FILE.onnx`,
+      },
+    );
+  }
+  return path;
+}
