@@ -1,150 +1,22 @@
-import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertGreaterOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
 import { Random } from "../../shared/random.ts";
-import {
-  checkpointIn,
-  readCheckpoint,
-  removeCheckpoint,
-  type RunIdentity,
-  writeCheckpoint,
-} from "../../train/artifact/checkpoint.ts";
-import type { TrainingState } from "../../train/learning/events.ts";
-import { RECIPES } from "../../train/learning/recipe.ts";
+import { checkpointIn } from "../../train/artifact/checkpoint.ts";
+import { readMetrics } from "../../train/report/metrics.ts";
 import { runTask, startTask } from "../helpers/command.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
 
-const identity: RunIdentity = {
-  dataset: "two images",
-  data: "abc",
-  recipe: { ...RECIPES.default, epochs: 3 },
-  seed: 1,
-  backend: "cpu",
-  version: "0",
-};
-const state: TrainingState = {
-  epochs: [{
-    epoch: 1,
-    trainLoss: 0.1,
-    learningRate: 1e-3,
-    imagesPerSecond: 5,
-    validation: { accuracy: 1, loss: 0 },
-  }],
-  bestEpoch: 1,
-  steps: 7,
-  seconds: 1.5,
-  numbers: new Map([["a", new Float32Array([1, -0, 1e-45])], ["memory/a/0", new Float32Array([0.1])]]),
-};
+/** What `helpers/breakpoint.ts` prints when it has stopped the process. */
+const REACHED = "reached the breakpoint\n";
+const SEED = 20261125;
+/** 10,800 training images beside 1,200 for validation, in batches of 500. */
+const EPOCHS = 8, STEPS_PER_EPOCH = 22;
 
-Deno.test("a checkpoint is read as it was written, to the bit", async () => {
-  await inTemporaryFolder(async (folder) => {
-    assertEquals(await readCheckpoint(folder, identity), undefined);
-    await writeCheckpoint(folder, identity, state);
-    assertEquals(await readCheckpoint(folder, identity), state);
-    assertEquals(Object.is((await readCheckpoint(folder, identity))!.numbers.get("a")![1], -0), true);
-    await removeCheckpoint(folder);
-    await removeCheckpoint(folder);
-    assertEquals(await readCheckpoint(folder, identity), undefined);
-  });
-});
-
-Deno.test("a checkpoint that was read can be written again", async () => {
-  await inTemporaryFolder(async (folder) => {
-    await writeCheckpoint(folder, identity, state);
-    const resumed = (await readCheckpoint(folder, identity))!;
-    await writeCheckpoint(folder, identity, resumed);
-    assertEquals(await readCheckpoint(folder, identity), state);
-  });
-});
-
-Deno.test("a checkpoint of another run is refused, and stays", async (t) => {
-  const others: [string, RunIdentity][] = [
-    ['dataset must be what the run began with, "two images": current value is "three"', {
-      ...identity,
-      dataset: "three",
-    }],
-    ["hidden must be what the run began with, [512,512]: current value is [64]", {
-      ...identity,
-      recipe: { ...identity.recipe, hidden: [64] },
-    }],
-    ["epochs must be what the run began with, 3: current value is 4", {
-      ...identity,
-      recipe: { ...identity.recipe, epochs: 4 },
-    }],
-    ["seed must be", { ...identity, seed: 2 }],
-    ["backend must be", { ...identity, backend: "webgpu" }],
-    ["version must be", { ...identity, version: "9" }],
-    ["data must be", { ...identity, data: "abd" }],
-  ];
-  await inTemporaryFolder(async (folder) => {
-    await writeCheckpoint(folder, identity, state);
-    for (const [message, other] of others) {
-      await t.step(message, async () => {
-        const error = await assertRejects(() => readCheckpoint(folder, other), Error, message);
-        assertStringIncludes(error.message, "--restart");
-      });
-    }
-    assertEquals(await readCheckpoint(folder, identity), state);
-  });
-});
-
-Deno.test("a checkpoint that is not whole is refused wherever it was cut or changed", async () => {
-  await inTemporaryFolder(async (folder) => {
-    await writeCheckpoint(folder, identity, state);
-    const file = checkpointIn(folder);
-    const whole = await Deno.readFile(file);
-    for (let length = 0; length < whole.length; length += 13) {
-      await Deno.writeFile(file, whole.subarray(0, length));
-      const error = await assertRejects(() => readCheckpoint(folder, identity), Error, "Cannot resume from");
-      assertStringIncludes(error.message, "--restart");
-    }
-    const changed = whole.slice();
-    changed[whole.length - 1]! ^= 1;
-    await Deno.writeFile(file, changed);
-    await assertRejects(() => readCheckpoint(folder, identity), Error, "it was cut off or changed");
-    // A header length of 2⁶³, and a file of another program.
-    changed.fill(255, 0, 8);
-    await Deno.writeFile(file, changed);
-    await assertRejects(() => readCheckpoint(folder, identity), Error, "must fit into it");
-    await Deno.writeTextFile(file, "dear diary, today I");
-    await assertRejects(() => readCheckpoint(folder, identity), Error, "must fit into it");
-  });
-});
-
-Deno.test("a full disk leaves the checkpoint before", async () => {
-  await inTemporaryFolder(async (folder) => {
-    await writeCheckpoint(folder, identity, state);
-    // What is written here meets a device that is always full.
-    await Deno.symlink("/dev/full", `${checkpointIn(folder)}.partial`);
-    await assertRejects(
-      () => writeCheckpoint(folder, identity, { ...state, steps: 8 }),
-      Error,
-      "No space left on device",
-    );
-    assertEquals((await readCheckpoint(folder, identity))!.steps, 7);
-  });
-});
-
-Deno.test("a run that cannot write its model keeps the checkpoint, and goes on when it can", async () => {
-  await inTemporaryFolder(async (out) => {
-    const args = [...RUN, "--out", out];
-    const folder = `${out}/silhouettes`;
-    // A folder where the file should be.
-    await Deno.mkdir(`${folder}/model.onnx.partial/x`, { recursive: true });
-    const refused = await runTask("train", args);
-    assertEquals(refused.code, 1);
-    assertStringIncludes(refused.stderr, `Cannot write the model to "${folder}"`);
-    await Deno.remove(`${folder}/model.onnx.partial`, { recursive: true });
-    const again = await runTask("train", [...args, "--resume"]);
-    assertEquals(again.code, 0, again.stderr);
-    assertStringIncludes(again.stderr, "Going on after epoch 6");
-  });
-});
-
-/** Everything on that has a state or a generator. */
+/** Uses everything that has a state or a random generator. */
 const RUN = [
-  ...["--dataset", "silhouettes", "--backend", "wasm", "--hidden", "24", "--epochs", "6"],
+  ...["--dataset", "silhouettes", "--backend", "wasm", "--hidden", "24", "--epochs", String(EPOCHS)],
   ...[
     "--batch-size",
-    "200",
+    "500",
     "--dropout",
     "0.2",
     "--shift",
@@ -152,61 +24,124 @@ const RUN = [
     "--mixup",
     "0.4",
     "--ema",
-    "0.99",
+    "0.9",
     "--seed",
     "5",
   ],
 ];
 
-for (const optimizer of ["adamw", "momentum"]) {
-  Deno.test(`a run killed at random moments ends with the same bytes when resumed (${optimizer})`, async () => {
+interface Case {
+  title: string;
+  options: string[];
+  /** How many epochs have a better validation accuracy than all before, without the first. */
+  newBests: (count: number) => void;
+}
+
+const CASES: Case[] = [
+  {
+    title: "AdamW, where most epochs are a new best",
+    options: ["--optimizer", "adamw"],
+    newBests: (count) => assertGreaterOrEqual(count, 5),
+  },
+  {
+    title: "momentum on TensorFlow.js, where no epoch is a new best",
+    options: ["--optimizer", "momentum", "--gemm", "tfjs", "--learning-rate", "1e-9"],
+    newBests: (count) => assertEquals(count, 0),
+  },
+];
+
+for (const { title, options, newBests } of CASES) {
+  Deno.test(`a run that is killed 15 times ends with the same bytes (${title})`, async () => {
     await inTemporaryFolder(async (out) => {
-      const args = [...RUN, "--optimizer", optimizer, "--gemm", optimizer === "adamw" ? "auto" : "tfjs"];
-      const model = (folder: string): Promise<Uint8Array> =>
-        Deno.readFile(`${folder}/silhouettes/model.onnx`);
+      const args = [...RUN, ...options];
       const whole = await runTask("train", [...args, "--out", `${out}/whole`]);
       assertEquals(whole.code, 0, whole.stderr);
+      const { epochs } = await readMetrics(`${out}/whole/silhouettes`);
+      const accuracies = epochs.map(({ validation }) => validation!.accuracy);
+      newBests(
+        accuracies.filter((accuracy, i) => i > 0 && accuracy > Math.max(...accuracies.slice(0, i))).length,
+      );
 
-      const folder = `${out}/killed`;
-      const random = new Random(Date.now());
-      let kills = 0, resumed = 0, finished = false;
-      while (!finished) {
-        const child = startTask("train", [...args, "--resume", "--out", folder]);
-        let stderr = "";
-        const reading = (async () => {
-          for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) stderr += text;
-        })();
-        // Killed as a whole family: the task's shell would leave the trainer alive.
-        const timer = kills < 4
-          ? setTimeout(() => killFamily(child.pid), random.uniform(300, 4000))
-          : undefined;
-        const [{ success }] = await Promise.all([child.status, reading, child.stdout.cancel()]);
-        clearTimeout(timer);
-        if (/Going on after epoch/.test(stderr)) resumed++;
-        finished = success;
-        if (!finished) {
-          assert(timer !== undefined, stderr);
-          kills++;
-        }
-      }
+      const points = breakpoints();
       // deno-lint-ignore no-console
-      console.log(`killed ${kills} times, resumed ${resumed} times`);
-      assertEquals(await model(folder), await model(`${out}/whole`));
-      const left = (await Array.fromAsync(Deno.readDir(`${folder}/silhouettes`))).map(({ name }) => name);
-      assert(!left.includes("checkpoint.safetensors"), "no checkpoint is left when the model is there");
+      console.log(`seed ${SEED}, killed at ${points.join(", ")}`);
+      for (const point of points) await killAt(point, [...args, "--resume", "--out", `${out}/killed`]);
+      const last = await runTask("train", [...args, "--resume", "--out", `${out}/killed`]);
+      assertEquals(last.code, 0, last.stderr);
+      assertStringIncludes(last.stderr, `after epoch ${EPOCHS}`);
+
+      const model = (run: string): Promise<Uint8Array> =>
+        Deno.readFile(`${out}/${run}/silhouettes/model.onnx`);
+      assertEquals(await model("killed"), await model("whole"));
+      assertEquals(await filesIn(`${out}/killed/silhouettes`), await filesIn(`${out}/whole/silhouettes`));
     });
   });
 }
 
-Deno.test("deno task train does not begin again where an interrupted run is, unless told to", async () => {
+/** Four points in each of three rounds, two of which are after a new checkpoint, and three while the model is written. */
+function breakpoints(): string[] {
+  const random = new Random(SEED);
+  const step = (epoch: number): string =>
+    `step:${epoch * STEPS_PER_EPOCH + 1 + random.below(STEPS_PER_EPOCH)}`;
+  const rounds = Array.from({ length: 3 }, () => {
+    const round = [step(0), step(1), "before:checkpoint.safetensors", "after:checkpoint.safetensors"];
+    random.shuffle(round);
+    return round;
+  });
+  return [...rounds.flat(), "before:model.onnx", "after:model.onnx", "before:metrics.json"];
+}
+
+/** Runs `deno task train` up to a breakpoint and ends it with SIGKILL there. */
+async function killAt(point: string, args: string[]): Promise<void> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--preload", "tests/helpers/breakpoint.ts", "train/commands/train.ts", ...args],
+    cwd: new URL("../../", import.meta.url),
+    env: { NO_COLOR: "1", BREAKPOINT: point },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stderr = new Response(child.stderr).text();
+  let stdout = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    stdout += text;
+    if (stdout.endsWith(REACHED)) child.kill("SIGKILL");
+  }
+  const { signal } = await child.status;
+  await child.stdin.close();
+  assertEquals({ stdout, signal }, { stdout: REACHED, signal: "SIGKILL" }, `${point}: ${await stderr}`);
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+}
+
+Deno.test("a run that cannot write its model keeps the checkpoint, and continues when it can", async () => {
   await inTemporaryFolder(async (out) => {
     const args = [...RUN, "--out", out];
+    const folder = `${out}/silhouettes`;
+    // A folder where the file should be.
+    await Deno.mkdir(`${folder}/metrics.json/x`, { recursive: true });
+    const refused = await runTask("train", args);
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.stderr, `Cannot write the model to "${folder}"`);
+    await Deno.remove(`${folder}/metrics.json`, { recursive: true });
+    const again = await runTask("train", [...args, "--resume"]);
+    assertEquals(again.code, 0, again.stderr);
+    assertStringIncludes(again.stderr, `after epoch ${EPOCHS}`);
+  });
+});
+
+Deno.test("deno task train neither continues nor replaces an interrupted run without --resume or --restart", async () => {
+  await inTemporaryFolder(async (out) => {
+    // Too many epochs to finish before the signal arrives.
+    const args = [...RUN, "--epochs", "10000", "--out", out];
     const child = startTask("train", args);
     const lines = child.stderr.pipeThrough(new TextDecoderStream());
     let stderr = "";
     for await (const text of lines) {
       stderr += text;
-      if (/epoch 2\/6/.test(stderr)) {
+      if (/epoch +2\/10000/.test(stderr)) {
         child.kill("SIGINT");
         break;
       }
@@ -220,7 +155,10 @@ Deno.test("deno task train does not begin again where an interrupted run is, unl
     assertStringIncludes(again.stderr, "Go on with it by --resume, or throw it away by --restart");
     const other = await runTask("train", [...args, "--resume", "--dropout", "0.3"]);
     assertEquals(other.code, 1);
-    assertStringIncludes(other.stderr, "dropout must be what the run began with, 0.2: current value is 0.3");
+    assertStringIncludes(
+      other.stderr,
+      "dropout must be that of the interrupted run, 0.2: current value is 0.3",
+    );
     assertEquals(await Deno.readFile(checkpointIn(`${out}/silhouettes`)), checkpoint);
 
     const restarted = await runTask("train", [...args, "--restart", "--epochs", "1"]);
@@ -228,16 +166,3 @@ Deno.test("deno task train does not begin again where an interrupted run is, unl
     assertMatch(restarted.stderr, /^epoch 1\/1 /m);
   });
 });
-
-/** Ends a process and those that it started. */
-function killFamily(pid: number): void {
-  const children = new Deno.Command("pgrep", { args: ["-P", String(pid)] }).outputSync();
-  for (const line of new TextDecoder().decode(children.stdout).trim().split("\n")) {
-    if (line) killFamily(Number(line));
-  }
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
