@@ -5,6 +5,7 @@
  * @module
  */
 import config from "../../deno.json" with { type: "json" };
+import { InputError } from "../../shared/errors.ts";
 import { type Backend, useBackend } from "../backend/mod.ts";
 import type { Dataset } from "../dataset/mod.ts";
 import { fit, type FitOptions, type FitResult } from "../learning/fit.ts";
@@ -36,7 +37,8 @@ export interface TrainResult extends FitResult {
  *
  * @returns the ONNX file in `artifact.bytes`, with its measurements
  * @throws {DOMException} `AbortError` if the signal asked to stop
- * @throws {InputError} if the recipe has a value out of range or does not fit the data set, or if the loss explodes
+ * @throws {InputError} if the arrays of the data set do not fit together, if the recipe has a value out of range or
+ * does not fit the data set, or if the loss explodes
  *
  * @example
  * ```ts
@@ -57,6 +59,7 @@ export interface TrainResult extends FitResult {
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { dataset, recipe = RECIPES.default, seed = 0, name = dataset.name } = options;
+  checkDataset(dataset);
   checkRecipe(recipe, dataset);
   const backend = options.backend ?? await useBackend("auto");
   const model = new Mlp(mlpSizes(dataset, recipe), seed);
@@ -66,6 +69,37 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     return { ...result, artifact };
   } finally {
     model.dispose();
+  }
+}
+
+function checkDataset({ train, test, validation, channels, height, width, labels }: Dataset): void {
+  for (const [name, { images, labels: classes, count }] of [["training", train], ["test", test]] as const) {
+    const size = [count, channels, height, width];
+    if (
+      count === 0 || images.length !== size.reduce((product, n) => product * n) || classes.length !== count
+    ) {
+      throw new InputError(
+        "invalid-shape",
+        `Cannot train as the ${name} images must be ${
+          size.join(" × ")
+        } bytes: current length is ${images.length}, ` +
+          `with ${classes.length} labels`,
+      );
+    }
+    const outside = classes.find((label) => label >= labels.length);
+    if (outside === undefined) continue;
+    throw new InputError(
+      "invalid-value",
+      `Cannot train as the ${name} labels must be below ${labels.length}, the number of classes: ` +
+        `current value is ${outside}`,
+    );
+  }
+  if (validation !== undefined && validation >= train.count) {
+    throw new InputError(
+      "invalid-value",
+      `Cannot train as the data set's validation images must be fewer than its ${train.count} training images: ` +
+        `current count is ${validation}`,
+    );
   }
 }
 
