@@ -4,14 +4,14 @@ import { explainLinear, studyLinear } from "../../train/commands/linear_study.ts
 import { Mlp } from "../../train/learning/mlp.ts";
 import { TorchRandom } from "../../train/learning/torch_random.ts";
 
-Deno.test("TorchRandom draws the reference sequence of mt19937", () => {
+Deno.test("TorchRandom generates the reference sequence of mt19937", () => {
   // The low 24 bits of mt19937's first outputs for seed 5489: 3499211612, 581869302, 3890346734.
   const random = new TorchRandom(5489);
   const low24 = [3499211612, 581869302, 3890346734].map((n) => n % 2 ** 24);
   assertEquals(low24.map(() => random.uniform(0, 1) * 2 ** 24), low24);
 });
 
-Deno.test("a new Mlp has the weights of torch.manual_seed(), bit for bit", async () => {
+Deno.test("Mlp has the initial weights of torch.manual_seed(), bit for bit", async () => {
   await useBackend("cpu");
   // PyTorch 2.13: torch.manual_seed(0); l = nn.Linear(2, 3); l.weight.flatten().tolist(), l.bias.tolist()
   const model = new Mlp([2, 3], 0);
@@ -33,7 +33,7 @@ Deno.test("a new Mlp has the weights of torch.manual_seed(), bit for bit", async
   quickstart.dispose();
 });
 
-Deno.test("the network of the quickstart is printed as PyTorch prints it, and has 669,706 parameters", async () => {
+Deno.test("Mlp prints the network of the quickstart as PyTorch does, with 669,706 parameters", async () => {
   await useBackend("cpu");
   const model = new Mlp([784, 512, 512, 10], 0);
   assertEquals(model.parameterCount, 669_706);
@@ -53,7 +53,7 @@ Deno.test("the network of the quickstart is printed as PyTorch prints it, and ha
   model.dispose();
 });
 
-Deno.test("studyLinear() works xAᵀ + b out beside the framework", async () => {
+Deno.test("studyLinear() computes xAᵀ + b in float64 and float32 beside TensorFlow.js", async () => {
   for (const backend of ["cpu", "wasm"] as const) {
     await useBackend(backend);
     const study = await studyLinear(0);

@@ -1,5 +1,5 @@
 /**
- * From trained weights to an ONNX file that describes itself.
+ * Converts trained weights to ONNX, with metadata that describes the model.
  *
  * @module
  */
@@ -16,22 +16,22 @@ import { preprocessingFor } from "../../shared/image.ts";
 import { DATA_TYPE, type OnnxModel, type OnnxNode, type OnnxTensor } from "../../shared/onnx/schema.ts";
 import type { LinearWeights } from "../learning/mlp.ts";
 
-/** What goes into the file beside the weights. */
+/** What the file contains beside the weights. */
 export interface ModelInfo {
   name: string;
   labels: readonly string[];
   input: ImageShape;
   provenance: Provenance;
-  /** Divides the logits on their way to the probabilities; 1 by default, which leaves no trace in the file. */
+  /** Divides the logits before the softmax; with 1, the default, the graph has no division. */
   temperature?: number;
-  /** Absent while the file is still being measured. */
+  /** Absent until the file has been measured. */
   metrics?: Metrics;
 }
 
 /**
  * Builds the graph `image → Flatten → (Gemm → Relu)* → Gemm → logits → (Div →) Softmax → probabilities`,
- * with the weights named as PyTorch's `state_dict` names the quickstart's. The logits stay raw, so that a
- * temperature can be fitted again.
+ * with the names of the weights in the `state_dict` of PyTorch's quickstart. The temperature does not change the
+ * logits, so that another one can be fitted later.
  */
 export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): OnnxModel {
   const { name, labels, input: { channels, height, width }, provenance, temperature = 1, metrics } = info;
@@ -47,7 +47,7 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
   let x = "flatten";
   for (const [i, { inFeatures, outFeatures, weight, bias }] of layers.entries()) {
     const last = i === layers.length - 1;
-    // The even places hold Linear layers and the odd ones ReLUs, as in torch.nn.Sequential.
+    // As in torch.nn.Sequential, even indices are Linear layers and odd ones ReLUs.
     const linear = `linear_relu_stack.${2 * i}`, relu = `linear_relu_stack.${2 * i + 1}`;
     initializers.push(
       { name: `${linear}.weight`, dims: [outFeatures, inFeatures], data: weight },

@@ -6,6 +6,7 @@
  * @module
  */
 import { sha256 } from "./digest.ts";
+import { replaceFile } from "../files/replace_file.ts";
 
 /** A file that is known before it is there. */
 export interface RemoteFile {
@@ -65,7 +66,7 @@ export async function download(
       reasons.push(`${url}: ${(error as Error).message}`);
       continue;
     }
-    await writeWhole(directory, file.name, bytes);
+    await replaceFile(`${directory}/${file.name}`, bytes);
     return bytes;
   }
   throw new DownloadError(`Cannot download "${file.name}" as no mirror has it`, reasons);
@@ -111,19 +112,5 @@ async function receive(
     return bytes;
   } finally {
     clearTimeout(timer);
-  }
-}
-
-/** Writes under another name first, so that the file is either as it was or whole. */
-async function writeWhole(directory: string, name: string, bytes: Uint8Array): Promise<void> {
-  await Deno.mkdir(directory, { recursive: true });
-  // Two programs that download at once must not write into each other's file.
-  const partial = `${directory}/${name}.${crypto.randomUUID()}.partial`;
-  try {
-    await Deno.writeFile(partial, bytes, { createNew: true });
-    await Deno.rename(partial, `${directory}/${name}`);
-  } catch (error) {
-    await Deno.remove(partial).catch(() => {});
-    throw error;
   }
 }

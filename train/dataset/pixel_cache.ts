@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { preprocessingFor } from "../../shared/image.ts";
 import { sha256 } from "./digest.ts";
 import type { InputShape } from "./picture.ts";
+import { replaceFile } from "../files/replace_file.ts";
 
 /** Beside Fashion-MNIST's files, and as free to be deleted. */
 export const CACHE = join(import.meta.dirname!, "../../data/cache/images");
@@ -82,22 +83,14 @@ export class PixelCache {
   /**
    * Replaces what is kept, if it has changed, and removes the oldest caches beyond the bound.
    *
-   * @throws {Deno.errors} if it cannot be written: then what was there is as it was
+   * @throws {InputError} if it cannot be written; an existing file is then unchanged
    */
   async save(pictures: ReadonlyMap<string, Uint8Array>, maxBytes = MAX_CACHE_BYTES): Promise<void> {
     const same = pictures.size === this.#pictures.size &&
       [...pictures.keys()].every((hash) => this.#pictures.has(hash));
     const bytes = same || pictures.size === 0 ? undefined : encode(pictures);
     if (!bytes || bytes.length > maxBytes) return;
-    await Deno.mkdir(this.#directory, { recursive: true });
-    const partial = `${this.#file}.${crypto.randomUUID()}.partial`;
-    try {
-      await Deno.writeFile(partial, bytes, { createNew: true });
-      await Deno.rename(partial, this.#file);
-    } catch (error) {
-      await Deno.remove(partial).catch(() => {});
-      throw error;
-    }
+    await replaceFile(this.#file, bytes);
     await removeOldest(this.#directory, maxBytes);
   }
 }
