@@ -39,15 +39,16 @@ export interface Config {
   clientAddressHeader: string;
   logLevel: LogLevel;
   /**
-   * Bytes of a body. The longest JSON of 256 28×28 images with four characters a number is 0.8 MB; the rest
-   * is room for image files, and still a small part of an isolate's memory.
+   * Bytes of a body. A phone's photograph of 12 megapixels has 2 to 6 MB as JPEG, and a third more as base64 in
+   * JSON. While it is decoded there are two copies of it, still a small part of an isolate's memory.
    */
   maxBodyBytes: number;
-  /** Time for a body to arrive, in ms: 4 MiB at 140 kB/s, which mobile networks mostly reach. */
+  /** Time for a body to arrive, in ms: 8 MiB at 140 kB/s, which mobile networks mostly reach. */
   bodyTimeoutMs: number;
   /**
-   * Pixels of an image file: Full HD fits. Decoding takes up to 12 bytes a pixel (16-bit red, green, blue and
-   * alpha and the result), 25 MB here; and a file of a few kB can ask for it.
+   * Pixels of a decoded image file: Full HD fits. JPEGs of up to 64 million pixels are scaled down while they are
+   * decoded, to what the model needs. Decoding takes up to 12 bytes a pixel (16-bit red, green, blue and alpha and
+   * the result), 25 MB here, and 20 for progressive JPEGs that are scaled down; a file of a few kB can ask for it.
    */
   maxPixels: number;
   /**
@@ -150,20 +151,20 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   },
   maxBodyBytes: {
     name: "MAX_BODY_BYTES",
-    default: String(4 * 1024 * 1024),
+    default: String(8 * 1024 * 1024),
     help: "Maximum size of a request body, in bytes",
     schema: integer(1, 256 * 1024 * 1024),
   },
   bodyTimeoutMs: {
     name: "BODY_TIMEOUT_MS",
-    default: "30000",
+    default: "60000",
     help: "Maximum time for a request body to arrive, in milliseconds",
     schema: integer(1, 600_000),
   },
   maxPixels: {
     name: "MAX_PIXELS",
     default: String(2 * 1024 * 1024),
-    help: "Maximum size of an image file, width × height, in pixels",
+    help: "Maximum size of a decoded image, width × height, in pixels",
     schema: integer(1, 1 << 28),
   },
   maxBatchSize: {

@@ -45,6 +45,7 @@ Deno.test("the server installs these packages and no others", async () => {
     "flatbuffers@25.9.23",
     "guid-typescript@1.0.9",
     "hono@4.13.19",
+    "imagescript@1.3.1",
     "long@5.3.2",
     "onnxruntime-common@1.30.0",
     "onnxruntime-web@1.30.0",

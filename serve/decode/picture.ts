@@ -5,7 +5,7 @@
  */
 import { InputError } from "../../shared/errors.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
-import type { PictureLimits } from "../../shared/decode/limits.ts";
+import { type PictureLimits, shortSideFor } from "../../shared/decode/limits.ts";
 import { fitImage, type Target } from "../../shared/image.ts";
 import { scale } from "../../shared/inference/classifier.ts";
 
@@ -31,7 +31,8 @@ export function pictureReader(input: Target, limits: PictureLimits): ReadPicture
         "Cannot read the picture as the model takes neither grey nor RGB images",
       );
     }
-    target.set(scale(fitImage(await decodePicture(bytes, limits, mediaType), input)));
+    const image = await decodePicture(bytes, { ...limits, shortSide: shortSideFor(input) }, mediaType);
+    target.set(scale(fitImage(image, input)));
   };
 }
 

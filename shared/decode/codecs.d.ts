@@ -39,3 +39,5 @@ export const jpegWasm: WebAssembly.Module;
 export const makeWebpDecoder: MakeDecoder;
 /** libwebp's program. */
 export const webpWasm: WebAssembly.Module;
+/** ImageScript's JPEG decoder, which can decode at reduced scale. It imports nothing. */
+export const reducedJpegWasm: WebAssembly.Module;

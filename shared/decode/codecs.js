@@ -5,5 +5,6 @@ export { default as makeJpegDecoder } from "@jsquash/jpeg/codec/dec/mozjpeg_dec.
 export { default as makeWebpDecoder } from "@jsquash/webp/codec/dec/webp_dec.js";
 import source jpegWasm from "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm";
 import source webpWasm from "@jsquash/webp/codec/dec/webp_dec.wasm";
+import source reducedJpegWasm from "imagescript/wasm/any/jpeg.wasm";
 
-export { jpegWasm, webpWasm };
+export { jpegWasm, reducedJpegWasm, webpWasm };

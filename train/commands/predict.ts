@@ -1,4 +1,5 @@
 /** `deno task predict`: classifies pictures. */
+import { shortSideFor } from "../../shared/decode/limits.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import { fitImage } from "../../shared/image.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
@@ -42,7 +43,8 @@ await runCommand(command, async (values, files) => {
   let failed = 0;
   for (const file of files) {
     try {
-      const image = await decodePicture(await Deno.readFile(file), { maxPixels: MAX_PIXELS });
+      const limits = { maxPixels: MAX_PIXELS, shortSide: shortSideFor(input) };
+      const image = await decodePicture(await Deno.readFile(file), limits);
       const { probabilities } = await classifier.run(
         fitImage(image, { ...input, ...(preprocessing && { preprocessing }) }),
       );

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { shortSideFor } from "../../shared/decode/limits.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import { fitImage, type Preprocessing } from "../../shared/image.ts";
 import { MAX_PIXELS } from "./limits.ts";
@@ -24,7 +25,7 @@ export type Outcome = { pixels: Uint8Array<ArrayBuffer> } | { error: string };
 /** Decodes and fits; a file that cannot be decoded is an outcome, not an exception. */
 export async function readPicture(bytes: Uint8Array<ArrayBuffer>, shape: InputShape): Promise<Outcome> {
   try {
-    const image = await decodePicture(bytes, { maxPixels: MAX_PIXELS });
+    const image = await decodePicture(bytes, { maxPixels: MAX_PIXELS, shortSide: shortSideFor(shape) });
     return { pixels: new Uint8Array(fitImage(image, shape)) };
   } catch (error) {
     return { error: (error as Error).message };

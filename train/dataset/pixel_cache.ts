@@ -21,7 +21,7 @@ export const CACHE = join(import.meta.dirname!, "../../data/cache/images");
 export const MAX_CACHE_BYTES = 1024 ** 3;
 
 /** To be counted up when a decoder gives other pixels than before; `preprocessingFor` has its own version. */
-const VERSION = 1;
+const VERSION = 2;
 
 // "SELVPIX" and the version of the layout, count, bytes a picture; then hashes, pictures, and the digest.
 const MAGIC = Uint8Array.of(0x53, 0x45, 0x4c, 0x56, 0x50, 0x49, 0x58, 1);
