@@ -6,7 +6,7 @@ Deno.test("readConfig() gives the defaults where nothing is set, or nothing but 
   const config = readConfig();
   assertEquals(config.port, 8000);
   assertEquals(config.apiKeys, []);
-  assertEquals(config.maxBodyBytes, 4 * 1024 * 1024);
+  assertEquals(config.maxBodyBytes, 8 * 1024 * 1024);
   assertEquals(readConfig(Object.fromEntries(VARIABLES.map(({ name }) => [name, " "]))), config);
   assertEquals(
     readConfig(Object.fromEntries(VARIABLES.map(({ name, default: value }) => [name, value]))),
