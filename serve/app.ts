@@ -37,6 +37,8 @@ export interface AppOptions {
   config?: Config;
   /** Receives one line per request; by default nothing is logged. */
   log?: Log;
+  /** Whether requests may come with a rate limiter of the platform. */
+  hasLimiter?: boolean;
 }
 
 /** The application. */
@@ -49,7 +51,7 @@ export type App = Hono<AppEnv> & {
 
 /** Makes the application. */
 export function createApp(
-  { load, report, config = readConfig(), log = createLog("error", () => {}) }: AppOptions,
+  { load, report, config = readConfig(), log = createLog("error", () => {}), hasLimiter = false }: AppOptions,
 ): App {
   const telemetry = new Telemetry();
   const statistics = new Statistics();
@@ -68,7 +70,7 @@ export function createApp(
   if (config.corsOrigins.length > 0) app.use(cors(corsOptions(config.corsOrigins)));
   if (config.apiKeys.length > 0) app.use(identify(config.apiKeys));
 
-  const guards = guardsOf(config);
+  const guards = guardsOf(config, hasLimiter);
   const protocols: Protocol[] = [openInference(service), huggingFace(service), native(service)];
   // Last, as it also answers the paths that no protocol has.
   protocols.push(operation(service, () => table));
@@ -77,8 +79,9 @@ export function createApp(
   return Object.assign(app, { engine, table });
 }
 
-function guardsOf({ rateLimitPerMinute, apiKeys }: Config): Guards {
-  const limited: MiddlewareHandler<AppEnv>[] = [rateLimit(rateLimitPerMinute)];
+function guardsOf({ rateLimitPerMinute, apiKeys }: Config, hasLimiter: boolean): Guards {
+  const isLimited = rateLimitPerMinute > 0 || hasLimiter;
+  const limited: MiddlewareHandler<AppEnv>[] = isLimited ? [rateLimit(rateLimitPerMinute)] : [];
   const authorized = apiKeys.length > 0 ? [...limited, authorize()] : limited;
   return { probe: [], public: limited, key: authorized };
 }

@@ -1,11 +1,10 @@
 /**
- * The one model of a server and the queue before it. Requests that come while others are at work are run
- * together: a batch of 16 images takes the time of ten single ones.
+ * The model of a server and the queue in front of it. Requests that arrive while the model is busy run together: a
+ * batch of 16 images takes the time of ten single ones.
  *
- * There is no worker behind the queue. Whoever waits takes the next batch, their own images and all that
- * have gathered, and hands out the answers. So nothing runs on behalf of nobody, which workerd would cancel
- * once the request that started it is answered; and an idle server runs the first request at once, with no
- * timer.
+ * No background task empties the queue. A request that waits takes the next batch, which is its own images and all
+ * others that are pending, and hands out the results. So no work outlives the request that started it, which workerd
+ * would cancel once that request is answered; and an idle server runs the first request at once, without a timer.
  *
  * @module
  */
@@ -13,29 +12,31 @@ import type { Classifier, Scores } from "../shared/inference/classifier.ts";
 import type { Config } from "./config.ts";
 import { Problem } from "./problem.ts";
 
-/** Images that are run together: more do not get cheaper, they only let the first ones wait. */
+/** Largest batch of several requests: more images do not get cheaper, they only delay the first ones. */
 const GATHERED_IMAGES = 32;
 
-/** How often the longest wait a request may be at work: what decodes and waits is done long before. */
+/** After this many queue timeouts, an active request is considered lost: decoding and waiting take far less. */
 const LOST_AFTER = 10;
 
-/** In ms: who comes this soon after a run may not be alone. */
+/** In ms: a request that arrives this soon after a run may not be alone. */
 const CLOSE = 1;
 
-/** After a wait in which nobody came, so many do without. */
+/** After waiting in vain for other requests, this many requests do not wait. */
 const UNACCOMPANIED = 15;
 
 export interface EngineOptions {
   /** Loads the model. It is called when the model is first needed, and again after a failure. */
   load: () => Promise<Classifier>;
   config: Pick<Config, "maxConcurrency" | "queueTimeoutMs">;
-  /** Is told why a model cannot be used. */
+  /** Receives the reason if the model cannot be used. */
   report?: (error: unknown) => void;
-  /** Is told the number of images of each run. */
+  /** Receives the number of images of each run. */
   onRun?: (images: number) => void;
+  /** The time in ms, on a clock that never goes back; `performance.now()` by default. */
+  now?: () => number;
 }
 
-/** An answer, and how long it took: waiting, and in the model together with whatever ran in the same batch. */
+/** Scores, with the time spent in the queue and in the model; the latter is that of the whole batch. */
 export interface Answer {
   scores: Scores;
   queueMs: number;
@@ -55,18 +56,21 @@ export class Engine {
   #loading: Promise<Classifier> | undefined;
   #loaded: Classifier | undefined;
   #running: Promise<void> | undefined;
-  /** When each request at work was let in. */
+  /** When each active request was admitted. */
   readonly #active = new Set<{ since: number }>();
   /** When the last run ended. */
   #ended = -Infinity;
-  /** How many more do not wait for company. */
+  /** How many more requests do not wait for others. */
   #unaccompanied = 0;
+
+  readonly #now: () => number;
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
   }
 
-  /** The requests that are at work. */
+  /** Number of active requests. */
   get active(): number {
     return this.#active.size;
   }
@@ -77,7 +81,7 @@ export class Engine {
   }
 
   /**
-   * The model, loaded and tried out. A failure is not kept: the next call tries again.
+   * The model, loaded and checked. A failure is not remembered: the next call tries again.
    *
    * @throws {Problem} 503 if it cannot be used; the reason is reported
    */
@@ -91,7 +95,7 @@ export class Engine {
 
   async #load(): Promise<Classifier> {
     const classifier = await this.#options.load();
-    await tryOut(classifier);
+    await checkScores(classifier);
     return this.#loaded = classifier;
   }
 
@@ -107,18 +111,18 @@ export class Engine {
   }
 
   /**
-   * Does the work of one request, from its body's last byte to its answer, if there is room for it. Requests
-   * of which the body is still on its way do not count, or slow clients could shut out all others.
+   * Processes one request, from the last byte of its body to its response, unless too many are active. Requests that
+   * are still sending their body do not count, or slow clients could block all others.
    *
-   * @throws {Problem} 503 if `maxConcurrency` requests are at work already
+   * @throws {Problem} 503 if `maxConcurrency` requests are active
    */
   async admit<T>(work: () => Promise<T>): Promise<T> {
     const { maxConcurrency } = this.#options.config;
     if (this.#active.size >= maxConcurrency) this.#forgetLost();
     if (this.#active.size >= maxConcurrency) {
-      throw busy(`${maxConcurrency} requests are at work`, "concurrency");
+      throw busy(`${maxConcurrency} requests are active`, "concurrency");
     }
-    const entry = { since: performance.now() };
+    const entry = { since: this.#now() };
     this.#active.add(entry);
     try {
       return await work();
@@ -127,9 +131,9 @@ export class Engine {
     }
   }
 
-  /** workerd abandons a request whose client hangs up wherever it stands, and runs no `finally`. */
+  /** workerd stops a request whose client disconnects, at any point and without running `finally`. */
   #forgetLost(): void {
-    const oldest = performance.now() - LOST_AFTER * this.#options.config.queueTimeoutMs;
+    const oldest = this.#now() - LOST_AFTER * this.#options.config.queueTimeoutMs;
     for (const entry of this.#active) if (entry.since < oldest) this.#active.delete(entry);
   }
 
@@ -138,7 +142,7 @@ export class Engine {
    *
    * @param pixels `[N, imageSize]`, row-major, 0..1
    * @throws {RangeError} if the pixels are not a whole number of images, or none
-   * @throws {Problem} 503 if the queue is full, its turn does not come in time, or there is no model
+   * @throws {Problem} 503 if the queue is full, the model is not free in time, or there is no model
    */
   async run(pixels: Float32Array): Promise<Answer> {
     const classifier = this.#loaded ?? await this.classifier();
@@ -150,12 +154,14 @@ export class Engine {
       );
     }
     const { maxConcurrency } = this.#options.config;
-    if (this.#queue.length >= maxConcurrency) throw busy(`${maxConcurrency} requests wait`, "queue_full");
-    const job: Job = { pixels, since: performance.now() };
+    if (this.#queue.length >= maxConcurrency) {
+      throw busy(`${maxConcurrency} requests are queued`, "queue_full");
+    }
+    const job: Job = { pixels, since: this.#now() };
     this.#queue.push(job);
-    if (job.since - this.#ended < CLOSE) await this.#company(job);
+    if (job.since - this.#ended < CLOSE) await this.#gather(job);
     while (!job.answer && !("error" in job)) {
-      // The model does one thing at a time.
+      // The model runs one batch at a time.
       if (this.#running) await this.#running;
       else await (this.#running = this.#runNext(classifier));
     }
@@ -164,26 +170,26 @@ export class Engine {
   }
 
   /**
-   * A run keeps the event loop busy, so after it others may stand before the door: one turn lets them in. That
-   * takes a tenth of a millisecond, which is in vain for the one request at a time of a single client.
+   * A run blocks the event loop, so other requests may be pending after it: one turn of the loop lets them arrive. It
+   * takes 0.1 ms, which is wasted if a single client sends one request at a time.
    */
-  async #company(job: Job): Promise<void> {
+  async #gather(job: Job): Promise<void> {
     if (this.#unaccompanied-- > 0) return;
     await turn();
     const alone = this.#queue.length === 1 && this.#queue[0] === job && !this.#running;
     this.#unaccompanied = alone ? UNACCOMPANIED : 0;
   }
 
-  /** Runs the next batch. It does not throw: each job has its own error. */
+  /** Runs the next batch. It does not throw: each job gets its own error. */
   async #runNext(classifier: Classifier): Promise<void> {
-    const start = performance.now();
+    const start = this.#now();
     const jobs = this.#take(start, classifier.imageSize);
     try {
       if (jobs.length === 0) return;
       const pixels = join(jobs);
       const scores = await classifier.runScaled(pixels);
       this.#options.onRun?.(pixels.length / classifier.imageSize);
-      const inferMs = performance.now() - start;
+      const inferMs = this.#now() - start;
       const { logits, probabilities } = scores;
       const classes = classifier.description.labels.length;
       let at = 0;
@@ -202,11 +208,11 @@ export class Engine {
       for (const job of jobs) job.error = error;
     } finally {
       this.#running = undefined;
-      this.#ended = performance.now();
+      this.#ended = this.#now();
     }
   }
 
-  /** Takes as many jobs as run well together, one at least, in their order; late ones are turned away. */
+  /** Takes as many jobs as run well together, at least one, in order; jobs that waited too long fail. */
   #take(now: number, imageSize: number): Job[] {
     const { queueTimeoutMs } = this.#options.config;
     const jobs: Job[] = [];
@@ -214,7 +220,7 @@ export class Engine {
     for (const job of this.#queue) {
       const count = job.pixels.length / imageSize;
       if (now - job.since > queueTimeoutMs) {
-        job.error = busy(`the turn did not come within ${queueTimeoutMs} ms`, "queue_time");
+        job.error = busy(`the model was not free within ${queueTimeoutMs} ms`, "queue_timeout");
       } else if (images > 0 && images + count > GATHERED_IMAGES) {
         break;
       } else {
@@ -228,7 +234,7 @@ export class Engine {
   }
 }
 
-/** Seconds after which to ask again: loads of this size pass quickly. */
+/** Seconds until a retry: the queue is short, so it empties quickly. */
 const RETRY = { "retry-after": "1" };
 
 function busy(why: string, reason: string): Problem {
@@ -248,21 +254,21 @@ function join(jobs: Job[]): Float32Array {
 
 type Immediate = (callback: () => void) => void;
 const { setImmediate } = globalThis as { setImmediate?: Immediate };
-// workerd has no setImmediate, and its timers do not wait for longer than they are told.
+// workerd has no setImmediate, but its timers do not wait longer than their delay.
 const later: Immediate = setImmediate ?? ((callback) => void setTimeout(callback, 0));
 
-/** Lets the event loop go round once. */
+/** Waits for one turn of the event loop. */
 function turn(): Promise<void> {
   return new Promise(later);
 }
 
 /**
- * Runs a black and a white image and checks that the scores are sound.
+ * Runs a black and a white image and checks the scores.
  *
  * @throws {TypeError} if there are too few or too many
  * @throws {RangeError} if one is not finite
  */
-async function tryOut(classifier: Classifier): Promise<void> {
+async function checkScores(classifier: Classifier): Promise<void> {
   const pixels = new Float32Array(2 * classifier.imageSize).fill(1, classifier.imageSize);
   const scores = await classifier.runScaled(pixels);
   const expected = 2 * classifier.description.labels.length;

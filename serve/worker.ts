@@ -36,6 +36,7 @@ function start(variables: Record<string, unknown>): { app: App; config: Config }
     report: (error) => log("error", "failure", { error: describeError(error) }),
     config,
     log,
+    hasLimiter: onEdge,
   });
   return { app, config };
 }
