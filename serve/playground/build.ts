@@ -26,14 +26,6 @@ export async function buildPlayground(): Promise<Map<string, string>> {
       target: ["chrome123", "firefox120", "safari17.5"],
       legalComments: "eof",
       logLevel: "silent",
-      plugins: [{
-        // The one file of shared/ that a page needs otherwise: `import source` is not known to browsers yet.
-        name: "ort",
-        setup({ onResolve }): void {
-          const path = fileURLToPath(new URL("source/ort_wasm.js", HERE));
-          onResolve({ filter: /\/ort_wasm\.js$/ }, () => ({ path }));
-        },
-      }],
     });
     return new Map(outputFiles.map(({ path, text }) => [path.split(/[\\/]/).at(-1)!, text]));
   } finally {

@@ -4,15 +4,15 @@
  *
  * workerd refuses to compile WebAssembly from bytes, and ONNX Runtime's public options accept only bytes
  * or URLs. Its loader ends in one call, `WebAssembly.instantiate(new Uint8Array(wasmBinary), imports)`,
- * so it is handed a short marker as `wasmBinary`, and that one call is answered with an instance of the
- * module that the platform has already compiled. Every other call of `WebAssembly.instantiate` passes
- * through. The trick can go once ONNX Runtime takes a `WebAssembly.Module`.
+ * so it gets a short marker as `wasmBinary`, and while a session is created, that one call returns an
+ * instance of the module that the platform has already compiled. Every other call of `WebAssembly.instantiate`
+ * passes through. This workaround can be removed once ONNX Runtime takes a `WebAssembly.Module`.
  *
  * @module
  */
 import * as ort from "onnxruntime-web/wasm";
 import ortWasm from "./ort_wasm.js";
-import { adapt, type Session } from "./session.ts";
+import { type Session, startSession } from "./session.ts";
 
 // ONNX Runtime copies the marker before use, so it is known by its content, not by identity.
 const MARKER = new TextEncoder().encode("selvedge: the precompiled ort-wasm-simd-threaded module");
@@ -24,34 +24,37 @@ function isMarker(source: unknown): boolean {
 
 type Instantiate = (source: unknown, imports?: WebAssembly.Imports) => Promise<unknown>;
 
-const instantiate = WebAssembly.instantiate.bind(WebAssembly) as Instantiate;
-(WebAssembly as { instantiate: Instantiate }).instantiate = async (source, imports) => {
-  if (!isMarker(source)) return await instantiate(source, imports);
-  const instance = await instantiate(ortWasm, imports);
+const wasm = WebAssembly as unknown as { instantiate: Instantiate };
+
+/** How many sessions are being created: the hook is installed for the first and removed after the last. */
+let creating = 0;
+let original: Instantiate;
+
+const hook: Instantiate = async (source, imports) => {
+  if (!isMarker(source)) return await original.call(WebAssembly, source, imports);
+  const instance = await original.call(WebAssembly, ortWasm, imports);
   return { instance, module: ortWasm };
 };
 
-ort.env.wasm.wasmBinary = MARKER;
-// Two threads fail in Deno (no `Worker` from a blob URL with shared memory) and are refused by workerd.
-ort.env.wasm.numThreads = 1;
-// Warnings about unused initializers and the like are not for the users of an endpoint.
-ort.env.logLevel = "error";
-
 /**
- * Creates a session that runs on one thread, the caller's.
+ * Creates a session that runs on one thread, the caller's. `WebAssembly.instantiate` is replaced until the session
+ * exists.
  *
  * @param model bytes of an ONNX file
  * @throws {Error} of ONNX Runtime if the bytes are no ONNX model or use an operator that it lacks
  */
 export async function createSession(model: Uint8Array): Promise<Session> {
-  const session = await ort.InferenceSession.create(model, {
-    executionProviders: ["wasm"],
-    graphOptimizationLevel: "all",
-    intraOpNumThreads: 1,
-    // Keeps the process quiet about CPU features that a sandbox hides.
-    logSeverityLevel: 3,
-  });
-  return adapt(session, ort.Tensor);
+  if (creating++ === 0) {
+    original = wasm.instantiate;
+    wasm.instantiate = hook;
+  }
+  try {
+    ort.env.wasm.wasmBinary = MARKER;
+    return await startSession(ort, model);
+  } finally {
+    // Someone else may have replaced the function meanwhile, and keeps it.
+    if (--creating === 0 && wasm.instantiate === hook) wasm.instantiate = original;
+  }
 }
 
 /** A tensor that a model gave. */

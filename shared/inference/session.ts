@@ -22,8 +22,31 @@ export interface Session {
   release(): Promise<void>;
 }
 
+type OrtWeb = typeof import("onnxruntime-web/wasm");
+
 /** Loads a model. */
 export type CreateSession = (model: Uint8Array) => Promise<Session>;
+
+/**
+ * Creates a session of ONNX Runtime Web that runs on one thread, the caller's.
+ *
+ * @param model bytes of an ONNX file
+ * @throws {Error} of ONNX Runtime if the bytes are no ONNX model or use an operator that it lacks
+ */
+export async function startSession(ort: OrtWeb, model: Uint8Array): Promise<Session> {
+  // Two threads fail in Deno (no `Worker` from a blob URL with shared memory) and are refused by workerd.
+  ort.env.wasm.numThreads = 1;
+  // Warnings about unused initializers and the like are not for the users of an endpoint.
+  ort.env.logLevel = "error";
+  const session = await ort.InferenceSession.create(model, {
+    executionProviders: ["wasm"],
+    graphOptimizationLevel: "all",
+    intraOpNumThreads: 1,
+    // Keeps the process quiet about CPU features that a sandbox hides.
+    logSeverityLevel: 3,
+  });
+  return adapt(session, ort.Tensor);
+}
 
 /** Fits a session of either build. */
 export function adapt(session: InferenceSession, TensorClass: typeof Tensor): Session {

@@ -269,8 +269,10 @@ async function tryAll(
       page.locator(`#${id} td`).first().textContent() as Promise<string>;
     for (const name of ["Sneaker", "Trouser"]) {
       await page.getByRole("button", { name, exact: true }).click();
-      // One row may be filled before the other, and the label is written when both are.
-      await page.locator("#label", { hasText: name }).waitFor();
+      // One row may be filled before the other, and the first time the browser loads the model.
+      for (const id of ["label", "server td:first-child", "browser td:first-child"]) {
+        await page.locator(`#${id}`, { hasText: name }).first().waitFor();
+      }
       assertEquals([await settle(page), await row("server"), await row("browser")], [name, name, name]);
     }
     assertMatch((await page.locator("#where-text").textContent())!, /^The same label, from the same file/);

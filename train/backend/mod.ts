@@ -12,14 +12,17 @@ import { mendMatMul } from "./wasm_matmul.ts";
 
 /** The TensorFlow.js backends that the project trains on, best first. */
 export const BACKENDS = ["webgpu", "wasm", "cpu"] as const;
+/** One of {@linkcode BACKENDS}. */
 export type BackendName = typeof BACKENDS[number];
 
 /** Who multiplies matrices on WASM: our own kernel in two builds, or TensorFlow.js's, mended. */
 export const GEMMS = ["relaxed", "simd", "tfjs"] as const;
+/** One of {@linkcode GEMMS}. */
 export type GemmName = typeof GEMMS[number];
 
 /** The device in use. */
 export interface Backend {
+  /** The TensorFlow.js backend. */
   name: BackendName;
   /** Why this one, for people. */
   reason: string;

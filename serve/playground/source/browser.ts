@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Classifier } from "../../../shared/inference/classifier.ts";
+import type { Classifier } from "../../../shared/inference/browser.ts";
 import { MODEL_FILE, ROOM } from "../names.ts";
 import { withKey } from "./key.ts";
 import { controlled } from "./offline.ts";

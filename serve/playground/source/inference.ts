@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { Classifier } from "../../../shared/inference/classifier.ts";
+import { Classifier } from "../../../shared/inference/browser.ts";
+import { ORT_WASM, ROOM } from "../names.ts";
 
 /** Loads an ONNX file. */
 export async function load(bytes: Uint8Array<ArrayBuffer>): Promise<Classifier> {
-  return await Classifier.load(bytes);
+  return await Classifier.load(bytes, { wasm: ROOM + ORT_WASM });
 }

@@ -1,6 +1,6 @@
 /**
- * `deno task build:gemm`: compiles assembly/, with relaxed SIMD and without, into the files that are kept
- * beside this one.
+ * `deno task build:gemm`: compiles assembly/, with relaxed SIMD and without, into `binaries.ts`, which is
+ * kept in git.
  *
  * @module
  */
@@ -45,16 +45,30 @@ export async function buildGemm(build: keyof typeof BUILDS): Promise<Uint8Array>
   return binary;
 }
 
-/** Where a build is kept. */
-export function pathOf(build: keyof typeof BUILDS): URL {
-  return new URL(`gemm_${build}.wasm`, ROOM);
+/** `binaries.ts`: every build as base64, because packages cannot import bytes yet. */
+export async function writeBinaries(): Promise<string> {
+  const lines = ["// Written by `deno task build:gemm` from assembly/. Do not edit."];
+  for (const name of Object.keys(BUILDS) as (keyof typeof BUILDS)[]) {
+    const binary = await buildGemm(name);
+    lines.push(
+      "",
+      `/** ${binary.length} bytes of WebAssembly, compiled with ${
+        BUILDS[name].join(" ") || "plain SIMD"
+      }. */`,
+      `export const ${name}: Uint8Array<ArrayBuffer> = Uint8Array.fromBase64(`,
+      `  "${binary.toBase64()}",`,
+      ");",
+    );
+  }
+  return lines.join("\n") + "\n";
 }
 
+/** Where {@linkcode writeBinaries} is kept. */
+export const BINARIES = new URL("binaries.ts", ROOM);
+
 if (import.meta.main) {
-  for (const build of ["relaxed", "simd", "shared"] as const) {
-    const binary = await buildGemm(build);
-    await Deno.writeFile(pathOf(build), binary);
-    // deno-lint-ignore no-console
-    console.log(`gemm_${build}.wasm: ${binary.length} bytes`);
-  }
+  const text = await writeBinaries();
+  await Deno.writeTextFile(BINARIES, text);
+  // deno-lint-ignore no-console
+  console.log(`binaries.ts: ${text.length} bytes`);
 }

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import relaxed from "./gemm_relaxed.wasm" with { type: "bytes" };
+import { relaxed, simd } from "./binaries.ts";
 import type { Multiply, Partner, Product } from "./partner.ts";
-import simd from "./gemm_simd.wasm" with { type: "bytes" };
 
 /** The builds, fastest first. */
 export const BUILDS = { relaxed, simd } as const;

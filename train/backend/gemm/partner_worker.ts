@@ -4,7 +4,7 @@
  * @module
  */
 import { parentPort, workerData } from "node:worker_threads";
-import shared from "./gemm_shared.wasm" with { type: "bytes" };
+import { shared } from "./binaries.ts";
 import { COMMAND, FIRST, HEADER, type PartnerData, STATE } from "./partner_protocol.ts";
 
 /** How often to look before falling asleep: the next product comes within a tenth of a millisecond, mostly. */

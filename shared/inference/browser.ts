@@ -1,0 +1,44 @@
+/**
+ * The classifier for browsers. They compile WebAssembly from a URL, so ONNX Runtime needs only the address of its
+ * program; pictures are decoded by the browser.
+ *
+ * @module
+ */
+import * as ort from "onnxruntime-web/wasm";
+import { BaseClassifier, loadModel } from "./base_classifier.ts";
+import { startSession } from "./session.ts";
+
+export type { ClassifyOptions, ScoredLabel, Scores } from "./base_classifier.ts";
+export type { Image } from "../image.ts";
+export { InputError } from "../errors.ts";
+
+/** Where a browser finds ONNX Runtime. */
+export interface BrowserOptions {
+  /**
+   * Address of `ort-wasm-simd-threaded.wasm` from the npm package onnxruntime-web 1.30.0. ONNX Runtime loads it once
+   * a page: later calls use the program of the first.
+   */
+  wasm: string | URL;
+}
+
+/**
+ * A model that is loaded and ready, in a browser. To classify what a canvas shows, pass
+ * `{ width, height, channels: 4, data: new Uint8Array(imageData.data) }`.
+ */
+export class Classifier extends BaseClassifier {
+  /**
+   * Loads a model.
+   *
+   * @param bytes an ONNX file that follows the contract
+   * @throws {InputError} `invalid-format` if the bytes are no ONNX file, `unsupported` if the file does not follow
+   * the contract
+   * @throws {Error} of ONNX Runtime if its program cannot be fetched or compiled
+   */
+  static async load(bytes: Uint8Array<ArrayBuffer>, { wasm }: BrowserOptions): Promise<Classifier> {
+    const create = async (model: Uint8Array): ReturnType<typeof startSession> => {
+      ort.env.wasm.wasmPaths = { wasm: new URL(wasm, globalThis.location?.href) };
+      return await startSession(ort, model);
+    };
+    return new Classifier(await loadModel(bytes, create));
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Trains image classifiers with TensorFlow.js and exports them as ONNX.
+ *
+ * @module
+ */
+export { train, type TrainOptions, type TrainResult } from "./artifact/run.ts";
+export { type Artifact, writeArtifact } from "./artifact/artifact.ts";
+export type { ModelInfo } from "./artifact/export.ts";
+export { type Backend, type BackendName, BACKENDS, type GemmName, GEMMS, useBackend } from "./backend/mod.ts";
+export {
+  type Dataset,
+  type DatasetName,
+  type DatasetOptions,
+  type DatasetProgress,
+  DATASETS,
+  DatasetUnavailableError,
+  loadDataset,
+  type Split,
+} from "./dataset/mod.ts";
+export { createDataset, type DatasetSource, type SplitSource } from "./dataset/create.ts";
+export type { BeforeAfter, Bin, Calibration } from "./evaluation/calibration.ts";
+export type { ClassScore, Evaluation } from "./evaluation/evaluation.ts";
+export type { Mistake } from "./evaluation/mistakes.ts";
+export type {
+  EpochSummary,
+  Score,
+  StartEvent,
+  StepEvent,
+  TrainingListener,
+  TrainingState,
+} from "./learning/events.ts";
+export type { FitOptions, FitResult } from "./learning/fit.ts";
+export type { LinearWeights, Mlp } from "./learning/mlp.ts";
+export type { Numbers } from "./learning/numbers.ts";
+export { OPTIMIZERS, type Recipe, type RecipeName, RECIPES, SCHEDULES } from "./learning/recipe.ts";
+export type { Metrics, Provenance } from "../shared/contract.ts";
+export { InputError, type InputErrorCode, type InputErrorOptions } from "../shared/errors.ts";
