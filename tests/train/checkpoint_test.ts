@@ -183,6 +183,13 @@ Deno.test("replaceFile() keeps the file that verify() refuses to replace", async
   });
 });
 
+Deno.test("replaceFile() creates the folder", async () => {
+  await inTemporaryFolder(async (folder) => {
+    await replaceFile(`${folder}/a/b/file`, new Uint8Array([1]));
+    assertEquals(await Deno.readFile(`${folder}/a/b/file`), new Uint8Array([1]));
+  });
+});
+
 Deno.test("replaceFile() reports a path that is not writable", async () => {
   await inTemporaryFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/file`, "");

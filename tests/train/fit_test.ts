@@ -277,6 +277,25 @@ Deno.test("fit() stops early if the validation accuracy does not improve", async
   model.dispose();
 });
 
+Deno.test("fit() averages the losses of all steps of an epoch, whatever their number", async () => {
+  const backend = await useBackend("cpu");
+  // Losses are read 50 at a time.
+  for (const count of [49, 50, 51]) {
+    const images = new Uint8Array(count * 4), labels = new Uint8Array(count);
+    const model = new Mlp([4, 3, 2], 0);
+    const losses: number[] = [];
+    const { epochs } = await fit(model, { ...dataset, train: { images, labels, count } }, {
+      recipe: recipe({ batchSize: 1, epochs: 1 }),
+      seed: 0,
+      backend,
+      listeners: [{ onStep: async ({ readLoss }) => void losses.push(await readLoss()) }],
+    });
+    assertEquals(losses.length, count);
+    assertAlmostEquals(epochs[0]!.trainLoss, losses.reduce((sum, loss) => sum + loss) / count, 1e-9);
+    model.dispose();
+  }
+});
+
 Deno.test("fit() stops if the loss explodes, and names the batch", async () => {
   const backend = await useBackend("cpu");
   const model = new Mlp([4, 3, 2], 0);

@@ -54,6 +54,22 @@ Deno.test("train() has a best epoch only if there are validation images", async 
   assertEquals([typeof bestEpoch, artifact.metrics.validation!.images], ["number", 10]);
 });
 
+Deno.test("train() makes the temperature part of the file, which ONNX Runtime can load", async () => {
+  // Every fifth label is wrong, so that the fitted temperature is not 1.
+  const labels = dataset.train.labels.map((label, i) => i % 5 === 0 ? 1 - label : label);
+  const noisy = { ...dataset, train: { ...dataset.train, labels } };
+  const { artifact } = await train({
+    dataset: noisy,
+    recipe: { ...recipe, epochs: 20, validation: 10 },
+    backend,
+  });
+  const { temperature } = artifact.calibration;
+  assertNotEquals(temperature, 1);
+  const tensor = readOnnx(artifact.bytes).initializers.find(({ name }) => name === "temperature")!;
+  assertEquals(tensor.data, new Float32Array([temperature]));
+  await artifact.verify(artifact.bytes);
+});
+
 Deno.test("train() calls its listeners in order, and waits for them", async () => {
   const calls: string[] = [];
   await train({
@@ -63,6 +79,7 @@ Deno.test("train() calls its listeners in order, and waits for them", async () =
     listeners: [{
       onStart: ({ model, epochsDone }) => void calls.push(`start ${model.sizes.join("-")} ${epochsDone}`),
       async onStep({ epoch, step, totalSteps, images, imagesPerEpoch, readLoss }): Promise<void> {
+        calls.push("step begins");
         const loss = await readLoss();
         calls.push(`step ${epoch} ${step} ${totalSteps} ${images}/${imagesPerEpoch} ${loss > 0}`);
       },
@@ -75,8 +92,24 @@ Deno.test("train() calls its listeners in order, and waits for them", async () =
   });
   assertEquals(calls, [
     "start 4-3-2 0",
-    ...["step 1 1 1 10/40 true", "step 1 2 2 20/40 true", "checkpoint 2", "epoch 1", "second listener 1"],
-    ...["step 2 1 3 10/40 true", "step 2 2 4 20/40 true", "checkpoint 4", "epoch 2", "second listener 2"],
+    ...[
+      "step begins",
+      "step 1 1 1 10/40 true",
+      "step begins",
+      "step 1 2 2 20/40 true",
+      "checkpoint 2",
+      "epoch 1",
+      "second listener 1",
+    ],
+    ...[
+      "step begins",
+      "step 2 1 3 10/40 true",
+      "step begins",
+      "step 2 2 4 20/40 true",
+      "checkpoint 4",
+      "epoch 2",
+      "second listener 2",
+    ],
   ]);
 });
 
@@ -94,7 +127,12 @@ Deno.test("train() stops with the error of a listener, and frees the device's me
 });
 
 Deno.test("train() resumes from a state to the same bytes", async () => {
-  const options = { dataset, recipe: { ...recipe, ema: 0.9, dropout: 0.2, validation: 8 }, seed: 1, backend };
+  const options = {
+    dataset,
+    recipe: { ...recipe, optimizer: "adamw", ema: 0.9, dropout: 0.2, validation: 8 } as const,
+    seed: 1,
+    backend,
+  };
   const states: TrainingState[] = [];
   const listeners = [{ onCheckpoint: (state: TrainingState) => void states.push(state) }];
   const whole = await train({ ...options, listeners });
@@ -116,6 +154,7 @@ Deno.test("train() rejects a recipe with a value out of range, or one that does 
     [{ batchSize: 1.5 }, "batchSize must be a whole number of at least 1: current value is 1.5"],
     [{ learningRate: 0 }, "learningRate must be a number above 0: current value is 0"],
     [{ learningRate: NaN }, "learningRate must be a number above 0: current value is NaN"],
+    [{ learningRate: Infinity }, "learningRate must be a number above 0: current value is Infinity"],
     [{ hidden: [3, 0] }, "hidden[1] must be a whole number of at least 1: current value is 0"],
     [{ dropout: 1 }, "dropout must be a number of at least 0 and below 1: current value is 1"],
     [{ mixup: 2 }, "mixup must be a number of at least 0 and at most 1: current value is 2"],
