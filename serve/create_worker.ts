@@ -1,0 +1,98 @@
+/**
+ * The program of an entry on Cloudflare and on Deno alike, for any model: `worker.ts` is the entry for the model
+ * that ships with the project, and `deno task deploy --model` writes one for another model.
+ *
+ * The model is loaded by the first request, not at start-up: Cloudflare refuses a worker that needs more than a
+ * second to start, and measured from the start of the process the first answer comes sooner.
+ *
+ * @module
+ */
+import { type App, createApp } from "./app.ts";
+import { type Config, readConfig, VARIABLES } from "./config.ts";
+import { createLog, describeError } from "./log.ts";
+import { Problem, problemDocument } from "./problem.ts";
+import { loadModel } from "./model.ts";
+import { type CloudflareEnv, type DenoInfo, onCloudflare, onDeno } from "./platform.ts";
+import { announce } from "./announce.ts";
+
+// Cloudflare's variables come with each request; elsewhere there is a process that has them.
+// https://developers.cloudflare.com/workers/runtime-apis/web-standards/#navigatoruseragent
+const onEdge = navigator.userAgent === "Cloudflare-Workers";
+
+/** What both platforms call for each request; the second argument is the platform's own. */
+export interface Worker {
+  fetch(
+    request: Request,
+    platform?: CloudflareEnv | DenoInfo,
+    context?: { waitUntil(promise: Promise<unknown>): void },
+  ): Promise<Response>;
+}
+
+/**
+ * Makes the entry of a server for one model. Outside Cloudflare it starts at once, so that invalid settings end the
+ * process.
+ *
+ * @param model an ONNX file that follows the model contract
+ */
+export function createWorker(model: Uint8Array<ArrayBuffer>): Worker {
+  let started = onEdge ? undefined : start(model, readVariables());
+  return {
+    async fetch(request, platform, context): Promise<Response> {
+      if (!onEdge) {
+        const { app, config } = started!;
+        return await app.fetch(
+          request,
+          onDeno(request, platform as DenoInfo | undefined, config.clientAddressHeader),
+        );
+      }
+      try {
+        started ??= start(model, platform as CloudflareEnv);
+      } catch (error) {
+        // deno-lint-ignore no-console -- there is no log without a configuration
+        console.error(describeError(error));
+        return problemDocument(
+          new Problem(503, "The server's configuration is invalid: the log has the details"),
+        );
+      }
+      const { app } = started;
+      // Others wait for the model too, so it must go on loading if this client hangs up.
+      if (!app.engine.loaded) context?.waitUntil(app.engine.ready());
+      return await app.fetch(request, onCloudflare(request, platform as CloudflareEnv));
+    },
+  };
+}
+
+function start(
+  model: Uint8Array<ArrayBuffer>,
+  variables: Record<string, unknown>,
+): { app: App; config: Config } {
+  const texts = Object.entries(variables).filter((entry): entry is [string, string] =>
+    typeof entry[1] === "string"
+  );
+  const config = readConfig(Object.fromEntries(texts));
+  // deno-lint-ignore no-console -- this is an entry, and the console is where both platforms keep logs
+  const log = createLog(config.logLevel, (line) => console.log(line));
+  announce(log, config);
+  const app = createApp({
+    load: () => loadModel(model, { sha256: config.modelSha256 }),
+    report: (error) => log("error", "failure", { error: describeError(error) }),
+    config,
+    log,
+    hasLimiter: onEdge,
+  });
+  return { app, config };
+}
+
+/** `deno serve` may lack the permission to read a variable, which then has its default. */
+function readVariables(): Record<string, string | undefined> {
+  const { process } = globalThis as { process?: { env: Record<string, string | undefined> } };
+  const variables: Record<string, string | undefined> = {};
+  for (const { name } of VARIABLES) {
+    try {
+      variables[name] = process?.env[name];
+    } catch {
+      // Said at the start: which settings are in force is in the log.
+    }
+  }
+  return variables;
+}
