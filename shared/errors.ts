@@ -47,10 +47,14 @@ export interface InputErrorOptions extends ErrorOptions {
  * ```
  */
 export class InputError extends Error {
+  /** For messages and logs. */
   override name = "InputError";
+  /** What is wrong with the input. */
   readonly code: InputErrorCode;
+  /** How to fix it. */
   readonly hint: string | undefined;
 
+  /** @param message what happened and what was expected */
   constructor(code: InputErrorCode, message: string, { hint, ...options }: InputErrorOptions = {}) {
     super(message, options);
     this.code = code;

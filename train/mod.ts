@@ -33,5 +33,5 @@ export type { FitOptions, FitResult } from "./learning/fit.ts";
 export type { LinearWeights, Mlp } from "./learning/mlp.ts";
 export type { Numbers } from "./learning/numbers.ts";
 export { OPTIMIZERS, type Recipe, type RecipeName, RECIPES, SCHEDULES } from "./learning/recipe.ts";
-export type { Metrics, Provenance } from "../shared/contract.ts";
+export type { ImageShape, Metrics, Provenance } from "../shared/contract.ts";
 export { InputError, type InputErrorCode, type InputErrorOptions } from "../shared/errors.ts";

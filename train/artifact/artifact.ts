@@ -38,6 +38,7 @@ export interface Artifact {
   evaluation: Evaluation;
   /** What the file says about its accuracy. */
   metrics: Metrics;
+  /** Of the probabilities, without and with the temperature. */
   calibration: Calibration;
   /** The most confident mistakes on the test split. */
   mistakes: Mistake[];

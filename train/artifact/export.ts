@@ -18,9 +18,13 @@ import type { LinearWeights } from "../learning/mlp.ts";
 
 /** What the file contains beside the weights. */
 export interface ModelInfo {
+  /** Name of the graph. */
   name: string;
+  /** Class names, in the order of the outputs. */
   labels: readonly string[];
+  /** Size of one input image. */
   input: ImageShape;
+  /** How the model was trained. */
   provenance: Provenance;
   /** Divides the logits before the softmax; with 1, the default, the graph has no division. */
   temperature?: number;

@@ -16,6 +16,7 @@ import { type Artifact, buildArtifact } from "./artifact.ts";
 
 /** What to train, and on what. The network follows from the data set and the recipe. */
 export interface TrainOptions extends Partial<FitOptions> {
+  /** The images to train and test on. */
   dataset: Dataset;
   /** `RECIPES.default` if absent. */
   recipe?: Recipe;
@@ -29,6 +30,7 @@ export interface TrainOptions extends Partial<FitOptions> {
 
 /** A trained model, measured on the test split by ONNX Runtime. */
 export interface TrainResult extends FitResult {
+  /** The ONNX file and its measurements. */
   artifact: Artifact;
 }
 

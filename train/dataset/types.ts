@@ -9,12 +9,15 @@ export interface Split {
   images: Uint8Array;
   /** `[count]`, each an index into the data set's labels; two bytes each where there are more than 256. */
   labels: Uint8Array | Uint16Array;
+  /** Number of images. */
   count: number;
 }
 
 /** A training split and a test split that share one set of labels. */
 export interface Dataset {
+  /** As `fashion-mnist`. */
   name: string;
+  /** Class names, in the order of the class indices. */
   labels: readonly string[];
   /** 1 is grey; 3 is red, green and blue, one plane after the other. */
   channels: 1 | 3;
@@ -22,7 +25,9 @@ export interface Dataset {
   height: number;
   /** Pixels. */
   width: number;
+  /** Images to train on, and for validation. */
   train: Split;
+  /** Images for the final measurement only. */
   test: Split;
   /**
    * How many images at the end of the training split are the data set's own validation images; absent if it
@@ -39,13 +44,17 @@ export interface Dataset {
 
 /** One step of a wait worth showing: `done` of `total`, or of unknown many. */
 export interface DatasetProgress {
+  /** Name of the file or folder. */
   label: string;
+  /** What has been done so far. */
   done: number;
+  /** Absent if it is unknown. */
   total?: number;
   /** What is counted; bytes when left out. */
   unit?: "bytes" | "images";
 }
 
+/** How to load a data set. */
 export interface DatasetOptions {
   /** Directory that holds a built-in data set's files. */
   data?: string;
@@ -57,13 +66,16 @@ export interface DatasetOptions {
   labels?: readonly string[];
   /** Draws the test split where a folder comes without one; 0 when left out. */
   splitSeed?: number;
+  /** Called with the progress of a download or of decoding. */
   onProgress?: (progress: DatasetProgress) => void;
   /** Told what one should know and can go on with, as the files that were skipped. */
   onNote?: (line: string) => void;
+  /** Stops the loading. */
   signal?: AbortSignal;
 }
 
 /** Neither data nor a network to get it from. The message says the ways out. */
 export class DatasetUnavailableError extends Error {
+  /** For messages and logs. */
   override name = "DatasetUnavailableError";
 }

@@ -14,6 +14,7 @@ export const BINS = 15;
 
 /** The images with a confidence in one of 15 equal intervals of 0..1. */
 export interface Bin {
+  /** Number of images. */
   images: number;
   /** Mean probability of the predicted class, 0..1; 0 in an empty bin. */
   confidence: number;
@@ -153,7 +154,9 @@ export interface Calibration {
 
 /** A value without and with the temperature. */
 export interface BeforeAfter<T> {
+  /** Without the temperature. */
   before: T;
+  /** With the temperature. */
   after: T;
 }
 

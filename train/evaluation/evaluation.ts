@@ -10,6 +10,7 @@ import { argMax, crossEntropy } from "./softmax.ts";
 
 /** Precision, recall and F1 of one class, each 0..1. */
 export interface ClassScore {
+  /** Name of the class. */
   label: string;
   /** Of the images predicted as this class, the share that is correct. */
   precision: number;
@@ -23,11 +24,13 @@ export interface ClassScore {
 
 /** How well a model classifies a split. */
 export interface Evaluation {
+  /** Number of images. */
   images: number;
   /** 0..1 */
   accuracy: number;
   /** Mean cross-entropy. */
   loss: number;
+  /** In the order of the model's outputs. */
   classes: ClassScore[];
   /** `confusion[actual][predicted]`, in images. */
   confusion: number[][];

@@ -89,6 +89,7 @@ export interface Score {
  * own.
  */
 export interface TrainingState {
+  /** The finished epochs. */
   epochs: EpochSummary[];
   /** The epoch with the best validation accuracy, from 1 up; absent if there are no validation images. */
   bestEpoch?: number;

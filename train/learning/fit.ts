@@ -18,10 +18,13 @@ import { checkRecipe, learningRateAt, type Recipe } from "./recipe.ts";
 import { score, splitTraining, type TrainingSplit } from "./validation.ts";
 import { WeightAverage } from "./weight_average.ts";
 
+/** How to train. */
 export interface FitOptions {
+  /** The hyperparameters. */
   recipe: Recipe;
   /** Of the validation sample, the order, the augmentation and dropout. */
   seed: number;
+  /** The device, as `useBackend()` returns it. */
   backend: Backend;
   /** Called in this order, each after the one before. */
   listeners?: readonly TrainingListener[];
@@ -35,6 +38,7 @@ export interface FitOptions {
 
 /** How a run went. */
 export interface FitResult {
+  /** The finished epochs. */
   epochs: EpochSummary[];
   /**
    * The epoch with the best validation accuracy, from 1 up, whose weights the model now has; absent if there are no

@@ -19,7 +19,9 @@ interface Linear {
 
 /** The weights of one layer, in PyTorch's layout: `y = xAᵀ + b`. */
 export interface LinearWeights {
+  /** Number of inputs. */
   inFeatures: number;
+  /** Number of outputs. */
   outFeatures: number;
   /** A, `[out, in]`, row-major. */
   weight: Float32Array<ArrayBuffer>;

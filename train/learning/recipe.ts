@@ -6,11 +6,14 @@
 import { InputError } from "../../shared/errors.ts";
 import type { Dataset } from "../dataset/mod.ts";
 
+/** The optimizers that a recipe can name. */
 export const OPTIMIZERS = ["sgd", "momentum", "adam", "adamw"] as const;
+/** The learning rate schedules that a recipe can name. */
 export const SCHEDULES = ["constant", "step", "cosine"] as const;
 
 /** All hyperparameters: with the data set, the seed and the backend, a recipe determines the model. */
 export interface Recipe {
+  /** Name of the recipe, for people. */
   name: string;
   /** Passes over the training images. */
   epochs: number;
@@ -100,7 +103,9 @@ const standard: Recipe = {
   earlyStopping: 0, // the last epochs of a cosine schedule are its best
 };
 
+/** The recipes of `deno task train` and `deno task quickstart`. */
 export const RECIPES = { default: standard, quickstart } as const;
+/** A key of {@linkcode RECIPES}. */
 export type RecipeName = keyof typeof RECIPES;
 
 /** Allowed values; both ends are included unless `below` is given. */
