@@ -54,7 +54,7 @@ export class InputError extends Error {
   /** How to fix it. */
   readonly hint: string | undefined;
 
-  /** @param message what happened and what was expected */
+  /** Takes a message that says what happened and what was expected. */
   constructor(code: InputErrorCode, message: string, { hint, ...options }: InputErrorOptions = {}) {
     super(message, options);
     this.code = code;

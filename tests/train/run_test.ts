@@ -1,10 +1,11 @@
-import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../../shared/errors.ts";
 import { describeModel } from "../../shared/contract.ts";
 import { readOnnx } from "../../shared/onnx/read.ts";
 import { train } from "../../train/artifact/run.ts";
 import { useBackend } from "../../train/backend/mod.ts";
+import { createDataset } from "../../train/dataset/create.ts";
 import type { Dataset } from "../../train/dataset/mod.ts";
 import type { TrainingState } from "../../train/learning/events.ts";
 import { fit } from "../../train/learning/fit.ts";
@@ -173,16 +174,24 @@ Deno.test("train() rejects a recipe with a value out of range, or one that does 
 
 Deno.test("train() rejects a data set whose arrays do not fit together", async (t) => {
   const cases: [string, Partial<Dataset>, string][] = [
-    ["images", { width: 3 }, "training images must be 40 × 1 × 2 × 3 bytes: current length is 160"],
+    ["images", { width: 3 }, "training images must be 40 × 1 × 2 × 3 bytes: current value is 160"],
     [
-      "labels",
+      "count",
       { test: { ...dataset.test, count: 9 } },
-      "test images must be 9 × 1 × 2 × 2 bytes: current length is 40",
+      "test images must be 9 × 1 × 2 × 2 bytes: current value is 40",
     ],
     [
-      "classes",
-      { labels: ["dark"] },
-      "training labels must be below 1, the number of classes: current value is 1",
+      "labels",
+      { test: { ...dataset.test, labels: new Uint8Array(9) } },
+      "test labels must be 10: current value is 9",
+    ],
+    ["empty split", { test: split(0) }, "it must have test images: current value is 0"],
+    ["size", { height: 0 }, "height must be a positive integer: current value is 0"],
+    ["classes", { labels: ["dark"] }, "at least 2 classes: current value is 1"],
+    [
+      "class",
+      { train: { ...dataset.train, labels: new Uint8Array(40).fill(2) } },
+      "training labels must be below 2, the number of classes: current value is 2",
     ],
     ["validation", { validation: 40 }, "validation images must be fewer than its 40 training images"],
   ];
@@ -195,6 +204,21 @@ Deno.test("train() rejects a data set whose arrays do not fit together", async (
       );
     });
   }
+});
+
+Deno.test("createDataset() makes a data set that trains, and rejects arrays that do not fit together", async () => {
+  const { name, labels, channels, height, width, train: training, test } = dataset;
+  const source = { name, labels, channels, height, width, train: training, test };
+  const created = createDataset(source);
+  assertEquals([created.train.count, created.test.count], [40, 10]);
+  const { artifact } = await train({ dataset: created, recipe, backend });
+  assertEquals(artifact.info.provenance.dataset, { name, sha256: created.sha256 });
+  assertNotEquals(created.sha256, createDataset({ ...source, test: training }).sha256);
+  assertThrows(
+    () => createDataset({ ...source, width: 3 }),
+    InputError,
+    "Cannot use the data set as its training images must be 40 × 1 × 2 × 3 bytes: current value is 160",
+  );
 });
 
 Deno.test("fit() rejects a model of other sizes than those of the recipe and the data set", async () => {

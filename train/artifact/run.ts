@@ -5,8 +5,8 @@
  * @module
  */
 import config from "../../deno.json" with { type: "json" };
-import { InputError } from "../../shared/errors.ts";
 import { type Backend, useBackend } from "../backend/mod.ts";
+import { checkDataset } from "../dataset/check.ts";
 import type { Dataset } from "../dataset/mod.ts";
 import { fit, type FitOptions, type FitResult } from "../learning/fit.ts";
 import { Mlp, mlpSizes } from "../learning/mlp.ts";
@@ -71,37 +71,6 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     return { ...result, artifact };
   } finally {
     model.dispose();
-  }
-}
-
-function checkDataset({ train, test, validation, channels, height, width, labels }: Dataset): void {
-  for (const [name, { images, labels: classes, count }] of [["training", train], ["test", test]] as const) {
-    const size = [count, channels, height, width];
-    if (
-      count === 0 || images.length !== size.reduce((product, n) => product * n) || classes.length !== count
-    ) {
-      throw new InputError(
-        "invalid-shape",
-        `Cannot train as the ${name} images must be ${
-          size.join(" × ")
-        } bytes: current length is ${images.length}, ` +
-          `with ${classes.length} labels`,
-      );
-    }
-    const outside = classes.find((label) => label >= labels.length);
-    if (outside === undefined) continue;
-    throw new InputError(
-      "invalid-value",
-      `Cannot train as the ${name} labels must be below ${labels.length}, the number of classes: ` +
-        `current value is ${outside}`,
-    );
-  }
-  if (validation !== undefined && validation >= train.count) {
-    throw new InputError(
-      "invalid-value",
-      `Cannot train as the data set's validation images must be fewer than its ${train.count} training images: ` +
-        `current count is ${validation}`,
-    );
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InputError } from "../../shared/errors.ts";
+import { checkDataset } from "./check.ts";
 import { digestSplits } from "./digest.ts";
 import type { Dataset, Split } from "./types.ts";
 
@@ -56,54 +56,9 @@ export interface DatasetSource {
  * console.assert(artifact.metrics.test.accuracy > 0.9);
  * ```
  */
-export function createDataset(source: DatasetSource): Dataset {
-  const { name, labels, channels, height, width } = source;
-  for (const [what, value] of Object.entries({ height, width })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new InputError(
-        "invalid-value",
-        `Cannot create data set as the ${what} must be a positive integer: current value is ${value}`,
-      );
-    }
-  }
-  if (labels.length < 2) {
-    throw new InputError(
-      "invalid-value",
-      `Cannot create data set as there must be at least 2 classes: current number is ${labels.length}`,
-    );
-  }
-  const imageSize = channels * height * width;
-  const train = split("training", source.train, labels.length, imageSize);
-  const test = split("test", source.test, labels.length, imageSize);
-  const sha256 = digestSplits(train, test);
-  return { name, labels, channels, height, width, train, test, sha256, source: "memory" };
-}
-
-function split(name: string, { images, labels }: SplitSource, classes: number, imageSize: number): Split {
-  const count = labels.length;
-  if (count === 0) {
-    throw new InputError(
-      "invalid-value",
-      `Cannot create data set as the ${name} split must have images: current number is 0`,
-    );
-  }
-  if (images.length !== count * imageSize) {
-    throw new InputError(
-      "invalid-shape",
-      `Cannot create data set as the ${name} images must have ${
-        count * imageSize
-      } bytes, ${imageSize} for each of ` +
-        `${count} labels: current number is ${images.length}`,
-    );
-  }
-  const wrong = labels.findIndex((label) => label >= classes);
-  if (wrong >= 0) {
-    throw new InputError(
-      "invalid-value",
-      `Cannot create data set as the ${name} labels must be below ${classes}: label ${wrong} is ${
-        labels[wrong]
-      }`,
-    );
-  }
-  return { images, labels, count };
+export function createDataset({ train, test, ...source }: DatasetSource): Dataset {
+  const withCount = ({ images, labels }: SplitSource): Split => ({ images, labels, count: labels.length });
+  const dataset = { ...source, train: withCount(train), test: withCount(test), source: "memory", sha256: "" };
+  checkDataset(dataset);
+  return { ...dataset, sha256: digestSplits(dataset.train, dataset.test) };
 }
