@@ -209,7 +209,7 @@ export async function checkDestination(folder: string, dataset: string): Promise
   }
   const existing = await describeModel(bytes).then(
     ({ provenance }) => `a model of ${provenance.dataset?.name ?? "an unknown data set"}`,
-    () => "a file that is not a model of this program",
+    () => "not a model of this program",
   );
   if (existing !== `a model of ${dataset}`) {
     throw new InputError(
