@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { sha256 } from "../shared/contract.ts";
+import { sha256 } from "../shared/sha256.ts";
 import { InputError } from "../shared/errors.ts";
 import { Classifier } from "../shared/inference/classifier.ts";
 import type { CreateSession } from "../shared/inference/session.ts";

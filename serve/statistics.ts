@@ -76,9 +76,6 @@ export class Statistics {
           fail: whole(this.#fail),
           queue: whole(this.#queue),
           ...describeComputed(this.#computed),
-          // There is no cache.
-          cache_hit: total(),
-          cache_miss: total(),
         },
         batch_stats: [...this.#batches].sort(([a], [b]) => a - b).map(([batch_size, totals]) => ({
           batch_size,

@@ -14,6 +14,7 @@
 import { InputError } from "./errors.ts";
 import { isPreprocessing, type Preprocessing, preprocessingFor } from "./image.ts";
 import { type OnnxModel, readOnnx } from "./onnx/read.ts";
+import { sha256 } from "./sha256.ts";
 
 /** The graph's input. */
 export const INPUT = "image";
@@ -172,12 +173,6 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
       Object.entries(known).filter(([, value]) => value !== undefined),
     ) as Partial<Provenance>,
   };
-}
-
-/** SHA-256 of some bytes, as 64 hexadecimal digits. */
-export async function sha256(...parts: Uint8Array<ArrayBuffer>[]): Promise<string> {
-  const whole = parts.length === 1 ? parts[0]! : new Uint8Array(await new Blob(parts).arrayBuffer());
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", whole)).toHex();
 }
 
 function imageShape(model: OnnxModel): ImageShape {

@@ -260,8 +260,13 @@ function toDistance(plane: Uint8Array, background: number): Uint8Array {
   return out;
 }
 
-/** The median, not the corners: a thing that touches the frame does not change it. */
-function borderMedian(grey: Uint8Array, { width, height }: Size): number {
+/**
+ * The background of a plane: the median of its border, which an object that touches the frame does not change.
+ *
+ * @param grey `[height, width]`, 0..255
+ * @returns 0..255
+ */
+export function borderMedian(grey: Uint8Array, { width, height }: Size): number {
   const border: number[] = [];
   for (let x = 0; x < width; x++) border.push(grey[x]!, grey[(height - 1) * width + x]!);
   for (let y = 0; y < height; y++) border.push(grey[y * width]!, grey[(y + 1) * width - 1]!);

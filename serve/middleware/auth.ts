@@ -5,6 +5,7 @@
  * @module
  */
 import type { MiddlewareHandler } from "hono";
+import { sha256Bytes } from "../../shared/sha256.ts";
 import type { AppEnv } from "../context.ts";
 import { Problem } from "../problem.ts";
 
@@ -14,8 +15,8 @@ export function identify(keys: readonly string[]): MiddlewareHandler<AppEnv> {
   return async (c, next): Promise<void> => {
     const token = /^Bearer +(\S{1,1024}) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
     if (token !== undefined) {
-      const digest = await sha256(token);
-      digests ??= Promise.all(keys.map(sha256));
+      const digest = await sha256Bytes(token);
+      digests ??= Promise.all(keys.map(sha256Bytes));
       let valid = 0;
       for (const known of await digests) valid |= Number(isEqual(known, digest));
       if (valid === 1) c.set("key", digest.subarray(0, 4).toHex());
@@ -37,10 +38,6 @@ export function authorize(): MiddlewareHandler<AppEnv> {
     }
     await next();
   };
-}
-
-async function sha256(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

@@ -86,7 +86,7 @@ export const ModelResponse = v.strictObject({
   ),
   provenance: v.object({
     dataset: v.optional(
-      v.strictObject({ name: v.string(), sha256: v.string(), splitSeed: v.optional(v.number()) }),
+      v.strictObject({ name: v.string(), sha256: v.string(), split_seed: v.optional(v.number()) }),
     ),
     recipe: v.optional(v.record(v.string(), v.unknown())),
     seed: v.optional(v.number()),
@@ -196,8 +196,6 @@ export const Statistics = v.strictObject({
       compute_input: Duration,
       compute_infer: Duration,
       compute_output: Duration,
-      cache_hit: Duration,
-      cache_miss: Duration,
     }),
     batch_stats: v.array(v.strictObject({
       batch_size: count,

@@ -4,6 +4,7 @@
  * @module
  */
 import { html, raw } from "hono/html";
+import { percent } from "../../shared/format.ts";
 import type { ModelDescription } from "../../shared/contract.ts";
 import type { Config } from "../config.ts";
 import { STYLE } from "./files.ts";
@@ -36,14 +37,14 @@ export function renderPage(description: ModelDescription, config: Config, origin
   const url = `${origin}/v1/classify`;
   const key = model.needsKey ? ` -H "authorization: Bearer $KEY"` : "";
   const accuracy = metrics &&
-    html`<li>${(100 * metrics.test.accuracy).toFixed(2)} % right on ${metrics.test.images} test images</li>`;
+    html`<li>${percent(metrics.test.accuracy, 2)} accuracy on ${metrics.test.images} test images</li>`;
   // deno-fmt-ignore -- it would indent the examples, which are shown as they stand
   return html`<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="description" content="Try ${name}, a small image classifier: draw, drop a picture, or use the camera.">
+<meta name="description" content="Try ${name}, a small image classifier: draw, drop an image, or use the camera.">
 <meta name="theme-color" content="#fbfaf7" media="(prefers-color-scheme: light)">
 <meta name="theme-color" content="#191816" media="(prefers-color-scheme: dark)">
 <title>${name} · Selvedge</title>
@@ -63,22 +64,22 @@ export function renderPage(description: ModelDescription, config: Config, origin
 ${accuracy}
 </ul>
 </header>
-<noscript><p class="note">Trying the model here needs JavaScript. The server answers without: see <a href="/docs">the API</a>.</p></noscript>
+<noscript><p class="note">The playground needs JavaScript. To use the server without it, see <a href="/docs">the API</a>.</p></noscript>
 <main id="playground" data-model="${JSON.stringify(model)}">
 ${model.needsKey ? html`
 <form id="key" class="note">
-<label for="key-text">This server asks for an API key.</label>
+<label for="key-text">This server requires an API key.</label>
 <input id="key-text" type="password" autocomplete="off" spellcheck="false" maxlength="200" required>
 <button type="submit">Use the key</button>
-<span>It is kept until you close this tab, and goes to this server only.</span>
+<span>It is stored until you close this tab, and sent to this server only.</span>
 </form>` : ""}
 <section id="source" aria-labelledby="source-title">
-<h2 id="source-title">Show it something <span class="soft">draw, drop or paste</span></h2>
+<h2 id="source-title">Input <span class="soft">draw, drop or paste</span></h2>
 <div id="stage">
-<canvas id="drawing" width="384" height="384" role="img" aria-label="Area to draw on with a mouse, a finger or a pen. By keyboard, choose a picture or a sample below."></canvas>
-<p id="hint" hidden>Draw here, or drop a picture</p>
-<video id="video" muted playsinline hidden aria-label="What the camera sees"></video>
-<button type="button" id="shoot" hidden>Take the picture</button>
+<canvas id="drawing" width="384" height="384" role="img" aria-label="Area to draw on with a mouse, a finger or a pen. With the keyboard, choose an image or a sample below."></canvas>
+<p id="hint" hidden>Draw here, or drop an image</p>
+<video id="video" muted playsinline hidden aria-label="Camera preview"></video>
+<button type="button" id="shoot" hidden>Take a photo</button>
 <p id="message" role="alert" hidden></p>
 </div>
 <div class="row">
@@ -91,27 +92,27 @@ ${model.needsKey ? html`
 <button type="button" id="clear">Clear</button>
 </div>
 <div class="row">
-<button type="button" id="open">Choose a picture</button>
-<input id="file" type="file" accept="image/*" hidden tabindex="-1" aria-label="Picture">
+<button type="button" id="open">Choose an image</button>
+<input id="file" type="file" accept="image/*" hidden tabindex="-1" aria-label="Image">
 <button type="button" id="camera">Camera</button>
 <label class="size">Width <input id="size" type="range" min="4" max="60" value="20"></label>
 </div>
 </section>
 <section id="sees" aria-labelledby="sees-title">
 <h2 id="sees-title">What the model sees</h2>
-<canvas id="input" class="pixels" width="${width}" height="${height}" role="img" aria-label="The ${width} × ${height} pixels that the model gets"></canvas>
+<canvas id="input" class="pixels" width="${width}" height="${height}" role="img" aria-label="The ${width} × ${height} pixels that the model receives"></canvas>
 <div class="row">
 <label class="check" ${fitsAll ? raw("hidden") : ""}><input type="checkbox" id="crop" checked>Crop</label>
 <label class="check"><input type="checkbox" id="invert">Invert</label>
 <span class="soft">${width} × ${height} pixels</span>
 </div>
-<h3>What mattered</h3>
-<canvas id="heat" class="pixels" width="${width}" height="${height}" role="img" aria-label="Heat map of the pixels that mattered"></canvas>
-<p id="heat-text" class="soft">Where hiding a small square makes the model less sure of its label, the map is red; where it makes
-it surer, blue.</p>
+<h3>Which pixels matter</h3>
+<canvas id="heat" class="pixels" width="${width}" height="${height}" role="img" aria-label="Heat map of the pixels that matter"></canvas>
+<p id="heat-text" class="soft">Red: hiding this area makes the model less certain of its label. Blue: hiding it makes the model more
+certain.</p>
 </section>
 <section id="answer" aria-labelledby="answer-title">
-<h2 id="answer-title">What it says</h2>
+<h2 id="answer-title">Prediction</h2>
 <p id="top"><strong id="label">–</strong> <span id="score"></span></p>
 <p id="said" role="status" class="hidden"></p>
 <ol id="bars" ${labels.length > 12 ? raw('tabindex="0" aria-label="Probabilities"') : ""}>${labels.map((label) => html`
@@ -124,28 +125,28 @@ it surer, blue.</p>
 <label><input type="radio" name="where" value="both"><span>Both</span></label>
 </fieldset>
 <table>
-<thead><tr><th scope="col"><span class="hidden">Where</span></th><th scope="col">Label</th><th scope="col">Sure</th><th scope="col">Time</th></tr></thead>
+<thead><tr><th scope="col"><span class="hidden">Where</span></th><th scope="col">Label</th><th scope="col">Probability</th><th scope="col">Time</th></tr></thead>
 <tbody>
 <tr id="server"><th scope="row">Server</th><td>–</td><td>–</td><td>–</td></tr>
 <tr id="browser"><th scope="row">Browser</th><td>–</td><td>–</td><td>–</td></tr>
 </tbody>
 </table>
-<p id="where-text" class="soft">The server answers; nothing is kept there.</p>
+<p id="where-text" class="soft">The image is sent to the server, which does not store it.</p>
 </section>
 ${fits(labels) ? html`
 <section id="samples" aria-labelledby="samples-title">
 <h3 id="samples-title">Samples, drawn by code</h3>
 <ul aria-labelledby="samples-title">${labels.map(() => html`<li></li>`)}</ul>
-<p class="soft"><button type="button" id="others">Draw others</button> <span>The first ten are ones that the model knows:
-it learned from photographs and misses many drawings.</span></p>
+<p class="soft"><button type="button" id="others">Draw others</button> <span>The first ten are classified correctly; the model was
+trained on photographs and misclassifies many drawings.</span></p>
 </section>` : ""}
 <section id="terminal" aria-labelledby="terminal-title">
-<h2 id="terminal-title">Ask from a terminal</h2>
-<p>What is on the screen, as the model sees it:</p>
+<h2 id="terminal-title">From a terminal</h2>
+<p>The image above, as the model sees it:</p>
 <div class="code"><pre tabindex="0"><code id="curl">…</code></pre><button type="button" id="copy">Copy</button></div>
-<p>Any picture as PNG, JPEG or WebP, on a background of one colour; the server does the rest:</p>
+<p>Any PNG, JPEG or WebP file with a plain background:</p>
 <div class="code"><pre tabindex="0"><code>curl ${url}${key} -H 'content-type: image/png' --data-binary @shoe.png</code></pre></div>
-<p>There is more, such as forms, batches, the Open Inference Protocol and Hugging Face's: see <a href="/docs">the API</a>.</p>
+<p>Forms, batches, the Open Inference Protocol and the Hugging Face protocol are described in <a href="/docs">the API</a>.</p>
 </section>
 </main>
 </body>

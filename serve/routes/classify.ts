@@ -73,7 +73,15 @@ export function classify(service: Service): Handler<AppEnv> {
   };
 }
 
-function describeTop(top: ScoredLabel[]): ScoredLabel & { top: ScoredLabel[] } {
+/** As it is sent; written out, as `toSnakeCase()` takes 5 % of the time of a request. */
+interface WireLabel {
+  label: string;
+  class_index: number;
+  score: number;
+}
+
+function describeTop(labels: ScoredLabel[]): WireLabel & { top: WireLabel[] } {
+  const top = labels.map(({ label, classIndex, score }) => ({ label, class_index: classIndex, score }));
   return { ...top[0]!, top };
 }
 

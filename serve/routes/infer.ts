@@ -242,8 +242,8 @@ function writeResponse(scores: Scores, { id, outputs }: Request, classifier: Cla
 
 /** `"score:index:label"`, the score with six decimals as Triton prints it. */
 function writeClasses(values: Float32Array, classes: number, classifier: Classifier): string[] {
-  return classifier.top(values, classes).flat().map(({ score, class_index, label }) =>
-    `${score.toFixed(6)}:${class_index}:${label}`
+  return classifier.top(values, classes).flat().map(({ score, classIndex, label }) =>
+    `${score.toFixed(6)}:${classIndex}:${label}`
   );
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Handler } from "hono";
+import { toSnakeCase } from "../../shared/naming.ts";
 import type { AppEnv } from "../context.ts";
 import { modelOf, type Service } from "../protocols/protocol.ts";
 import { MEDIA_TYPES } from "./classify.ts";
@@ -12,16 +13,9 @@ export function model(service: Service): Handler<AppEnv> {
   const { config } = service;
   return async (c): Promise<Response> => {
     const { name, version, labels, input, metrics, provenance } = (await modelOf(service)).description;
-    const { codeVersion, ...rest } = provenance;
-    return c.json({
-      name,
-      version,
-      labels,
-      input,
-      metrics,
-      provenance: { ...rest, code_version: codeVersion },
-      accepts: MEDIA_TYPES,
-      limits: { body_bytes: config.maxBodyBytes, images: config.maxBatchSize, pixels: config.maxPixels },
-    });
+    const { maxBodyBytes: bodyBytes, maxBatchSize: images, maxPixels: pixels } = config;
+    const limits = { bodyBytes, images, pixels };
+    const description = { name, version, labels, input, metrics, provenance, accepts: MEDIA_TYPES, limits };
+    return c.json(toSnakeCase(description) as Record<string, unknown>);
   };
 }

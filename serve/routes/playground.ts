@@ -7,7 +7,7 @@ import type { Handler } from "hono";
 import type { AppEnv } from "../context.ts";
 import { Problem } from "../problem.ts";
 import { type PageFile, pageFile } from "../playground/files.ts";
-import { sha256 } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 
 export function playground(): Handler<AppEnv, "/playground/:file"> {
   const tags = new Map<string, string>();

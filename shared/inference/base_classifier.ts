@@ -22,7 +22,7 @@ export interface ScoredLabel {
   /** The name of the class. */
   label: string;
   /** Index into the model's labels. */
-  class_index: number;
+  classIndex: number;
   /** Probability in 0..1. */
   score: number;
 }
@@ -137,7 +137,7 @@ export abstract class BaseClassifier {
     const { labels } = this.description;
     const rows: ScoredLabel[][] = [];
     for (let start = 0; start < probabilities.length; start += labels.length) {
-      const row = labels.map((label, i) => ({ label, class_index: i, score: probabilities[start + i]! }));
+      const row = labels.map((label, i) => ({ label, classIndex: i, score: probabilities[start + i]! }));
       rows.push(row.sort((a, b) => b.score - a.score).slice(0, k));
     }
     return rows;

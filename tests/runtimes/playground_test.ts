@@ -255,7 +255,7 @@ async function tryAll(
     await clear(page);
     await context.grantPermissions(["camera"]);
     await page.getByRole("button", { name: "Camera" }).click();
-    await page.getByRole("button", { name: "Take the picture" }).click();
+    await page.getByRole("button", { name: "Take a photo" }).click();
     assertNotEquals(await settle(page), "–");
     assertEquals(
       await page.locator("#video").evaluate((video) => (video as HTMLVideoElement).srcObject),
@@ -307,7 +307,7 @@ async function tryAll(
     await page.locator("#label", { hasText: "Sneaker" }).waitFor();
     await page.getByText("On the server", { exact: true }).click();
     await page.getByRole("alert").waitFor();
-    assertEquals(await page.getByRole("alert").textContent(), "The server cannot be reached.");
+    assertEquals(await page.getByRole("alert").textContent(), "The server is unreachable.");
   });
 }
 
@@ -342,11 +342,11 @@ test(
     await using server = await start([...MAIN, "--port=0"], { API_KEYS: key });
     await using view = await open(browser, `${server.url}/`);
     const { page, context } = view;
-    const field = page.getByLabel("This server asks for an API key.");
+    const field = page.getByLabel("This server requires an API key.");
     await field.fill("not-the-key-of-the-tests");
     await field.press("Enter");
     await page.getByRole("alert").waitFor();
-    assertStringIncludes((await page.getByRole("alert").textContent())!, "wants an API key that it knows");
+    assertStringIncludes((await page.getByRole("alert").textContent())!, "The API key is missing or invalid");
     assertEquals(await findFaults(page), []);
     await field.fill(key);
     await field.press("Enter");
@@ -357,7 +357,7 @@ test(
     assertEquals(await settle(page), "Coat");
     const other = await context.newPage();
     await other.goto(`${server.url}/`);
-    await other.getByLabel("This server asks for an API key.").waitFor();
+    await other.getByLabel("This server requires an API key.").waitFor();
     assertEquals(
       await other.evaluate(() => JSON.stringify(localStorage).includes("a-key")),
       false,
@@ -386,7 +386,7 @@ test("The playground is made for the model that is served", async (_t, browser) 
     }),
     [3, 2],
   );
-  await page.getByText("Draw here, or drop a picture").waitFor();
+  await page.getByText("Draw here, or drop an image").waitFor();
   await page.getByLabel("Crop").uncheck();
   // The stage is a square and the input is not: what is on its right is in the last column.
   await draw(page, [[.9, .05], [.98, .05], [.98, .95], [.9, .95]]);

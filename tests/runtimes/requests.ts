@@ -7,7 +7,7 @@ import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "
 import { constants, deflateRawSync } from "node:zlib";
 import { readConfig } from "../../serve/config.ts";
 import { ORT_WASM } from "../../serve/playground/names.ts";
-import { sha256 } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import { readIdx } from "../../train/dataset/idx.ts";
 import { encodePng, headerOf, pngFile } from "../helpers/png_encoder.ts";
 import { PROTOCOLS } from "./protocols.ts";

@@ -114,5 +114,5 @@ Deno.test("GET / makes do with a model that has no metrics", async () => {
   const app = createApp({ load: () => Classifier.load(tinyModel({ measured: false })), report: () => {} });
   const page = await (await app.request("/")).text();
   assertStringIncludes(page, "columns");
-  assert(!/ right on |undefined|NaN/.test(page));
+  assert(!/ accuracy on |undefined|NaN/.test(page));
 });

@@ -6,7 +6,7 @@ import { ORT_WASM, ROOM } from "../../serve/playground/names.ts";
 import { curlFor } from "../../serve/playground/source/curl.ts";
 import { heatMap } from "../../serve/playground/source/heat_map.ts";
 import { SAMPLES } from "../../serve/playground/source/sample_labels.ts";
-import { percent } from "../../serve/playground/source/show.ts";
+import { certainty } from "../../serve/playground/source/show.ts";
 import { shippedModel } from "../../serve/shipped_model.ts";
 import { fitImage } from "../../shared/image.ts";
 import { Classifier, type Scores } from "../../shared/inference/classifier.ts";
@@ -118,8 +118,8 @@ Deno.test("curlFor() writes a call for any number of pixels", () => {
   assert(curlFor(new Uint8Array(200_000), "http://a", false).length < 1000);
 });
 
-Deno.test("percent() does not call sure what is not", () => {
-  assertEquals([0, 0.1234, 0.9994, 0.99951, 1].map(percent), [
+Deno.test("certainty() does not call sure what is not", () => {
+  assertEquals([0, 0.1234, 0.9994, 0.99951, 1].map(certainty), [
     "0.0 %",
     "12.3 %",
     "99.9 %",

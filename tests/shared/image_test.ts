@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { sha256 } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import { fitImage, type Image, PHOTO_FITS, type Preprocessing, PREPROCESSINGS } from "../../shared/image.ts";
 import { InputError } from "../../shared/errors.ts";
 

@@ -10,7 +10,7 @@ import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
-import { sha256 } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import { Random } from "../../shared/random.ts";
 import { useBackend } from "../../train/backend/mod.ts";
 import { batches, range } from "../../train/learning/batches.ts";

@@ -9,7 +9,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { decode } from "fast-png";
-import { sha256 } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import { reproducibleCommand } from "../../train/report/command_line.ts";
 import { compareRuns, comparisonCurves, comparisonRows, shortLabels } from "../../train/report/comparison.ts";
 import { confusionMatrix, mostConfused } from "../../train/report/confusion_matrix.ts";

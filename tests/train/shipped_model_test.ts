@@ -1,5 +1,6 @@
 import { assertEquals, assertGreaterOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
-import { describeModel, sha256 } from "../../shared/contract.ts";
+import { describeModel } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import { readOnnx } from "../../shared/onnx/read.ts";
 import { FASHION_MNIST, runTask, WITHOUT_DATA } from "../helpers/command.ts";
 import { encodePng } from "../helpers/png_encoder.ts";

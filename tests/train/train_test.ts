@@ -8,7 +8,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { sha256 } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import { readOnnx } from "../../shared/onnx/read.ts";
 import { useBackend } from "../../train/backend/mod.ts";
 import { loadDataset } from "../../train/dataset/mod.ts";

@@ -4,14 +4,8 @@
  *
  * @module
  */
-import {
-  describeModel,
-  type ImageShape,
-  INPUT,
-  LOGITS,
-  type Metrics,
-  sha256,
-} from "../../shared/contract.ts";
+import { describeModel, type ImageShape, INPUT, LOGITS, type Metrics } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import { InputError } from "../../shared/errors.ts";
 import { Classifier, scale } from "../../shared/inference/classifier.ts";
 import { createSession } from "../../shared/inference/ort.ts";

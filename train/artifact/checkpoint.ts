@@ -7,7 +7,7 @@
  * @module
  */
 import config from "../../deno.json" with { type: "json" };
-import { sha256 } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import { InputError } from "../../shared/errors.ts";
 import { toCamelCase, toSnakeCase } from "../../shared/naming.ts";
 import type { Backend } from "../backend/mod.ts";

@@ -5,7 +5,8 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { type ModelProto, type TensorProto, type ValueInfoProto, ValueInfoProtoSchema } from "onnx-buf";
-import { type ImageShape, INPUT, sha256 } from "../../shared/contract.ts";
+import { type ImageShape, INPUT } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import { InputError } from "../../shared/errors.ts";
 import { createSession, type NamedTensor, runOnce } from "../../shared/inference/ort.ts";
 import { Random } from "../../shared/random.ts";

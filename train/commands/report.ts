@@ -1,5 +1,5 @@
 /** `deno task report`: writes the model card and draws the pictures of a run, from its metrics.json. */
-import { sha256 } from "../../shared/contract.ts";
+import { sha256 } from "../../shared/sha256.ts";
 import {
   type Command,
   flag,

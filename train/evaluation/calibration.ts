@@ -7,7 +7,7 @@
  * @module
  */
 import { InputError } from "../../shared/errors.ts";
-import { argMax, crossEntropy, softmax } from "./softmax.ts";
+import { argMax, crossEntropy, softmax } from "../../shared/softmax.ts";
 
 /** Number of bins, as in the paper. */
 export const BINS = 15;

@@ -6,7 +6,7 @@
 import { InputError } from "../../shared/errors.ts";
 import type { Classifier } from "../../shared/inference/classifier.ts";
 import type { Split } from "../dataset/mod.ts";
-import { argMax, crossEntropy } from "./softmax.ts";
+import { argMax, crossEntropy } from "../../shared/softmax.ts";
 
 /** Precision, recall and F1 of one class, each 0..1. */
 export interface ClassScore {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Scored } from "./calibration.ts";
-import { argMax, softmax } from "./softmax.ts";
+import { argMax, softmax } from "../../shared/softmax.ts";
 
 /** A misclassified image of the test split. */
 export interface Mistake {

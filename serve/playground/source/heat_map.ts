@@ -1,12 +1,14 @@
 /**
- * Which pixels mattered, by occlusion (Zeiler and Fergus, 2014, https://arxiv.org/abs/1311.2901): a small square
- * is painted over with the background, the model is asked again, and what its label loses is what the square
- * was worth. The model itself is asked, once for every place of the square, in batches.
+ * Which pixels matter, by occlusion (Zeiler and Fergus, 2014, https://arxiv.org/abs/1311.2901): a small square is
+ * painted over with the background and the image is classified again. What the label loses is what the square
+ * contributed. The model runs once for every position of the square, in batches.
  *
  * @module
  */
 /// <reference lib="dom" />
 import type { ImageShape } from "../../../shared/contract.ts";
+import { borderMedian } from "../../../shared/image.ts";
+import { crossEntropy } from "../../../shared/softmax.ts";
 import type { Runner } from "./runner.ts";
 
 /** Places of the square along the longer side. */
@@ -39,7 +41,7 @@ export async function heatMap(
   batch.set(pixels);
   const backgrounds = Array.from(
     { length: channels },
-    (_, c) => background(pixels.subarray(c * area, (c + 1) * area), height, width),
+    (_, c) => borderMedian(pixels.subarray(c * area, (c + 1) * area), { width, height }),
   );
   const eachPixel = ([left, top]: [number, number], visit: (i: number) => void): void => {
     for (let y = Math.max(top, 0); y < Math.min(top + side, height); y++) {
@@ -69,21 +71,11 @@ export async function heatMap(
   return heat.map((sum, i) => sum / visits[i]!);
 }
 
-/** log(p / (1 − p)) of one class, which unlike p still moves where the model is quite sure. */
+/** log(p / (1 − p)) of one class, which unlike p still changes where the model is nearly certain. */
 function logOdds(logits: Float32Array, classIndex: number): number {
   const others = logits.filter((_, i) => i !== classIndex);
-  const most = Math.max(...others);
-  const sum = others.reduce((sum, logit) => sum + Math.exp(logit - most), 0);
-  return others.length === 0 ? 0 : logits[classIndex]! - most - Math.log(sum);
-}
-
-/** The median of the border, as where a picture is fitted. */
-function background(plane: Uint8Array, height: number, width: number): number {
-  const border = plane.filter((_, i) => {
-    const x = i % width, y = Math.floor(i / width);
-    return x === 0 || y === 0 || x === width - 1 || y === height - 1;
-  }).sort();
-  return border[border.length >> 1]!;
+  // The logarithm of the sum of the others' exponentials, by the cross-entropy of any of them.
+  return others.length === 0 ? 0 : logits[classIndex]! - others[0]! - crossEntropy(others, 0);
 }
 
 const FOR = [222, 84, 52] as const;

@@ -17,7 +17,8 @@ import { type Answer, KeyTrouble, type Runner, Trouble } from "./runner.ts";
 import { firstSample, listSamples } from "./samples.ts";
 import { paintPixels, see } from "./see.ts";
 import { send, ServerRunner } from "./server.ts";
-import { best, element, say, showAnswer, showMessage, showRow } from "./show.ts";
+import { argMax } from "../../../shared/softmax.ts";
+import { element, say, showAnswer, showMessage, showRow } from "./show.ts";
 import { Stage, type Tool } from "./stage.ts";
 
 type Where = "server" | "browser" | "both";
@@ -114,7 +115,7 @@ async function attempt(
 
 function compare(a: Answer, b: Answer): void {
   const difference = Math.max(...a.probabilities.map((p, i) => Math.abs(p - b.probabilities[i]!)));
-  const same = best(a.probabilities) === best(b.probabilities) ? "The same label" : "Not the same label";
+  const same = argMax(a.probabilities) === argMax(b.probabilities) ? "The same label" : "Different labels";
   const amount = difference === 0
     ? "are equal to the last bit"
     : `differ by ${difference.toExponential(0)} at most`;
@@ -129,19 +130,19 @@ async function rest(asked?: Uint8Array<ArrayBuffer>, answer?: Answer, runner?: R
   }
   element("curl").textContent = asked
     ? curlFor(asked, location.origin, model.needsKey)
-    : "Show the model something first";
+    : "Draw or choose an image first";
   say(labels, answer?.probabilities);
   let heat: Float32Array | undefined;
   if (asked && answer && runner) {
     try {
-      heat = await heatMap(runner, asked, input, best(answer.probabilities));
+      heat = await heatMap(runner, asked, input, argMax(answer.probabilities));
     } catch (error) {
       tell(error);
     }
   }
   if (asked !== pixels) return;
   paintHeat(heatCanvas, heat, asked, input);
-  heatCanvas.dataset.for = heat ? labels[best(answer!.probabilities)]! : "";
+  heatCanvas.dataset.for = heat ? labels[argMax(answer!.probabilities)]! : "";
 }
 
 function tell(error: unknown): void {
@@ -169,9 +170,10 @@ function loadBrowser(): Promise<BrowserRunner> {
 }
 
 const WHERE_TEXTS: Record<Where, string> = {
-  server: "The server answers. In the browser needs 17 MB, once: the model and ONNX Runtime.",
-  browser: "Nothing leaves this browser. It goes on without network, also after you close the page.",
-  both: "Both answer, from the same file.",
+  server:
+    "The image is sent to the server. Running in the browser downloads 17 MB once: the model and ONNX Runtime.",
+  browser: "Nothing leaves this browser. It works offline, also after you close the page.",
+  both: "Both run the same file.",
 };
 
 function choose(value: string | null): void {

@@ -71,7 +71,7 @@ export class Camera {
   /** @throws {Trouble} if there is none, or it may not be used */
   async start(): Promise<void> {
     if (!navigator.mediaDevices) {
-      throw new Trouble("The camera can be used over HTTPS and on localhost only.");
+      throw new Trouble("The camera works over HTTPS and on localhost only.");
     }
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({

@@ -76,12 +76,12 @@ export async function send(path: string, init: RequestInit): Promise<Response> {
   try {
     response = await fetch(path, init);
   } catch {
-    throw new Trouble("The server cannot be reached.");
+    throw new Trouble("The server is unreachable.");
   }
   if (response.ok) return response;
-  if (response.status === 401) throw new KeyTrouble("The server wants an API key that it knows.");
+  if (response.status === 401) throw new KeyTrouble("The API key is missing or invalid.");
   const seconds = response.headers.get("retry-after");
   if (seconds !== null) throw new Trouble(`The server is busy: try again in ${seconds} s.`);
   const { detail, error } = await response.json().catch(() => ({}));
-  throw new Trouble(`The server says: ${detail ?? error ?? response.status}.`);
+  throw new Trouble(`Error from the server: ${detail ?? error ?? response.status}.`);
 }

@@ -5,6 +5,8 @@
  */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
+import { percent } from "../../../shared/format.ts";
+import { argMax } from "../../../shared/softmax.ts";
 import type { Answer } from "./runner.ts";
 
 /** The element with an id, which page.ts has put there. */
@@ -12,16 +14,10 @@ export function element<T extends HTMLElement = HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
-/** Index of the greatest of some numbers. */
-export function best(numbers: Float32Array): number {
-  return numbers.indexOf(Math.max(...numbers));
-}
-
-/** 0.9731 as "97.3 %". */
-export function percent(share: number): string {
-  // What is not sure must not look so.
-  const rounded = Math.round(share * 1000) / 10;
-  return rounded === 100 && share < 1 ? "> 99.9 %" : `${rounded.toFixed(1)} %`;
+/** A probability as a percentage, where only certainty is 100 %. */
+export function certainty(probability: number): string {
+  const text = percent(probability);
+  return text === "100.0 %" && probability < 1 ? "> 99.9 %" : text;
 }
 
 /** Milliseconds to three digits. */
@@ -35,21 +31,21 @@ function duration(ms: number): string {
  * @param probabilities `[classes]`, or undefined where there is nothing to say
  */
 export function showAnswer(labels: readonly string[], probabilities: Float32Array | undefined): void {
-  const top = probabilities ? best(probabilities) : -1;
+  const top = probabilities ? argMax(probabilities) : -1;
   element("label").textContent = labels[top] ?? "–";
-  element("score").textContent = probabilities ? percent(probabilities[top]!) : "";
+  element("score").textContent = probabilities ? certainty(probabilities[top]!) : "";
   for (const [i, row] of [...element("bars").children].entries()) {
     const share = probabilities?.[i] ?? 0;
     row.className = i === top ? "top" : "";
     row.querySelector<HTMLElement>("b")!.style.transform = `scaleX(${share})`;
-    row.lastElementChild!.textContent = probabilities ? percent(share) : "–";
+    row.lastElementChild!.textContent = probabilities ? certainty(share) : "–";
   }
 }
 
 /** Says the answer to those who hear the page, once one has stopped drawing. */
 export function say(labels: readonly string[], probabilities: Float32Array | undefined): void {
-  const top = probabilities ? best(probabilities) : -1;
-  element("said").textContent = probabilities ? `${labels[top]}, ${percent(probabilities[top]!)}` : "";
+  const top = probabilities ? argMax(probabilities) : -1;
+  element("said").textContent = probabilities ? `${labels[top]}, ${certainty(probabilities[top]!)}` : "";
 }
 
 /**
@@ -59,9 +55,11 @@ export function say(labels: readonly string[], probabilities: Float32Array | und
  */
 export function showRow(id: "server" | "browser", labels: readonly string[], answer: Answer | string): void {
   const cells = [...element(id).querySelectorAll("td")];
-  const texts = typeof answer === "string"
-    ? [answer, "–", "–"]
-    : [labels[best(answer.probabilities)]!, percent(Math.max(...answer.probabilities)), duration(answer.ms)];
+  const texts = typeof answer === "string" ? [answer, "–", "–"] : [
+    labels[argMax(answer.probabilities)]!,
+    certainty(Math.max(...answer.probabilities)),
+    duration(answer.ms),
+  ];
   for (const [i, cell] of cells.entries()) cell.textContent = texts[i]!;
 }
 
