@@ -8,9 +8,17 @@ import * as ort from "onnxruntime-web/wasm";
 import { BaseClassifier, loadModel } from "./base_classifier.ts";
 import { startSession } from "./session.ts";
 
-export type { ClassifyOptions, ScoredLabel, Scores } from "./base_classifier.ts";
-export type { Image } from "../image.ts";
-export { InputError } from "../errors.ts";
+export {
+  BaseClassifier,
+  type ClassifyOptions,
+  type LoadedModel,
+  type ScoredLabel,
+  type Scores,
+} from "./base_classifier.ts";
+export type { ImageShape, Metrics, ModelDescription, Provenance } from "../contract.ts";
+export { type Image, PHOTO_FITS, type PhotoFit, type Preprocessing, PREPROCESSINGS } from "../image.ts";
+export { InputError, type InputErrorCode, type InputErrorOptions } from "../errors.ts";
+export type { CreateSession, Session } from "./session.ts";
 
 /** Where a browser finds ONNX Runtime. */
 export interface BrowserOptions {
@@ -24,6 +32,19 @@ export interface BrowserOptions {
 /**
  * A model that is loaded and ready, in a browser. To classify what a canvas shows, pass
  * `{ width, height, channels: 4, data: new Uint8Array(imageData.data) }`.
+ *
+ * @example
+ * ```js
+ * import { Classifier } from "@selvedge/selvedge/classifier/browser";
+ *
+ * const response = await fetch("/models/fashion-mnist.onnx");
+ * const classifier = await Classifier.load(new Uint8Array(await response.arrayBuffer()), {
+ *   wasm: "/ort-wasm-simd-threaded.wasm",
+ * });
+ * const { width, height } = canvas;
+ * const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+ * const [best] = await classifier.classify({ width, height, channels: 4, data: new Uint8Array(data) });
+ * ```
  */
 export class Classifier extends BaseClassifier {
   /**

@@ -4,8 +4,9 @@
  * @module
  */
 export { readOnnx } from "./read.ts";
-export { writeOnnx } from "./write.ts";
+export { type EncodedTensor, encodeTensor, type WritableModel, writeOnnx } from "./write.ts";
 export {
+  ATTRIBUTE_TYPE,
   DATA_TYPE,
   type OnnxAttribute,
   type OnnxModel,

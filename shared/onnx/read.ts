@@ -34,6 +34,15 @@ export type { OnnxModel } from "./schema.ts";
  * Initializers that are not float32 are kept without data, as the project never computes with them.
  *
  * @throws {InputError} `invalid-format` if the bytes are no ONNX file
+ *
+ * @example
+ * ```ts
+ * import { readOnnx } from "@selvedge/selvedge/onnx";
+ *
+ * const { nodes, inputs } = readOnnx(await Deno.readFile("shared/artifacts/fashion-mnist/model.onnx"));
+ * console.assert(nodes.map(({ op }) => op).includes("Gemm"));
+ * console.assert(inputs[0]!.shape.join() === "N,1,28,28");
+ * ```
  */
 export function readOnnx(bytes: Uint8Array): OnnxModel {
   const model: OnnxModel = {

@@ -56,6 +56,15 @@ export function encodeTensor(tensor: OnnxTensor): EncodedTensor {
  * Encodes a model. The same model always gives the same bytes.
  *
  * @throws {InputError} `invalid-shape` if an initializer's data does not fill its dimensions
+ *
+ * @example
+ * ```ts
+ * import { readOnnx, writeOnnx } from "@selvedge/selvedge/onnx";
+ *
+ * const model = readOnnx(await Deno.readFile("shared/artifacts/fashion-mnist/model.onnx"));
+ * model.metadata.set("licence", "MIT");
+ * console.assert(readOnnx(writeOnnx(model)).metadata.get("licence") === "MIT");
+ * ```
  */
 export function writeOnnx(model: WritableModel): Uint8Array<ArrayBuffer> {
   const out = new BinaryWriter();

@@ -22,7 +22,7 @@ import {
   removeSecondThread,
   useGemm,
   useSecondThread,
-} from "../../train/backend/gemm/mod.ts";
+} from "../../train/backend/gemm/registry.ts";
 import { HeapAdamW, HeapSgd } from "../../train/backend/gemm/optimizers.ts";
 import { Mlp } from "../../train/learning/mlp.ts";
 

@@ -6,9 +6,11 @@
 import { relaxed, simd } from "./binaries.ts";
 import type { Multiply, Partner, Product } from "./partner.ts";
 
+/** A build of the kernel: with relaxed SIMD, which is faster, or with plain SIMD. */
+export type BuildName = "relaxed" | "simd";
+
 /** The builds, fastest first. */
-export const BUILDS = { relaxed, simd } as const;
-export type BuildName = keyof typeof BUILDS;
+export const BUILDS: Record<BuildName, Uint8Array<ArrayBuffer>> = { relaxed, simd };
 
 /** The builds that this engine can run, fastest first. */
 export function supportedBuilds(): BuildName[] {

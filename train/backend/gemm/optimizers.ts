@@ -8,7 +8,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import type { HeapMath } from "./heap_math.ts";
 import { MemoryOptimizer } from "./memory_optimizer.ts";
-import { heapMath } from "./mod.ts";
+import { heapMath } from "./registry.ts";
 
 /** Finds the memory of the tensors that a step is about. */
 abstract class HeapOptimizer extends MemoryOptimizer {
