@@ -152,15 +152,15 @@ Deno.test("createDataset() refuses what does not fit together", () => {
   };
   assertEquals(createDataset(source).train.count, 2);
   const wrong = [
-    [{ width: 0 }, "the width must be a positive integer"],
-    [{ height: 2.5 }, "the height must be a positive integer"],
+    [{ width: 0 }, "its width must be a positive integer"],
+    [{ height: 2.5 }, "its height must be a positive integer"],
     [{ labels: ["a"] }, "at least 2 classes"],
-    [{ channels: 1 as const }, "the training images must have 8 bytes"],
-    [{ test: { ...split, images: new Uint8Array(23) } }, "the test images must have 24 bytes"],
-    [{ test: { ...split, labels: new Uint8Array([0, 2]) } }, "the test labels must be below 2: label 1 is 2"],
+    [{ channels: 1 as const }, "its training images must be 2 × 1 × 2 × 2 bytes"],
+    [{ test: { ...split, images: new Uint8Array(23) } }, "its test images must be 2 × 3 × 2 × 2 bytes"],
+    [{ test: { ...split, labels: new Uint8Array([0, 2]) } }, "its test labels must be below 2"],
     [
       { train: { images: new Uint8Array(), labels: new Uint8Array() } },
-      "the training split must have images",
+      "it must have training images",
     ],
   ] as const;
   for (const [change, message] of wrong) {

@@ -44,9 +44,7 @@ export interface TrainResult extends FitResult {
  *
  * @example
  * ```ts
- * import { loadDataset } from "../dataset/mod.ts";
- * import { RECIPES } from "../learning/recipe.ts";
- * import { train } from "./run.ts";
+ * import { loadDataset, RECIPES, train } from "@selvedge/selvedge/train";
  *
  * const dataset = await loadDataset("silhouettes");
  * const { artifact } = await train({

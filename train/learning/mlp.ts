@@ -76,7 +76,11 @@ export class Mlp {
     return this.#layers.reduce((sum, { weight, bias }) => sum + weight.size + bias.size, 0);
   }
 
-  /** Weights and biases by their names in PyTorch's `state_dict`. */
+  /**
+   * Weights and biases by their names in PyTorch's `state_dict`.
+   *
+   * @internal
+   */
   get variables(): Map<string, tf.Variable> {
     return new Map<string, tf.Variable>(this.#layers.flatMap(({ weight, bias }, i) => [
       [`linear_relu_stack.${2 * i}.weight`, weight] as const,
@@ -84,7 +88,11 @@ export class Mlp {
     ]));
   }
 
-  /** The weight matrices without the biases: weight decay applies to these. */
+  /**
+   * The weight matrices without the biases: weight decay applies to these.
+   *
+   * @internal
+   */
   get matrices(): tf.Variable<tf.Rank.R2>[] {
     return this.#layers.map(({ weight }) => weight);
   }
@@ -95,6 +103,8 @@ export class Mlp {
    * @param images `[N, in]`, 0..1
    * @param masks dropout masks: one `[N, features]` tensor per hidden layer, which its output is multiplied by
    * @returns logits, `[N, out]`
+   *
+   * @internal
    */
   logits(images: tf.Tensor2D, masks: tf.Tensor2D[] = []): tf.Tensor2D {
     let x = images;
