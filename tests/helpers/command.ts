@@ -19,10 +19,15 @@ export interface Finished {
 }
 
 /** Starts `deno task NAME …` with the permissions that the task has. */
-export function startTask(name: string, args: string[], env: Record<string, string> = {}): Deno.ChildProcess {
+export function startTask(
+  name: string,
+  args: string[],
+  env: Record<string, string> = {},
+  root: string | URL = ROOT,
+): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", name, ...args],
-    cwd: ROOT,
+    cwd: root,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",
@@ -35,8 +40,9 @@ export async function runTask(
   name: string,
   args: string[],
   env: Record<string, string> = {},
+  root: string | URL = ROOT,
 ): Promise<Finished> {
-  return decode(await startTask(name, args, env).output());
+  return decode(await startTask(name, args, env, root).output());
 }
 
 /** Runs a program of the project without any network, however the machine is connected. */

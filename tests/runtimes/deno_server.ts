@@ -15,11 +15,15 @@ export interface Server extends AsyncDisposable {
 }
 
 /** Starts a server in a process of its own and waits until it says where it listens. */
-export async function start(args: string[], env: Record<string, string> = {}): Promise<Server> {
+export async function start(
+  args: string[],
+  env: Record<string, string> = {},
+  root: string | URL = ROOT,
+): Promise<Server> {
   const child = new Deno.Command(Deno.execPath(), {
     args,
     env,
-    cwd: ROOT,
+    cwd: root,
     stdout: "piped",
     stderr: "piped",
   }).spawn();
