@@ -1,36 +1,36 @@
 /**
- * What accompanies a request on its way through the application: what the platform says about it, and what is
- * noted down for the log, the metrics and `Server-Timing`.
+ * The context of a request: what the platform knows about it, and what is recorded for the log, the metrics and
+ * `Server-Timing`.
  *
  * @module
  */
 
 /**
- * What a platform gives with each request. Entries make it, since only they know their platform: Cloudflare
- * hands them its bindings, Deno the connection.
+ * What a platform adds to each request. The entries create it, as only they know their platform: Cloudflare passes its
+ * bindings, Deno the connection.
  */
 export interface Platform {
-  /** The client's address, as far as it can be trusted. */
+  /** The client's address, if it is known and trusted. */
   address?: string;
   /** A rate limiter that counts across all servers: Cloudflare's `[[ratelimits]]`. */
   limiter?: { limit(options: { key: string }): Promise<{ success: boolean }> };
-  /** Takes one data point a request: Cloudflare's Workers Analytics Engine. */
+  /** Receives one data point per request: Cloudflare's Workers Analytics Engine. */
   analytics?: {
     writeDataPoint(point: { indexes: string[]; blobs: string[]; doubles: number[] }): void;
   };
-  /** Whether there are many servers behind one address, so that the counters of one would mislead. */
+  /** Whether many servers share one address, so that the counters of one would mislead. */
   distributed?: boolean;
 }
 
-/** What took how long, in ms. A handler notes what it knows; 0 is what did not happen. */
+/** Durations of the stages of a request, in ms; 0 if a stage did not run. */
 export interface Timing {
-  /** From the body's last byte to pixels. */
+  /** From the last byte of the body to pixels. */
   decodeMs: number;
   /** Waiting for the model. */
   queueMs: number;
-  /** In the model, together with whatever ran in the same batch. */
+  /** In the model, for the whole batch that this request was part of. */
   inferMs: number;
-  /** How many images were classified. */
+  /** Number of classified images. */
   images: number;
 }
 

@@ -1,8 +1,7 @@
 /**
- * Lets a server finish what it has begun. `Deno.HttpServer.shutdown()` should, but since Deno 2.9 it makes
- * the bodies of requests that are still arriving unreadable (https://github.com/denoland/deno/issues/36809),
- * so requests are counted here, and the server is shut down when none is left. This file can go once that
- * issue is closed.
+ * Lets a server finish its active requests. `Deno.HttpServer.shutdown()` should, but since Deno 2.9 the bodies of
+ * requests that are still arriving become unreadable (https://github.com/denoland/deno/issues/36809). So requests are
+ * counted here, and the server is shut down when none is active. Remove this file once that issue is closed.
  *
  * @module
  */

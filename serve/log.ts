@@ -1,5 +1,5 @@
 /**
- * The log: one JSON object a line, which the platforms' own tools take apart.
+ * The log: one JSON object per line, which the platforms' tools can search.
  *
  * @module
  */
@@ -7,15 +7,15 @@ import { LOG_LEVELS, type LogLevel } from "./config.ts";
 
 /** Writes an entry, or nothing if its level is below the server's. */
 export type Log = ((level: LogLevel, message: string, fields?: Record<string, unknown>) => void) & {
-  /** Whether entries of a level are written; saves making them up. */
+  /** Whether entries of a level are written. */
   enabled(level: LogLevel): boolean;
 };
 
 /**
  * Makes a log.
  *
- * @param level the lowest that is written
- * @param write takes a line without its end
+ * @param level the lowest level that is written
+ * @param write receives a line without the line break
  */
 export function createLog(level: LogLevel, write: (line: string) => void): Log {
   const lowest = LOG_LEVELS.indexOf(level);

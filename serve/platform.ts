@@ -1,6 +1,6 @@
 /**
- * What comes with a request as the second argument of `fetch`, made into what the application knows. For the
- * entries only.
+ * Converts the second argument of `fetch`, which differs between platforms, into a {@linkcode Platform}. Only entries
+ * import it.
  *
  * @module
  */

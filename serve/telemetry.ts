@@ -1,6 +1,5 @@
 /**
- * What the server tells about itself: the metrics of one process, and what of them goes to a platform that
- * counts for many.
+ * The metrics of one process, and data points for a platform that counts across many.
  *
  * @module
  */
@@ -8,20 +7,20 @@ import type { Platform, Timing } from "./context.ts";
 import type { Engine } from "./engine.ts";
 import { type Count, type Distribution, Registry } from "./metrics.ts";
 
-/** One request, once it has been answered. */
+/** One request and its response. */
 export interface Exchange {
   method: string;
-  /** The pattern that matched, not the path, of which clients could make up any number. */
+  /** The pattern that matched, not the path, as clients can invent any number of paths. */
   route: string;
   status: number;
-  /** Why it was turned away, as one word. */
+  /** Why it was refused, as one word. */
   reason: string | undefined;
-  /** From the request's head to the answer's, in ms. */
+  /** From the head of the request to that of the response, in ms. */
   durationMs: number;
   timing: Timing;
 }
 
-// Seconds. A single image takes 0.1 ms, a queue that is full 20 ms, and a limit ends all at a second.
+// Seconds. A single image takes 0.1 ms, a full queue 20 ms, and the queue timeout is one second.
 const SECONDS = [.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5];
 const IMAGES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const METHODS = new Set(["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"]);
@@ -29,21 +28,21 @@ const METHODS = new Set(["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PAT
 export class Telemetry {
   readonly #registry = new Registry();
   readonly #requests = this.#registry.counter("selvedge_requests_total", "Requests by route and status");
-  readonly #rejected = this.#registry.counter("selvedge_rejected_total", "Requests turned away, by reason");
+  readonly #rejected = this.#registry.counter("selvedge_rejected_total", "Refused requests by reason");
   readonly #durations = this.#registry.histogram(
     "selvedge_request_duration_seconds",
-    "From a request's head to its answer's",
+    "Duration of requests",
     SECONDS,
   );
   readonly #stages = this.#registry.histogram(
     "selvedge_stage_duration_seconds",
-    "Parts of a request that was classified",
+    "Duration of the stages of a classification",
     SECONDS,
   );
   readonly #images = this.#registry.counter("selvedge_images_total", "Images classified");
   readonly #batches = this.#registry.histogram(
     "selvedge_batch_images",
-    "Images that the model ran at once",
+    "Images per run of the model",
     IMAGES,
   );
   readonly #runs = this.#batches.of({});
@@ -55,15 +54,15 @@ export class Telemetry {
   };
   readonly #lines = new Map<string, { requests: Count; duration: Distribution }>();
 
-  /** Metrics that are read off the engine. */
+  /** Adds the gauges of the engine. */
   watch(engine: Engine): void {
-    this.#registry.gauge("selvedge_active_requests", "Requests at work", () => [[{}, engine.active]]);
+    this.#registry.gauge("selvedge_active_requests", "Active requests", () => [[{}, engine.active]]);
     this.#registry.gauge(
       "selvedge_ready",
-      "Whether the model is loaded and has been tried out",
+      "1 once the model is loaded and checked",
       () => [[{}, engine.loaded ? 1 : 0]],
     );
-    this.#registry.gauge("selvedge_model_info", "The model that answers", () => {
+    this.#registry.gauge("selvedge_model_info", "The model in use", () => {
       const description = engine.loaded?.description;
       return description ? [[{ name: description.name, version: description.version }, 1]] : [];
     });
@@ -84,7 +83,7 @@ export class Telemetry {
         requests: this.#requests.of({ route, method: known ? method : "other", status }),
         duration: this.#durations.of({ route }),
       };
-      // Methods are the client's words, of which there may be any number.
+      // Clients can invent any number of methods.
       if (known) this.#lines.set(key, lines);
     }
     lines.requests.value++;
@@ -104,7 +103,7 @@ export class Telemetry {
 }
 
 /**
- * Hands one request to Cloudflare's Workers Analytics Engine, where one server's counters say little. The
+ * Writes one request to Cloudflare's Workers Analytics Engine, as the counters of one isolate say little. The
  * columns are: blob1 route, blob2 method, blob3 status, blob4 reason, blob5 model version; double1 duration,
  * double2 decode, double3 queue, double4 inference, all in ms, double5 images.
  */

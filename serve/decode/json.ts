@@ -1,7 +1,7 @@
 /**
  * Images as JSON: `{"pixels": [0, 255, …]}` or `{"image": …}` is one, `{"images": [ … ]}` are several. An image is
- * an array of numbers in 0..255, or a picture as base64 or a data URI. Fractions of numbers are kept: who has
- * averaged or resampled images need not round them.
+ * an array of numbers in 0..255, or a picture as base64 or a data URI. Fractions are kept, so averaged or
+ * resampled images need not be rounded.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { fromBase64, type ReadPicture } from "./picture.ts";
 const DECODER = new TextDecoder("utf-8", { fatal: true });
 
 export interface JsonOptions {
-  /** How many numbers an image has. */
+  /** Numbers per image. */
   imageSize: number;
-  /** The most images there may be. */
+  /** Maximum number of images. */
   maxBatchSize: number;
   readPicture: ReadPicture;
 }

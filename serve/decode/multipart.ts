@@ -2,8 +2,8 @@
  * Images as a form (RFC 7578): every file is a picture, whatever its field is called, in the order of the form.
  * `curl -F image=@shoe.png -F image=@bag.jpg` and `<input type="file" multiple>` send this.
  *
- * The platforms' own `formData()` is not used: it takes seconds for a body of 60,000 parts or of one part with
- * endless headers, copies what is here only pointed at, and differs between runtimes in what it forgives.
+ * The platforms' `formData()` is not used: it takes seconds for a body of 60,000 parts or of one part with very long
+ * headers, it copies the files, and runtimes differ in what they accept.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { type Batch, limitImages, readBatch } from "./batch.ts";
 import type { ReadPicture } from "./picture.ts";
 
 export interface MultipartOptions {
-  /** How many numbers an image has. */
+  /** Numbers per image. */
   imageSize: number;
-  /** The most images there may be. */
+  /** Maximum number of images. */
   maxBatchSize: number;
   readPicture: ReadPicture;
 }
@@ -55,16 +55,16 @@ function boundaryOf(contentType: string): string {
 
 interface File {
   content: Uint8Array<ArrayBuffer>;
-  /** What the sender says it is; may be empty. */
+  /** The content type that the sender declares; may be empty. */
   mediaType: string;
 }
 
 function readFiles(bytes: Uint8Array<ArrayBuffer>, boundary: string, max: number): File[] {
-  // Each byte is a character, so places in the text are places in the bytes.
+  // Each byte becomes one character, so indices into the text are indices into the bytes.
   const text = LATIN1.decode(bytes);
   const delimiter = `\r\n--${boundary}`;
   const files: File[] = [];
-  // What stands before the first delimiter is for readers of mail.
+  // The text before the first delimiter is to be ignored.
   const first = text.startsWith(`--${boundary}`) ? 0 : text.indexOf(delimiter) + 2;
   if (first === 1) throw malformed();
   for (let at = first - 2;;) {

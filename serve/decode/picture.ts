@@ -1,5 +1,5 @@
 /**
- * From a picture's bytes to what the model takes.
+ * From an image file to the model's input.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export function pictureReader(input: Target, limits: PictureLimits): ReadPicture
     if (input.channels !== 1 && input.channels !== 3) {
       throw new InputError(
         "unsupported",
-        "Cannot read the picture as the model takes neither grey nor RGB images",
+        "Cannot read the image as the model takes neither grey nor RGB images",
       );
     }
     const image = await decodePicture(bytes, { ...limits, shortSide: shortSideFor(input) }, mediaType);
@@ -43,17 +43,17 @@ export function pictureReader(input: Target, limits: PictureLimits): ReadPicture
  */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const isUri = text.startsWith("data:");
-  // What stands before the comma is a media type, which the picture's own first bytes know better.
+  // The media type before the comma is ignored, as the file's first bytes determine the format.
   const comma = isUri ? text.slice(0, 256).indexOf(",") : -1;
   if (isUri && !/;base64$/i.test(text.slice(0, Math.max(comma, 0)))) {
     throw new InputError(
       "invalid-format",
-      "Cannot read the picture as its data URI must be data:<media type>;base64,…",
+      "Cannot read the image as its data URI must be data:<media type>;base64,…",
     );
   }
   try {
     return Uint8Array.fromBase64(text.slice(comma + 1));
   } catch {
-    throw new InputError("invalid-format", "Cannot read the picture as it must be base64 or a data URI");
+    throw new InputError("invalid-format", "Cannot read the image as it must be base64 or a data URI");
   }
 }

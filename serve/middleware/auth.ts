@@ -1,6 +1,6 @@
 /**
- * API keys as bearer tokens (RFC 6750). Keys are compared by their SHA-256 digests, all of them and to the
- * last byte: how long that takes says nothing about how close a guess was.
+ * API keys as bearer tokens (RFC 6750). A token is compared with all keys, by their SHA-256 and in constant time,
+ * so that the duration reveals nothing about a guess.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export function authorize(): MiddlewareHandler<AppEnv> {
       const given = c.req.header("authorization") !== undefined;
       throw new Problem(
         401,
-        given ? "The API key is not valid" : "An API key is needed: Authorization: Bearer <key>",
+        given ? "The API key is invalid" : "An API key is required: Authorization: Bearer <key>",
         { "www-authenticate": `Bearer realm="selvedge"${given ? ', error="invalid_token"' : ""}` },
       );
     }

@@ -1,7 +1,6 @@
 /**
- * Reads a body of bounded size in bounded time. It is a function rather than a middleware like
- * `hono/body-limit`, since it hands over the bytes that it has counted instead of building a second request
- * around them.
+ * Reads a body within limits of size and time. It is a function and not a middleware like `hono/body-limit`, as it
+ * returns the bytes that it has counted instead of building a second request around them.
  *
  * @module
  */
@@ -11,8 +10,8 @@ import { Problem } from "../problem.ts";
 /**
  * Reads the whole body.
  *
- * @throws {Problem} 413 if there are more bytes, as soon as that is known; 408 if they take too long; 400 if
- * the connection breaks; 415 if the body is compressed
+ * @throws {Problem} 413 as soon as there are too many bytes, 408 if they take too long, 400 if the connection is
+ * interrupted, 415 if the body is compressed
  */
 export async function readBody(
   request: Request,
@@ -20,7 +19,7 @@ export async function readBody(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding.toLowerCase() !== "identity") {
-    // Otherwise a small body could hide a large one.
+    // A small compressed body can hide a large one.
     throw new Problem(415, "Cannot read the body as it must not be compressed", {
       "accept-encoding": "identity",
     });
@@ -28,16 +27,16 @@ export async function readBody(
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > limit) throw tooLarge(limit);
   try {
-    // The server holds the client to the length that it declared.
+    // The HTTP server enforces the declared length.
     const reading = length !== null ? request.bytes() : readChunks(request.body, limit);
     return await within(bodyTimeoutMs, reading as Promise<Uint8Array<ArrayBuffer>>);
   } catch (error) {
     if (error instanceof Problem) throw error;
-    throw new Problem(400, "Cannot read the body as the connection broke");
+    throw new Problem(400, "Cannot read the body as the connection was interrupted");
   }
 }
 
-/** Whoever sends slowly is left, and told to close the connection (RFC 9110, section 15.5.9): Deno would not. */
+/** After a timeout the client has to close the connection (RFC 9110, section 15.5.9), as Deno does not. */
 async function within<T>(ms: number, reading: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -57,7 +56,7 @@ async function readChunks(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  // Leaving the loop cancels the stream.
+  // An exception in the loop cancels the stream.
   for await (const chunk of body ?? []) {
     size += chunk.length;
     if (size > limit) throw tooLarge(limit);

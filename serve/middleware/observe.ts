@@ -1,6 +1,6 @@
 /**
- * Accompanies every request: gives it an id and the times, completes the answer's headers, and writes it into
- * the metrics and the log. It is the outermost middleware, and one rather than five, since each costs.
+ * Gives every request an id, times it, completes the headers of the response, and records the request in the metrics
+ * and the log. It is the outermost middleware, and one instead of five, since each one costs time.
  *
  * @module
  */
@@ -18,8 +18,8 @@ export interface Observers {
   log: Log;
 }
 
-// https://owasp.org/www-project-secure-headers/; an answer may bring its own Content-Security-Policy, of which
-// frame-ancestors has replaced X-Frame-Options.
+// https://owasp.org/www-project-secure-headers/; frame-ancestors replaces X-Frame-Options. A route may set a
+// Content-Security-Policy of its own.
 const SECURITY: [string, string][] = [
   ["x-content-type-options", "nosniff"],
   ["referrer-policy", "no-referrer"],
@@ -38,7 +38,7 @@ export function observe({ engine, telemetry, log }: Observers): MiddlewareHandle
     const { headers, status } = c.res;
     for (const [name, value] of SECURITY) headers.set(name, value);
     if (!headers.has("content-security-policy")) headers.set("content-security-policy", POLICY);
-    // Over plain HTTP browsers must ignore it (RFC 6797, section 7.2).
+    // Browsers ignore it over plain HTTP (RFC 6797, section 7.2).
     if (c.req.url.startsWith("https:")) headers.set("strict-transport-security", "max-age=31536000");
     headers.set("x-request-id", id);
     if (timing.images > 0) headers.set("server-timing", serverTiming(timing));
@@ -58,7 +58,7 @@ export function observe({ engine, telemetry, log }: Observers): MiddlewareHandle
   };
 }
 
-/** The client's own id, if it is harmless in a log and a header, or a new one. */
+/** The client's id, if it is safe in a log and a header, or a new one. */
 function requestId(given: string | null): string {
   return given !== null && /^[\w.~:/+=-]{1,128}$/.test(given) ? given : crypto.randomUUID();
 }
@@ -70,7 +70,7 @@ function serverTiming({ decodeMs, queueMs, inferMs }: Timing): string {
   }`;
 }
 
-/** The route that answered; what matches every path is none. */
+/** The pattern of the route that answered. */
 function routeOf(c: Context<AppEnv>): string {
   const path = routePath(c);
   return path.endsWith("*") ? "none" : path;

@@ -1,6 +1,6 @@
 /**
- * How often one client may ask: by its API key, or else by its address. Where the platform counts across all
- * servers, it is asked; otherwise each client has a bucket of tokens that fills evenly.
+ * Limits the rate of requests per client, identified by its API key or else its address. If the platform has a limiter
+ * that counts across all servers, that one decides; otherwise each client has a token bucket that refills evenly.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import type { MiddlewareHandler } from "hono";
 import type { AppEnv } from "../context.ts";
 import { Problem } from "../problem.ts";
 
-// About 2 MB. Who has not asked for longest goes first, and by then mostly has a full bucket again.
+// About 2 MB. The least recently active client is dropped first, whose bucket is mostly full again by then.
 const MAX_CLIENTS = 10_000;
 
-/** @param perMinute what a bucket holds, and what flows into it in a minute; 0 for no limit of our own */
+/** @param perMinute capacity of a bucket, and tokens added per minute; 0 for no limit of our own */
 export function rateLimit(perMinute: number): MiddlewareHandler<AppEnv> {
   const buckets = perMinute > 0 ? new Buckets(perMinute) : undefined;
   return async (c, next): Promise<void> => {
@@ -28,7 +28,7 @@ export function rateLimit(perMinute: number): MiddlewareHandler<AppEnv> {
   };
 }
 
-/** Cloudflare says no more than yes or no; its shorter period is 10 s. */
+/** Cloudflare's limiter returns only yes or no; its shorter period is 10 s. */
 async function ask(
   limiter: { limit(options: { key: string }): Promise<{ success: boolean }> },
   key: string,
@@ -36,20 +36,20 @@ async function ask(
   return (await limiter.limit({ key })).success ? 0 : 10;
 }
 
-/** Token buckets, of a bounded number of clients. */
+/** Token buckets of a limited number of clients. */
 export class Buckets {
   readonly #perMs: number;
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
 
   /**
-   * @param capacity tokens a bucket holds, and gets in a minute
-   * @param maxClients how many buckets are kept
+   * @param capacity tokens that a bucket holds, and that are added per minute
+   * @param maxClients number of buckets that are kept
    */
   constructor(readonly capacity: number, readonly maxClients = MAX_CLIENTS) {
     this.#perMs = capacity / 60_000;
   }
 
-  /** How many clients have a bucket. */
+  /** Number of clients with a bucket. */
   get size(): number {
     return this.#buckets.size;
   }
@@ -57,14 +57,14 @@ export class Buckets {
   /**
    * Takes a token.
    *
-   * @param now ms on any clock that does not go back
-   * @returns 0, or the seconds until there is a token, rounded up
+   * @param now the time in ms, on a clock that never goes back
+   * @returns 0, or the seconds until the next token, rounded up
    */
   take(client: string, now: number): number {
     const bucket = this.#buckets.get(client) ?? { tokens: this.capacity, at: now };
     bucket.tokens = Math.min(this.capacity, bucket.tokens + (now - bucket.at) * this.#perMs);
     bucket.at = now;
-    // A Map keeps its order, so the first is the one that was used the longest ago.
+    // A Map keeps the order of insertion, so the first is the least recently used.
     this.#buckets.delete(client);
     this.#buckets.set(client, bucket);
     if (this.#buckets.size > this.maxClients) {
@@ -76,7 +76,7 @@ export class Buckets {
   }
 }
 
-/** An IPv4 address, or the /64 of an IPv6 one: that is what one customer gets, and may change within. */
+/** An IPv4 address, or the /64 of an IPv6 address, as one customer gets a whole /64. */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:([0-9.]+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;

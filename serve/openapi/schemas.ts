@@ -1,6 +1,6 @@
 /**
- * What requests and answers look like. Requests are validated with these schemas and the OpenAPI document is
- * generated from them, so it cannot say anything else.
+ * The schemas of requests and responses. Requests are validated with them, and the OpenAPI document is generated from
+ * them.
  *
  * @module
  */
@@ -20,17 +20,17 @@ const Pixels = v.pipe(
 
 const Picture = v.pipe(
   v.string(),
-  v.description("A PNG, JPEG or WebP as base64 or as a data URI"),
+  v.description("A PNG, JPEG or WebP file as base64 or as a data URI"),
 );
 
-/** It is declared here and checked by `decodeJson()`; a test holds the two together. */
+/** Declared here and checked by `decodeJson()`; a test compares the two. */
 export const ClassifyRequest = v.union([
   v.strictObject({ pixels: Pixels }),
   v.strictObject({ image: v.union([Picture, Pixels]) }),
   v.strictObject({
     images: v.pipe(
       bulk({ type: "array", minItems: 1, items: { anyOf: [{ type: "string" }, { type: "array" }] } }),
-      v.description("Any mix of pictures and of arrays of numbers, as in `image`"),
+      v.description("Image files and arrays of numbers, as in `image`, in any mix"),
     ),
   }),
 ]);
@@ -55,7 +55,7 @@ export const ClassifyResponse = v.strictObject({
   model: Model,
   predictions: v.pipe(
     v.array(v.union([Prediction, Failure])),
-    v.description("One for each image, in the request's order; an image that cannot be read has an `error`"),
+    v.description("One per image, in the order of the request; an image that cannot be read has an `error`"),
   ),
 });
 
@@ -131,7 +131,7 @@ export const InferRequest = v.object({
       parameters: v.optional(Parameters),
       data: v.optional(v.pipe(
         bulk({ type: "array", items: { anyOf: [{ type: "number" }, { type: "array" }] } }),
-        v.description("Flat in row-major order, or nested as the shape says; absent if it is binary"),
+        v.description("Flat in row-major order, or nested according to the shape; absent if it is binary"),
       )),
     }),
     1,

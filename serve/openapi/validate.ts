@@ -1,5 +1,5 @@
 /**
- * Checks what a client sends against a schema, and says what is wrong in our own words.
+ * Validates what a client sends, with error messages in the style of this project.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import * as v from "valibot";
 /**
  * Checks a value.
  *
- * @param what it is, as in "Cannot read the request"
+ * @param what the name of the value, as in "Cannot read the request"
  * @throws {InputError} `invalid-value`, which names the first thing that is wrong
  */
 export function validate<T>(schema: v.GenericSchema<unknown, T>, value: unknown, what: string): T {

@@ -1,6 +1,6 @@
 /**
- * The way of every request that classifies, whatever protocol it speaks: the body's bytes become pixels, these
- * scores, and these an answer; each step is timed.
+ * How every request that classifies images is processed, in any protocol: the body becomes pixels, these become scores,
+ * and these a response. Each stage is timed.
  *
  * @module
  */
@@ -16,12 +16,12 @@ import type { Service } from "../protocols/protocol.ts";
 
 /** How a protocol reads requests and writes responses. */
 export interface Codec<T extends { pixels: Float32Array }> {
-  /** Reads the request: `pixels` is `[N, imageSize]` in 0..1, and whatever else the answer needs. */
+  /** Reads the request: `pixels` is `[N, imageSize]` in 0..1; the rest is passed to `write`. */
   read(body: Uint8Array<ArrayBuffer>, classifier: Classifier): T | Promise<T>;
   write(scores: Scores, request: T, classifier: Classifier): Response;
 }
 
-/** Answers a request. */
+/** Processes a request. */
 export async function answer<T extends { pixels: Float32Array }>(
   c: Context<AppEnv>,
   { engine, config, statistics }: Service,
@@ -64,10 +64,10 @@ export function refusal({ code, message }: InputError): Problem {
   return new Problem(code === "too-large" ? 413 : 400, message);
 }
 
-/** As many pixels as this many pictures of the largest size may have together. */
+/** The images of a request may have this many times `maxPixels` together. */
 const LARGEST_PICTURES = 4;
 
-/** Reads the pictures of one request. */
+/** Makes a reader for the image files of one request. */
 export function requestPictures({ description }: Classifier, { maxPixels }: Config): ReadPicture {
   const { input, preprocessing } = description;
   return pictureReader({ ...input, ...(preprocessing && { preprocessing }) }, {

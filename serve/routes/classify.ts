@@ -5,10 +5,10 @@
  * | --------------------------------------- | ---------------------------------------------------------- |
  * | `application/octet-stream`              | N images of channels × height × width bytes, 0..255          |
  * | `application/json`                      | `{"pixels": […]}`, `{"image": …}` or `{"images": […, …]}`     |
- * | `image/png`, `image/jpeg`, `image/webp` | one picture of any size, fitted into the model's input       |
- * | `multipart/form-data`                   | one or more such pictures                                  |
+ * | `image/png`, `image/jpeg`, `image/webp` | one image of any size, fitted into the model's input         |
+ * | `multipart/form-data`                   | one or more such images                                    |
  *
- * Of several images each answers or fails alone; where all fail, so does the request.
+ * In a batch, an image that cannot be read gets an error of its own; the request fails only if all images do.
  *
  * @module
  */
@@ -40,7 +40,7 @@ const FORMATS = new Map<string, Read>([
   ["multipart/form-data", readMultipart],
 ]);
 
-/** The media types that are read. */
+/** The supported media types. */
 export const MEDIA_TYPES: readonly string[] = [...FORMATS.keys()];
 
 interface Request extends Batch {

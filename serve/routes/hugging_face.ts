@@ -1,7 +1,7 @@
 /**
  * `POST /models/{model}`: Hugging Face's image classification task
- * (https://huggingface.co/docs/inference-providers/tasks/image-classification), so that its clients work when
- * they are given this address: a picture as the body, or `{"inputs": "<base64>", "parameters": {…}}`, gives
+ * (https://huggingface.co/docs/inference-providers/tasks/image-classification), so that its clients work with
+ * this server as their endpoint: an image file as the body, or `{"inputs": "<base64>", "parameters": {…}}`, gives
  * `[{"label": …, "score": …}]`; errors are `{"error": …}`.
  *
  * @module
@@ -18,7 +18,7 @@ import { mediaTypeOf } from "./classify.ts";
 import { checkModel } from "./infer.ts";
 import { mostClasses, type Options, rank } from "./options.ts";
 
-/** Theirs, where `top_k` does not say. */
+/** Their default. */
 const TOP_K = 5;
 
 interface Request {
@@ -33,13 +33,13 @@ export function classifyTask(service: Service): Handler<AppEnv> {
     return await answer<Request>(c, service, {
       async read(body, classifier): Promise<Request> {
         checkModel(c, classifier);
-        // Some of their clients name another type than they send, so what is no JSON is taken for a picture.
+        // Some of their clients send a wrong content type, so a body that is not JSON is read as an image file.
         const { bytes, topK, apply } = mediaType === "application/json"
           ? readRequest(body)
           : { bytes: body, topK: undefined, apply: undefined };
         const pixels = new Float32Array(classifier.imageSize);
         await requestPictures(classifier, service.config)(bytes, pixels, mediaType);
-        // As theirs does, more classes than there are give all.
+        // As on Hugging Face, more classes than the model has return all.
         const most = mostClasses(classifier, service.config);
         return { pixels, options: { topK: Math.min(topK ?? TOP_K, most), apply: apply ?? "softmax" } };
       },

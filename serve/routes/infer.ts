@@ -4,7 +4,7 @@
  * Triton's extensions for classification and for tensors as bytes
  * (https://github.com/triton-inference-server/server/tree/main/docs/protocol).
  *
- * The input may have the model's own shape, or its channel or all its sides folded into one:
+ * The input may have the model's own shape, or a shape without the channel or with all sides flattened:
  * `[N, 1, 28, 28]`, `[N, 28, 28]` and `[N, 784]`. FP32 is what the model takes, in 0..1; UINT8 is divided by 255.
  *
  * @module
@@ -25,16 +25,16 @@ import type { Service } from "../protocols/protocol.ts";
 import { answer } from "./answer.ts";
 import { mostClasses } from "./options.ts";
 
-/** Where the JSON ends and the bytes begin. */
+/** The header with the length of the JSON; bytes follow it. */
 const JSON_LENGTH = "inference-header-content-length";
 
 type Parameters = Record<string, string | number | boolean>;
 
-/** An output as it is asked for. */
+/** A requested output. */
 interface Wanted {
   name: typeof LOGITS | typeof PROBABILITIES;
   binary: boolean;
-  /** How many classes as `"score:index:label"`; 0 for the numbers themselves. */
+  /** Number of classes to return as `"score:index:label"`; 0 for the raw numbers. */
   classes: number;
 }
 
@@ -44,7 +44,7 @@ interface Request {
   outputs: Wanted[];
 }
 
-/** An output as it is sent; one of `data` and `bytes`. */
+/** An output in the response; binary outputs have no `data`. */
 interface Output {
   name: string;
   datatype: "FP32" | "BYTES";
@@ -182,7 +182,7 @@ function readOutputs(
     };
   });
   if (new Set(wanted.map(({ name }) => name)).size < wanted.length) {
-    throw new InputError("invalid-value", "Cannot infer as an output is asked for twice");
+    throw new InputError("invalid-value", "Cannot infer as an output is requested twice");
   }
   return wanted;
 }
@@ -201,10 +201,12 @@ function readClasses({ classification }: Parameters, classifier: Classifier, con
   if (!Number.isInteger(classification) || (classification as number) < 1) {
     throw new InputError(
       "invalid-value",
-      `Cannot infer as classification must be an integer from 1 on: current value is ${show(classification)}`,
+      `Cannot infer as classification must be an integer of at least 1: current value is ${
+        show(classification)
+      }`,
     );
   }
-  // As in Triton, more classes than there are give all.
+  // As in Triton, more classes than the model has return all.
   return Math.min(classification as number, mostClasses(classifier, config));
 }
 
@@ -247,16 +249,16 @@ function writeClasses(values: Float32Array, classes: number, classifier: Classif
   );
 }
 
-/** @returns 404 for a model or a version that there is not */
+/** @throws {Problem} 404 if the request names another model or version */
 export function checkModel(c: Context<AppEnv>, { description: { name, version } }: Classifier): void {
   const model = c.req.param("model"), asked = c.req.param("version");
-  if (model !== name) throw notHere("model", model ?? "", name);
-  if (asked !== undefined && asked !== version) throw notHere("version", asked, version);
+  if (model !== name) throw unknown("model", model ?? "", name);
+  if (asked !== undefined && asked !== version) throw unknown("version", asked, version);
 }
 
-function notHere(what: string, asked: string, name: string): Problem {
+function unknown(what: string, asked: string, name: string): Problem {
   return new Problem(
     404,
-    `There is no ${what} ${JSON.stringify(asked.slice(0, 80))}: the one here is ${JSON.stringify(name)}`,
+    `Unknown ${what} ${JSON.stringify(asked.slice(0, 80))}: this server has ${JSON.stringify(name)}`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * What a client may choose about an answer.
+ * Options of a request for labels.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { Problem } from "../problem.ts";
 
 /** Names as on Hugging Face. */
 export interface Options {
-  /** How many classes, best first. */
+  /** Number of classes per image, best first. */
   topK: number;
   /** Whether scores are probabilities or the model's raw logits. */
   apply: "softmax" | "none";
@@ -18,7 +18,7 @@ export interface Options {
 /**
  * Reads the query.
  *
- * @throws {Problem} 400 if a value makes no sense
+ * @throws {Problem} 400 if a value is invalid
  */
 export function readOptions(
   query: (name: string) => string | undefined,
@@ -47,7 +47,7 @@ function readApply(value = "softmax"): Options["apply"] {
   );
 }
 
-/** Classes that an answer may have. */
+/** The largest number of classes per image. */
 export function mostClasses({ description }: Classifier, { maxTopK }: Config): number {
   return Math.min(description.labels.length, maxTopK);
 }

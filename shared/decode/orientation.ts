@@ -1,6 +1,5 @@
 /**
- * The one thing that we want from EXIF (CIPA DC-008, section 4.6.5): how to turn a picture. Whatever else is in
- * there is neither read nor kept.
+ * Reads the orientation from EXIF (CIPA DC-008, section 4.6.5) and applies it. Nothing else of EXIF is read.
  *
  * @module
  */
@@ -12,8 +11,8 @@ const SHORT = 3;
 /**
  * Reads the orientation out of a JPEG's APP1 segment.
  *
- * @returns 1..8 as EXIF counts them, or undefined if there is none or it makes no sense, which is not worth
- * refusing a picture for
+ * @returns 1..8 as EXIF counts them, or undefined if it is missing or invalid, which is no reason to
+ * refuse an image
  */
 export function readOrientation(segment: Uint8Array): number | undefined {
   if (String.fromCharCode(...segment.subarray(0, 6)) !== "Exif\0\0") return undefined;

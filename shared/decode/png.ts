@@ -1,8 +1,8 @@
 /**
- * Decodes PNG from strangers (https://www.w3.org/TR/png-3/). A PNG of 400 kB can be made to fill 400 MB, so
+ * Decodes PNG files from untrusted sources (https://www.w3.org/TR/png-3/). A PNG of 400 kB can be made to fill 400 MB, so
  * everything that decides how much is allocated is checked first: the header's size against a budget of
- * pixels, and then the inflated bytes against exactly what that header needs, counted while they come. Past
- * that gate, decoding is a walk over known lengths.
+ * pixels, and then the inflated bytes against exactly what that header needs, counted while they arrive. After
+ * that, all lengths are known.
  *
  * All colour types, depths and Adam7 interlacing are read. Animation, text, and colour management (`gAMA`,
  * `iCCP`, …) are ignored: the model was trained on samples as stored.

@@ -1,5 +1,5 @@
 /**
- * Decodes WebP from strangers (RFC 9649). libwebp does the work, in {@linkcode Sandbox}, which also says what
+ * Decodes WebP files from untrusted sources (RFC 9649). libwebp does the work, in {@linkcode Sandbox}, which also says what
  * is known against it; before that the file's chunks are walked here and the size is read from the headers, of
  * which there can be two that must agree.
  *

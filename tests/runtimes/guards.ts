@@ -126,9 +126,9 @@ export const ACCESS: Suite = {
         assertEquals(response.headers.get("www-authenticate"), 'Bearer realm="selvedge"');
         assertEquals(response.status, 401, path);
         const { detail, error } = await response.json();
-        assertStringIncludes(path.startsWith("/v2") ? error : detail, "An API key is needed");
+        assertStringIncludes(path.startsWith("/v2") ? error : detail, "An API key is required");
       }
-      await assertProblem(await post(send, new Uint8Array(784)), 401, "An API key is needed");
+      await assertProblem(await post(send, new Uint8Array(784)), 401, "An API key is required");
     },
 
     "lets each of its keys in and no other": async (send) => {
@@ -149,7 +149,7 @@ export const ACCESS: Suite = {
       for (const authorization of wrong) {
         const response = await post(send, new Uint8Array(784), { headers: { authorization } });
         assertStringIncludes(response.headers.get("www-authenticate")!, 'error="invalid_token"');
-        await assertProblem(response, 401, "The API key is not valid");
+        await assertProblem(response, 401, "The API key is invalid");
       }
     },
 

@@ -60,12 +60,12 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
     await assertError(
       await send("/v2/models/other"),
       404,
-      'no model "other": the one here is "fashion-mnist"',
+      'Unknown model "other": this server has "fashion-mnist"',
     );
-    await assertError(await send("/v2/models/other/ready"), 404, 'no model "other"');
-    await assertError(await send(`${V2}/versions/1`), 404, 'no version "1"');
-    await assertError(await post(send, "/v2/models/other/infer", two()), 404, 'no model "other"');
-    await assertError(await post(send, `${V2}/versions/1/infer`, two()), 404, 'no version "1"');
+    await assertError(await send("/v2/models/other/ready"), 404, 'Unknown model "other"');
+    await assertError(await send(`${V2}/versions/1`), 404, 'Unknown version "1"');
+    await assertError(await post(send, "/v2/models/other/infer", two()), 404, 'Unknown model "other"');
+    await assertError(await post(send, `${V2}/versions/1/infer`, two()), 404, 'Unknown version "1"');
     await assertError(await send("/v2/other"), 404, "No route matches this path");
     const response = await send(`${V2}/infer`);
     assertEquals(response.headers.get("allow"), "POST");
@@ -235,8 +235,8 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
       [withInput({ datatype: "UINT8", data: changed(0.5) }), 400, "current value is 0.5"],
       [withInput({ parameters: { binary_data_size: 784 } }), 400, "both data and binary_data_size"],
       [withOutput({ name: "scores" }), 400, 'the model\'s outputs are ["logits","probabilities"]'],
-      [withOutput({ name: "logits" }, { name: "logits" }), 400, "asked for twice"],
-      [withOutput({ name: "logits", parameters: { classification: 0 } }), 400, "an integer from 1 on"],
+      [withOutput({ name: "logits" }, { name: "logits" }), 400, "requested twice"],
+      [withOutput({ name: "logits", parameters: { classification: 0 } }), 400, "an integer of at least 1"],
       [
         withOutput({ name: "logits", parameters: { binary_data: 1 } }),
         400,

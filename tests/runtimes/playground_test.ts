@@ -270,7 +270,7 @@ async function tryAll(
     for (const name of ["Sneaker", "Trouser"]) {
       await page.getByRole("button", { name, exact: true }).click();
       // One row may be filled before the other, and the first time the browser loads the model.
-      for (const id of ["label", "server td:first-child", "browser td:first-child"]) {
+      for (const id of ["label", "server td:nth-child(2)", "browser td:nth-child(2)"]) {
         await page.locator(`#${id}`, { hasText: name }).first().waitFor();
       }
       assertEquals([await settle(page), await row("server"), await row("browser")], [name, name, name]);

@@ -204,7 +204,7 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     await assertError(await post(send, path, { inputs: "AAAA" }), 400, "must be a PNG, JPEG or WebP file");
     const top_k = { inputs: "AAAA", parameters: { top_k: 0 } };
     await assertError(await post(send, path, top_k), 400, '"parameters.top_k" must be at least 1');
-    await assertError(await post(send, "/models/resnet", { inputs: "AAAA" }), 404, 'no model "resnet"');
+    await assertError(await post(send, "/models/resnet", { inputs: "AAAA" }), 404, 'Unknown model "resnet"');
     await assertError(await send(path), 405, "This path accepts POST");
     await assertError(await send("/models"), 404, "No route matches this path");
   },

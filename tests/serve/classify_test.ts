@@ -247,7 +247,7 @@ Deno.test("POST /v1/classify stops reading a body that does not end", async () =
 
 Deno.test("POST /v1/classify answers a body that breaks off with 400", async () => {
   const body = new ReadableStream({ pull: (controller): void => controller.error(new Error("reset")) });
-  await assertProblem(await post(BYTES, body), 400, "the connection broke");
+  await assertProblem(await post(BYTES, body), 400, "the connection was interrupted");
 });
 
 Deno.test("No body, content-type or query makes an error of the server's own", async () => {
