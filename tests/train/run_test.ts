@@ -127,6 +127,21 @@ Deno.test("train() stops with the error of a listener, and frees the device's me
   assertEquals(tf.memory().numTensors, before);
 });
 
+Deno.test("train() stops in the middle of an epoch, and frees the device's memory", async () => {
+  const before = tf.memory().numTensors;
+  const stop = new AbortController();
+  let steps = 0;
+  const onStep = (): void => {
+    if (++steps === 2) stop.abort();
+  };
+  await assertRejects(
+    () => train({ dataset, recipe, backend, listeners: [{ onStep }], signal: stop.signal }),
+    DOMException,
+  );
+  assertEquals(steps, 2);
+  assertEquals(tf.memory().numTensors, before);
+});
+
 Deno.test("train() resumes from a state to the same bytes", async () => {
   const options = {
     dataset,

@@ -153,19 +153,25 @@ class Run {
     const dropout = random(STREAM.dropout);
     const losses = new LossMeter(epoch, recipe, backend);
     let step = 0, images = 0, learningRate = recipe.learningRate;
-    for (const batch of this.#batches(random)) {
-      signal?.throwIfAborted();
-      learningRate = learningRateAt(recipe, this.#steps, this.#stepsPerEpoch);
-      const masks = dropoutMasks(batch.count, recipe.hidden, recipe.dropout, dropout);
-      const loss = this.#step(batch, masks, learningRate);
-      step++;
-      images += batch.count;
-      await this.#reportStep({ epoch, step, images }, loss);
-      await losses.add(loss);
-      if (step === this.#stepsPerEpoch) break;
+    signal?.throwIfAborted();
+    try {
+      for (const batch of this.#batches(random)) {
+        learningRate = learningRateAt(recipe, this.#steps, this.#stepsPerEpoch);
+        const masks = dropoutMasks(batch.count, recipe.hidden, recipe.dropout, dropout);
+        const loss = this.#step(batch, masks, learningRate);
+        losses.add(loss);
+        step++;
+        images += batch.count;
+        await this.#reportStep({ epoch, step, images }, loss);
+        await losses.readIfDue();
+        signal?.throwIfAborted();
+        if (step === this.#stepsPerEpoch) break;
+      }
+      const trainLoss = await losses.mean();
+      return { trainLoss, learningRate, imagesPerSecond: images / (performance.now() - startedMs) * 1000 };
+    } finally {
+      losses.dispose();
     }
-    const trainLoss = await losses.mean();
-    return { trainLoss, learningRate, imagesPerSecond: images / (performance.now() - startedMs) * 1000 };
   }
 
   /** The epoch's batches, shuffled and augmented as the recipe says. */

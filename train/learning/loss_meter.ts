@@ -29,31 +29,41 @@ export class LossMeter {
     this.#backend = backend;
   }
 
+  /** Takes over one step's loss; the meter disposes of it. */
+  add(loss: tf.Scalar): void {
+    this.#unread.push(loss);
+  }
+
   /**
-   * Takes over one step's loss; it is read and disposed of later.
+   * Reads the losses if there are enough of them.
    *
    * @throws {InputError} if a loss is not a number, or above 1000
    */
-  async add(loss: tf.Scalar): Promise<void> {
-    this.#unread.push(loss);
+  async readIfDue(): Promise<void> {
     if (this.#unread.length === READ_STEPS) await this.#read();
   }
 
   /**
    * The mean of all losses.
    *
-   * @throws {InputError} as {@linkcode add}
+   * @throws {InputError} as {@linkcode readIfDue}
    */
   async mean(): Promise<number> {
     if (this.#unread.length > 0) await this.#read();
     return this.#losses.reduce((sum, loss) => sum + loss, 0) / this.#losses.length;
   }
 
+  /** Frees the device's memory. */
+  dispose(): void {
+    tf.dispose(this.#unread);
+    this.#unread = [];
+  }
+
   async #read(): Promise<void> {
     const stacked = tf.stack(this.#unread);
     this.#losses.push(...await stacked.data<"float32">());
-    tf.dispose([...this.#unread, stacked]);
-    this.#unread = [];
+    stacked.dispose();
+    this.dispose();
     this.#backend.check();
     this.#check();
     // Lets signals and timers through: steps on the CPU never yield to the event loop.
