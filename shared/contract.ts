@@ -145,7 +145,7 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
       );
     }
   }
-  // Files from before this key did what is the default for their channels.
+  // Other exporters need not write the key: the default for the channels applies.
   const preprocessing = json(model, METADATA.preprocessing) ?? preprocessingFor(input.channels);
   if (preprocessing !== undefined && !isPreprocessing(preprocessing, input.channels)) {
     throw new InputError(

@@ -1,6 +1,6 @@
 /**
- * Decodes a picture of any kind that we read. The kind is told by the first bytes, not by what the sender says:
- * a browser names a file by its ending.
+ * Decodes an image file of any supported format. The first bytes determine the format, not the content type, which
+ * browsers derive from the file name.
  *
  * @module
  */

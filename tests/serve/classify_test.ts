@@ -143,7 +143,7 @@ Deno.test("POST /v1/classify fits a PNG of another size into the model's input",
   assert(Math.abs(score - Math.E ** 2 / (Math.E ** 2 + 2)) < 1e-6);
 });
 
-Deno.test("POST /v1/classify gives as many classes as top_k asks for", async () => {
+Deno.test("POST /v1/classify returns top_k classes", async () => {
   const image = new Uint8Array(6);
   for (const k of [1, 2, 3]) {
     const [{ top }] = (await (await post(BYTES, image, `?top_k=${k}`)).json()).predictions;
@@ -154,7 +154,7 @@ Deno.test("POST /v1/classify gives as many classes as top_k asks for", async () 
   }
 });
 
-Deno.test("POST /v1/classify says what is wrong with a body", async () => {
+Deno.test("POST /v1/classify explains what is wrong with a body", async () => {
   const wide = headerOf({ width: MAX_PIXELS + 1, height: 1, depth: 8, colour: 0, interlaced: false });
   const cases: [string | undefined, BodyInit, number, string][] = [
     [BYTES, "", 400, "the body is empty"],
@@ -214,7 +214,7 @@ Deno.test("POST /v1/classify says what is wrong with a body", async () => {
   }
 });
 
-Deno.test("POST /v1/classify tells which media types it reads", async () => {
+Deno.test("POST /v1/classify lists the supported media types", async () => {
   const response = await post("text/plain", "x");
   assertEquals(response.headers.get("accept-post"), MEDIA_TYPES.join(", "));
   await assertProblem(response, 415, "content-type");
@@ -250,7 +250,7 @@ Deno.test("POST /v1/classify answers a body that breaks off with 400", async () 
   await assertProblem(await post(BYTES, body), 400, "the connection was interrupted");
 });
 
-Deno.test("No body, content-type or query makes an error of the server's own", async () => {
+Deno.test("No body, content type or query causes an internal error", async () => {
   const json = fc.oneof(
     fc.json(),
     fc.anything({ maxDepth: 3 }).map((value) => {

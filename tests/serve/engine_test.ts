@@ -35,7 +35,7 @@ Deno.test("Engine.run() runs a single request at once and by itself", async () =
   assertEquals(runs, [1]);
 });
 
-Deno.test("Engine.run() runs what has gathered together and keeps the answers apart", async () => {
+Deno.test("Engine.run() batches pending requests and separates their results", async () => {
   const { engine: many, runs } = engine();
   await many.run(images(0));
   const columns = Array.from({ length: 20 }, (_, i) => i % 3);
@@ -72,7 +72,7 @@ Deno.test("Engine.run() refuses pixels that are no whole number of images", asyn
   }
 });
 
-Deno.test("Engine.run() turns away what does not fit into its queue, and works on", async () => {
+Deno.test("Engine.run() refuses requests beyond its queue, and recovers", async () => {
   const { engine: small } = engine({ ...LIMITS, maxConcurrency: 3 });
   await small.run(images(0));
   const results = await Promise.allSettled(Array.from({ length: 8 }, () => small.run(images(1))));
@@ -110,7 +110,7 @@ Deno.test("Engine.run() fails requests that wait longer than the queue timeout, 
   }
 });
 
-Deno.test("Engine.admit() bounds the work and gives the room back, also after an error", async () => {
+Deno.test("Engine.admit() limits active requests, and releases them also after an error", async () => {
   const { engine: small } = engine({ ...LIMITS, maxConcurrency: 2 });
   const gate = Promise.withResolvers<void>();
   const inside = [small.admit(() => gate.promise), small.admit(() => gate.promise)];
@@ -137,7 +137,7 @@ Deno.test("Engine.admit() forgets requests that never end, as workerd leaves the
   assertEquals(await small.admit(() => Promise.resolve("in")), "in");
 });
 
-Deno.test("Engine.ready() says no with a reason, tries again, and then says yes", async () => {
+Deno.test("Engine.ready() reports why the model is not ready, and tries again", async () => {
   const reports: unknown[] = [];
   let attempts = 0;
   const flaky = new Engine({

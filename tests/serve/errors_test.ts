@@ -13,7 +13,7 @@ const BYTES = "application/octet-stream";
 const reports: unknown[] = [];
 const app = createApp({ load: () => Classifier.load(MODEL), report: (error) => reports.push(error) });
 
-Deno.test("No path or method makes an error of the server's own", async () => {
+Deno.test("No path or method causes an internal error", async () => {
   const path = fc.oneof(
     fc.constantFrom(...app.routes.map(({ path }) => path)),
     fc.webPath(),
@@ -60,8 +60,8 @@ Deno.test("A path that exists for other methods is answered with 405 and Allow",
   const response = await app.request("/v1/classify");
   assertEquals(response.headers.get("allow"), "POST");
   await assertProblem(response, 405, "POST");
-  await assertProblem(await app.request("/v1/classify/"), 404, "No route matches this path");
-  await assertProblem(await app.request("/v1"), 404, "No route matches this path");
+  await assertProblem(await app.request("/v1/classify/"), 404, "GET /docs lists all routes");
+  await assertProblem(await app.request("/v1"), 404, "GET /docs lists all routes");
 });
 
 Deno.test("A model that cannot be loaded is 503 until it can", async () => {
@@ -94,7 +94,7 @@ Deno.test("Many first requests load the model once", async () => {
   assertEquals(loads, 1);
 });
 
-Deno.test("An error of the server's own is 500, tells nothing, and is reported", async () => {
+Deno.test("A bug in the model is answered with 500, reveals nothing, and is reported", async () => {
   const errors: unknown[] = [];
   const model = await Classifier.load(MODEL);
   const app = createApp({ load: () => Promise.resolve(model), report: (error) => errors.push(error) });

@@ -38,7 +38,7 @@ Deno.test("HEAD works wherever GET does, without a body", async () => {
   }
 });
 
-Deno.test("GET /v1/model says what the model's file says", async () => {
+Deno.test("GET /v1/model returns the metadata of the model's file", async () => {
   const response = await app.request("/v1/model");
   assertEquals(await response.json(), {
     name: "columns",
@@ -82,7 +82,7 @@ Deno.test("GET / shows the model and allows nothing but its own style and script
   );
 });
 
-Deno.test("GET /playground/{file} gives what the page asks for, and says when it is still the same", async () => {
+Deno.test("GET /playground/{file} returns the files of the page, or 304 if they are unchanged", async () => {
   const page = await (await app.request("/")).text();
   const paths = [...page.matchAll(/(?:src|href)="(\/playground\/[^"]+)"/g)].map(([, path]) => path!);
   assertEquals(paths, ["/playground/icon.svg", "/playground/main.js"]);
@@ -97,7 +97,7 @@ Deno.test("GET /playground/{file} gives what the page asks for, and says when it
   await assertProblem(await app.request("/playground/..%2fmain.ts"), 404, "");
 });
 
-Deno.test("GET /v1/model/file gives the ONNX file", async () => {
+Deno.test("GET /v1/model/file returns the ONNX file", async () => {
   const response = await app.request("/v1/model/file");
   assertEquals(response.headers.get("cache-control"), "no-cache");
   assertEquals(response.headers.get("content-disposition"), 'attachment; filename="columns.onnx"');
@@ -110,7 +110,7 @@ Deno.test("GET /v1/model/file gives the ONNX file", async () => {
   }
 });
 
-Deno.test("GET / makes do with a model that has no metrics", async () => {
+Deno.test("GET / works for a model without metrics", async () => {
   const app = createApp({ load: () => Classifier.load(tinyModel({ measured: false })), report: () => {} });
   const page = await (await app.request("/")).text();
   assertStringIncludes(page, "columns");

@@ -95,7 +95,7 @@ Deno.test("A model that cannot be loaded is not ready in every protocol, and the
   assertEquals([response.status, await response.json()], [503, { error: "The model cannot be loaded" }]);
 });
 
-Deno.test("No request of any protocol makes an error of the server's own", async () => {
+Deno.test("No request of any protocol causes an internal error", async () => {
   const picture = { width: 3, height: 2, data: Uint8Array.from({ length: 24 }, (_, i) => 10 * i) };
   const png = encodePng({
     width: 3,

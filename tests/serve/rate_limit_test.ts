@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Buckets, networkOf } from "../../serve/middleware/rate_limit.ts";
 
-Deno.test("Buckets lets as many through at once as it holds, and then as fast as it fills", () => {
+Deno.test("Buckets allows a burst of its capacity, and then requests at its refill rate", () => {
   const buckets = new Buckets(60);
   for (let i = 0; i < 60; i++) assertEquals(buckets.take("a", 0), 0);
   assertEquals(buckets.take("a", 0), 1);
@@ -12,7 +12,7 @@ Deno.test("Buckets lets as many through at once as it holds, and then as fast as
   assertEquals(new Buckets(1).take("a", 0), 0);
 });
 
-Deno.test("Buckets says how long to wait, in whole seconds", () => {
+Deno.test("Buckets returns the time to wait, in whole seconds", () => {
   const slow = new Buckets(2);
   slow.take("a", 0);
   slow.take("a", 0);
@@ -21,7 +21,7 @@ Deno.test("Buckets says how long to wait, in whole seconds", () => {
   assertEquals(slow.take("a", 30_000), 0);
 });
 
-Deno.test("Buckets never lets through more than one bucket and what has flowed in", () => {
+Deno.test("Buckets never allows more than its capacity and its refill", () => {
   const steps = fc.array(fc.nat(3000), { minLength: 1, maxLength: 200 });
   fc.assert(fc.property(fc.integer({ min: 1, max: 100 }), steps, (capacity, steps) => {
     const buckets = new Buckets(capacity);
@@ -34,7 +34,7 @@ Deno.test("Buckets never lets through more than one bucket and what has flowed i
   }));
 });
 
-Deno.test("Buckets keeps a bounded number of clients, and drops who has been away the longest", () => {
+Deno.test("Buckets keeps a limited number of clients, and drops the least recently active", () => {
   const buckets = new Buckets(1, 3);
   for (const client of ["a", "b", "c"]) assertEquals(buckets.take(client, 0), 0);
   assert(buckets.take("a", 1) > 0);
@@ -44,7 +44,7 @@ Deno.test("Buckets keeps a bounded number of clients, and drops who has been awa
   assertEquals(buckets.take("b", 4), 0, "b was dropped");
 });
 
-Deno.test("networkOf() counts all addresses of one IPv6 customer as one client", () => {
+Deno.test("networkOf() counts all addresses of an IPv6 /64 as one client", () => {
   const cases: [string, string][] = [
     ["192.0.2.7", "192.0.2.7"],
     ["::ffff:192.0.2.7", "192.0.2.7"],

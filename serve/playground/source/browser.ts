@@ -1,6 +1,6 @@
 /**
- * The model in this browser: the same ONNX file, the same code as on the server, and ONNX Runtime Web, all of
- * which is fetched when it is first wanted and then kept by the service worker.
+ * The model in this browser: the same ONNX file and the same code as on the server, with ONNX Runtime Web. All of it is
+ * downloaded on first use and then cached by the service worker.
  *
  * @module
  */
@@ -19,9 +19,9 @@ export class BrowserRunner implements Runner {
     this.#classifier = classifier;
   }
 
-  /** @throws {Trouble} if the file or ONNX Runtime cannot be had */
+  /** @throws {Trouble} if the file or ONNX Runtime is unavailable */
   static async load({ version }: PageModel): Promise<BrowserRunner> {
-    // What is fetched before there is a service worker would not be kept.
+    // The service worker cannot cache what is downloaded before it runs.
     await controlled();
     const response = await send(`${MODEL_FILE}?version=${version}`, { headers: withKey() });
     const bytes = new Uint8Array(await response.arrayBuffer());
@@ -30,7 +30,7 @@ export class BrowserRunner implements Runner {
       const path = `${ROOM}inference.js`;
       const { load } = await import(path) as typeof import("./inference.ts");
       const classifier = await load(bytes);
-      // The first run prepares what the others use.
+      // The first run initializes what later runs reuse.
       await classifier.run(new Uint8Array(classifier.imageSize));
       return new BrowserRunner(classifier);
     } catch (cause) {
@@ -42,7 +42,7 @@ export class BrowserRunner implements Runner {
     const start = performance.now();
     const { logits, probabilities } = await this.#classifier.run(pixels);
     const ms = performance.now() - start;
-    // The arrays are ONNX Runtime's, and the next run may write over them.
+    // The arrays belong to ONNX Runtime, which may overwrite them in the next run.
     return { logits: logits.slice(), probabilities: probabilities.slice(), ms };
   }
 }

@@ -17,7 +17,7 @@ export interface Runner {
    * Classifies a batch.
    *
    * @param pixels `[N, C, H, W]`, row-major, 0..255
-   * @throws {Trouble} with words for whoever looks at the page
+   * @throws {Trouble} with a message for the user of the page
    */
   run(pixels: Uint8Array<ArrayBuffer>): Promise<Answer>;
 }
