@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
 import { print } from "../../train/cli/command.ts";
 import { encodePng } from "../helpers/png_encoder.ts";
 import { Generator, type Load, type Outcome } from "./load.ts";
 import { bundle, configure, workerdPath } from "./workerd.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MODEL = `${ROOT}shared/artifacts/fashion-mnist/model.onnx`;
 const CONNECTIONS = [1, 16, 64];
 // Rounds go over all servers in turn, so that a machine that drifts does so for all of them.
@@ -178,7 +179,7 @@ async function fastapi(_folder: string, port: number): Promise<Made> {
   const found = await new Deno.Command(command, { args: ["-c", check], stdout: "null", stderr: "null" })
     .output().catch(() => ({ success: false }));
   if (!found.success) return `not measured: ${FASTAPI}: ${command} lacks one of ${check.slice(7)}`;
-  const args = [new URL("fastapi_server.py", import.meta.url).pathname, MODEL, String(port)];
+  const args = [fileURLToPath(new URL("fastapi_server.py", import.meta.url)), MODEL, String(port)];
   return { peer: { name: FASTAPI, command, args }, port };
 }
 

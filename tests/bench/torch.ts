@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 
 /** What pytorch.py can measure: a product, steps on one batch with the loss read at the last, or an epoch. */
 export type TorchWork =
@@ -40,7 +41,7 @@ export class Torch {
         stderr: "null",
       }).output();
       if (!success) return `${python} has no torch; PYTHON can name another interpreter`;
-      const script = new URL("pytorch.py", import.meta.url).pathname;
+      const script = fileURLToPath(new URL("pytorch.py", import.meta.url));
       const process = new Deno.Command(python, { args: [script], stdin: "piped", stdout: "piped" }).spawn();
       const [version = "", cuda] = new TextDecoder().decode(stdout).trim().split(" ");
       return new Torch(version, cuda === "True", process);

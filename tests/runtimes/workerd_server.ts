@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
 
 /** A worker by the name that it has in the test. */
@@ -45,7 +46,7 @@ export async function startWorkerd(
 
 // As wrangler.toml has it; more than one worker of a process need names of their own.
 const CONFIG = {
-  main: new URL("../../serve/worker.ts", import.meta.url).pathname,
+  main: fileURLToPath(new URL("../../serve/worker.ts", import.meta.url)),
   compatibility_date: /^compatibility_date = "(.+)"/m.exec(
     await Deno.readTextFile(new URL("../../wrangler.toml", import.meta.url)),
   )![1]!,

@@ -1,8 +1,9 @@
+import { fileURLToPath } from "node:url";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { parseMetrics, readMetrics } from "../../train/report/metrics.ts";
 import { exampleRun } from "../helpers/example_run.ts";
 
-const shipped = new URL("../../shared/artifacts/fashion-mnist/metrics.json", import.meta.url).pathname;
+const shipped = fileURLToPath(new URL("../../shared/artifacts/fashion-mnist/metrics.json", import.meta.url));
 
 Deno.test("parseMetrics() gives back all that a run has written", () => {
   const run = exampleRun();

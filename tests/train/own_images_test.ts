@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
@@ -303,7 +304,7 @@ async function loadHumbly(folder: string): Promise<string> {
   const script = `import { loadFolder } from ${JSON.stringify(module)};
     await loadFolder(${JSON.stringify(folder)}, "mine", { onNote: (line) => console.log(line) }, "/nowhere")
       .catch((error) => console.log(error.message));`;
-  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
   const [program, ...args] = [
     ...(Deno.uid() === 0 ? WITHOUT_PRIVILEGE : []),
     ...[Deno.execPath(), "run", "--allow-all", "--config", config, "-"],

@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import {
   assert,
   assertEquals,
@@ -118,10 +120,10 @@ Deno.test("images of Fashion-MNIST are drawn outside the run's folder, and the c
 });
 
 Deno.test("git ignores the folder for pictures that must not be passed on, whatever the model is called", async () => {
-  const root = new URL("../../", import.meta.url).pathname;
+  const root = fileURLToPath(new URL("../../", import.meta.url));
   for (const name of ["fashion-mnist", "../../shared/artifacts/fashion-mnist", "..", "a b"]) {
     const folder = unsharedFolder(name);
-    assertEquals(new URL(`file://${folder}`).pathname.startsWith(`${root}data/reports/`), true, folder);
+    assertEquals(resolve(folder).startsWith(`${root}data/reports/`), true, folder);
   }
   assertMatch(await Deno.readTextFile(`${root}.gitignore`), /^data\/$/m);
 });
@@ -309,7 +311,7 @@ Deno.test("shortLabels() gives each path the shortest end of its own", () => {
   assertEquals(shortLabels(["same", "same"]), ["same", "same"]);
 });
 
-const SHIPPED = new URL("../../shared/artifacts/fashion-mnist/", import.meta.url).pathname;
+const SHIPPED = fileURLToPath(new URL("../../shared/artifacts/fashion-mnist/", import.meta.url));
 
 Deno.test("deno task report draws a run again from its folder, with or without the model", async () => {
   await inTemporaryFolder(async (folder) => {
@@ -380,7 +382,7 @@ Deno.test("nothing that trains or serves loads the library that draws", async ()
   for (const program of ["train/commands/quickstart.ts", "train/commands/train.ts", "serve/worker.ts"]) {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["info", "--json", program],
-      cwd: new URL("../../", import.meta.url).pathname,
+      cwd: fileURLToPath(new URL("../../", import.meta.url)),
     }).output();
     const info = JSON.parse(new TextDecoder().decode(stdout)) as {
       modules: { specifier: string; dependencies?: { specifier: string; isDynamic?: boolean }[] }[];

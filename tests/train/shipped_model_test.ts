@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { assertEquals, assertGreaterOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
 import { describeModel } from "../../shared/contract.ts";
 import { sha256 } from "../../shared/sha256.ts";
@@ -69,7 +70,7 @@ Deno.test("deno task predict names the garment in a PNG file, and the file that 
   assertEquals(top.length, 10);
   assertEquals(top[0].label, "Trouser");
 
-  const two = await runTask("predict", [file, "no-such.png", new URL(import.meta.url).pathname]);
+  const two = await runTask("predict", [file, "no-such.png", fileURLToPath(new URL(import.meta.url))]);
   assertEquals(two.code, 1);
   assertMatch(two.stdout, /^[^\n]*: Trouser [^\n]*\n$/, "the good file is answered all the same");
   assertStringIncludes(two.stderr, 'Cannot classify "no-such.png": there is no such file');
