@@ -45,7 +45,7 @@ export const METADATA = {
   recipe: "selvedge.recipe",
   /** `number` */
   seed: "selvedge.seed",
-  /** `string`: the TensorFlow.js backend that trained it. */
+  /** `string`: the TensorFlow.js backend that trained it, and what multiplied matrices there. */
   backend: "selvedge.backend",
   /** {@linkcode Metrics} */
   metrics: "selvedge.metrics",
@@ -82,7 +82,7 @@ export interface Provenance {
   recipe: Record<string, unknown>;
   /** Of every generator of the run. */
   seed: number;
-  /** The TensorFlow.js backend, as `wasm`. */
+  /** What computed, as `wasm OpenBLAS 0.3.21 Haswell, 2 threads`. */
   backend: string;
   /** The version of this project. */
   codeVersion: string;

@@ -24,7 +24,7 @@ export async function multiplySeconds(
   { transposeA, transposeB }: typeof FORMS[number],
   signal: AbortSignal,
 ): Promise<number> {
-  await useBackend("wasm", gemm);
+  await useBackend("wasm", gemm, 1);
   const a = tf.randomUniform<tf.Rank.R2>(transposeA ? [k, m] : [m, k]);
   const b = tf.randomUniform<tf.Rank.R2>(transposeB ? [n, k] : [k, n]);
   let best = Infinity;

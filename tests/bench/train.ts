@@ -13,7 +13,7 @@ import { fit } from "../../train/learning/fit.ts";
 import { HeapAdamW, HeapSgd } from "../../train/backend/gemm/optimizers.ts";
 import { Mlp } from "../../train/learning/mlp.ts";
 import { RECIPES } from "../../train/learning/recipe.ts";
-import { unmendMatMul } from "../../train/backend/wasm_matmul.ts";
+import { removeGemm } from "../../train/backend/gemm/registry.ts";
 import { FORMS, multiplySeconds, SHAPES } from "./gemm.ts";
 import { Torch, type TorchWork } from "./torch.ts";
 
@@ -22,13 +22,13 @@ const ROUNDS = 3;
 const STEPS_A_READ = 20;
 
 /** Who trains: a backend, on WASM with one of the ways in which we help it, or TensorFlow.js as it comes. */
-type Trainer = "stock" | "threads" | GemmName | Exclude<BackendName, "wasm">;
+type Trainer = "stock" | "native2" | GemmName | Exclude<BackendName, "wasm">;
 const TRAINERS: Record<Trainer, string> = {
   webgpu: "WebGPU",
-  threads: "WASM, our kernel, relaxed SIMD, 2 threads",
+  native: "WASM, native BLAS, 1 thread",
+  native2: "WASM, native BLAS, 2 threads",
   relaxed: "WASM, our kernel, relaxed SIMD",
   simd: "WASM, our kernel, plain SIMD",
-  tfjs: "WASM, its matMul mended",
   stock: "WASM, TensorFlow.js as it is",
   cpu: "CPU, TensorFlow.js as it is",
 };
@@ -55,7 +55,7 @@ export interface TrainBenchOptions {
 export async function benchGemm({ signal }: TrainBenchOptions): Promise<void> {
   await besideTorch(async (torch) => {
     for (const [m, k, n] of SHAPES) {
-      const ours = (["tfjs", "simd", "relaxed"] as const).flatMap((gemm) =>
+      const ours = (["simd", "relaxed", "native"] as const).flatMap((gemm) =>
         FORMS.map((form) => ({
           name: `${TRAINERS[gemm]}, ${form.name}`,
           measure: () => multiplySeconds(gemm, [m, k, n], form, signal),
@@ -184,9 +184,9 @@ function isSlow(trainer: Trainer): boolean {
 
 async function use(trainer: Trainer): ReturnType<typeof useBackend> {
   if (trainer === "webgpu" || trainer === "cpu") return await useBackend(trainer);
-  if (trainer === "threads") return await useBackend("wasm", "relaxed", 2);
-  const backend = await useBackend("wasm", trainer === "stock" ? "tfjs" : trainer);
-  if (trainer === "stock") unmendMatMul();
+  if (trainer === "native2") return await useBackend("wasm", "native", 2);
+  const backend = await useBackend("wasm", trainer === "stock" ? "relaxed" : trainer, 1);
+  if (trainer === "stock") removeGemm();
   return backend;
 }
 
@@ -198,7 +198,7 @@ async function stepSeconds(
   signal: AbortSignal,
 ): Promise<number> {
   const backend = await use(trainer);
-  const inPlace = trainer === "threads" || trainer === "relaxed" || trainer === "simd";
+  const inPlace = trainer.startsWith("native") || trainer === "relaxed" || trainer === "simd";
   const split = { ...drawSilhouettes(batchSize, 1), count: batchSize };
   const [batch] = batches(split, range(batchSize), { batchSize, classes: 10, width: 28 });
   const { images, targets } = batch!;

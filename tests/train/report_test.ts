@@ -257,7 +257,7 @@ Deno.test("the model card says what the metrics say", () => {
 });
 
 Deno.test("reproducibleCommand() leaves paths out and puts what was chosen in", () => {
-  const chosen = { seed: 5, backend: "wasm" };
+  const chosen = { seed: 5, backend: { name: "wasm" as const } };
   const command = (line: string): string => reproducibleCommand(line.split(" ").filter(Boolean), chosen);
   const end = " --seed 5 --backend wasm";
   assertEquals(command(""), `deno task train${end}`);

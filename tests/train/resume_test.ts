@@ -3,6 +3,7 @@ import { Random } from "../../shared/random.ts";
 import { checkpointIn } from "../../train/artifact/checkpoint.ts";
 import { readMetrics } from "../../train/report/metrics.ts";
 import { runTask, startTask } from "../helpers/command.ts";
+import { WITHOUT_NATIVE } from "../helpers/products.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
 
 /** What `helpers/breakpoint.ts` prints when it has stopped the process. */
@@ -39,13 +40,13 @@ interface Case {
 
 const CASES: Case[] = [
   {
-    title: "AdamW, where most epochs are a new best",
-    options: ["--optimizer", "adamw"],
+    title: `AdamW ${WITHOUT_NATIVE ? "on our kernel" : "on a native BLAS"}, where most epochs are a new best`,
+    options: ["--optimizer", "adamw", "--gemm", WITHOUT_NATIVE ? "auto" : "native"],
     newBests: (count) => assertGreaterOrEqual(count, 5),
   },
   {
-    title: "momentum on TensorFlow.js, where no epoch is a new best",
-    options: ["--optimizer", "momentum", "--gemm", "tfjs", "--learning-rate", "1e-9"],
+    title: "momentum on our kernel, where no epoch is a new best",
+    options: ["--optimizer", "momentum", "--gemm", "relaxed", "--learning-rate", "1e-9"],
     newBests: (count) => assertEquals(count, 0),
   },
 ];

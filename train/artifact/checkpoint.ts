@@ -45,7 +45,7 @@ export function runIdentity(
     data: dataset.sha256,
     recipe,
     seed,
-    backend: [backend.name, backend.gemm].filter(Boolean).join(" "),
+    backend: backend.id,
     version: config.version,
   };
 }

@@ -99,7 +99,7 @@ async function exportModel(
         dataset: { name: datasetName, sha256, ...(splitSeed !== undefined && { splitSeed }) },
         recipe: { ...recipe },
         seed,
-        backend: backend.name,
+        backend: backend.id,
         codeVersion: config.version,
       },
     },

@@ -1,22 +1,23 @@
 /**
- * Picks the device: a real WebGPU adapter, else WebAssembly, else plain JavaScript. It also closes the
- * traps of each: a missing adapter, silent GPU errors, and the slow transposed product of WASM.
+ * Picks the device: a WebGPU adapter in hardware, else WebAssembly, else plain JavaScript. On WebAssembly a native
+ * BLAS or our own kernel multiplies matrices. GPU errors, which TensorFlow.js ignores, stop the run.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import "@tensorflow/tfjs-backend-webgpu";
-import { removeGemm, removeSecondThread, useGemm, useSecondThread } from "./gemm/mod.ts";
-import { mendMatMul } from "./wasm_matmul.ts";
+import { InputError } from "../../shared/errors.ts";
+import { Blas, findBlas } from "./blas/mod.ts";
+import { heapMath, useGemm, useNative } from "./gemm/registry.ts";
 
 /** The TensorFlow.js backends that the project trains on, best first. */
 export const BACKENDS = ["webgpu", "wasm", "cpu"] as const;
 /** One of {@linkcode BACKENDS}. */
 export type BackendName = typeof BACKENDS[number];
 
-/** Who multiplies matrices on WASM: our own kernel in two builds, or TensorFlow.js's, mended. */
-export const GEMMS = ["relaxed", "simd", "tfjs"] as const;
+/** What multiplies matrices on WASM: a native BLAS, or our own kernel with relaxed or plain SIMD. */
+export const GEMMS = ["native", "relaxed", "simd"] as const;
 /** One of {@linkcode GEMMS}. */
 export type GemmName = typeof GEMMS[number];
 
@@ -26,8 +27,14 @@ export interface Backend {
   name: BackendName;
   /** Why this one, for people. */
   reason: string;
-  /** Who multiplies matrices, on WASM. */
+  /** What multiplies matrices, on WASM. */
   gemm?: GemmName;
+  /** How many threads a native BLAS uses, if that is known. */
+  threads?: number;
+  /** Everything that decides about the last bits of a result, as `wasm OpenBLAS 0.3.21 Haswell, 2 threads`. */
+  id: string;
+  /** How to train faster, if there is a way: a sentence. */
+  hint?: string;
   /**
    * To be called after each read of a result.
    *
@@ -39,15 +46,15 @@ export interface Backend {
 /**
  * Makes TensorFlow.js use a backend.
  *
- * @param requested `auto` takes the first that is there; a name takes that one or fails
- * @param gemm the same, for who multiplies matrices if it is WASM
- * @param threads 2 for a second thread where our kernel multiplies with relaxed SIMD
- * @throws {Error} if the requested backend cannot be had
+ * @param requested `auto` takes the first that is available; a name takes that one or fails
+ * @param gemm the same, for what multiplies matrices if it is WASM
+ * @param threads how many a native BLAS uses; by default all cores. Our kernel uses one.
+ * @throws {Error} if the requested backend is unavailable
  */
 export async function useBackend(
   requested: "auto" | BackendName,
   gemm: "auto" | GemmName = "auto",
-  threads: 1 | 2 = 1,
+  threads: number = navigator.hardwareConcurrency,
 ): Promise<Backend> {
   if (requested === "auto" || requested === "webgpu") {
     const gpu = await useWebGpu(requested === "webgpu");
@@ -117,6 +124,7 @@ async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
   };
   return {
     name: "webgpu",
+    id: "webgpu",
     reason: `${askedFor ? "asked for" : "a WebGPU adapter was found"}: ${device}`,
     check,
   };
@@ -125,7 +133,7 @@ async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
 async function useWasm(
   reason: string,
   requested: "auto" | GemmName,
-  threads: 1 | 2,
+  threads: number,
 ): Promise<Backend | string> {
   const file = "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm";
   setWasmPaths(new URL(".", import.meta.resolve(file)).href);
@@ -134,40 +142,35 @@ async function useWasm(
   } catch (error) {
     return `the WASM backend could not start: ${(error as Error).message}`;
   }
-  const [gemm, why] = chooseGemm(requested);
-  const how = threads === 1 ? "" : await startSecondThread();
-  if (threads === 1) await removeSecondThread();
-  return { name: "wasm", reason: `${reason}; ${why}${how}`, gemm, check(): void {} };
-}
-
-/** Answers, for people, with what has become of it. */
-async function startSecondThread(): Promise<string> {
-  try {
-    await useSecondThread();
-    return " on two threads";
-  } catch (error) {
-    return `, on one thread (${(error as Error).message})`;
+  const build = useGemm(requested === "native" ? "auto" : requested);
+  useNative(undefined);
+  const check = (): void => {};
+  const kernel = `our kernel with ${
+    build === "simd" ? "plain" : "relaxed"
+  } SIMD multiplies matrices on one thread`;
+  const ours = { name: "wasm", gemm: build, id: `wasm ${build}`, check } as const;
+  if (requested === "relaxed" || requested === "simd") return { ...ours, reason: `${reason}; ${kernel}` };
+  const blas = findBlas(threads, heapMath());
+  if (blas instanceof Blas) {
+    useNative(blas);
+    const used = blas.threads;
+    const on = used === undefined ? "" : used === 1 ? "1 thread" : `${used} threads`;
+    return {
+      name: "wasm",
+      reason: `${reason}; ${blas.name} multiplies matrices${on && ` on ${on}`}`,
+      gemm: "native",
+      id: ["wasm " + blas.name, on].filter(Boolean).join(", "),
+      ...(used !== undefined && { threads: used }),
+      check,
+    };
   }
-}
-
-/** Answers with the choice and, for people, what it means. */
-function chooseGemm(requested: "auto" | GemmName): [GemmName, string] {
-  let why = "asked for";
-  if (requested !== "tfjs") {
-    try {
-      const build = useGemm(requested);
-      return [build, `matrices multiplied by our kernel with ${build === "simd" ? "plain" : "relaxed"} SIMD`];
-    } catch (error) {
-      if (requested !== "auto") throw error;
-      why = (error as Error).message;
-    }
+  if (requested === "native") {
+    throw new InputError("unavailable", `Cannot multiply natively as ${blas.reason}`, { hint: blas.hint });
   }
-  removeGemm();
-  mendMatMul();
-  return ["tfjs", `matrices multiplied by TensorFlow.js (${why})`];
+  return { ...ours, reason: `${reason}; ${kernel}, as ${blas.reason}`, hint: blas.hint };
 }
 
 async function useCpu(reason: string): Promise<Backend> {
   await tf.setBackend("cpu");
-  return { name: "cpu", reason, check(): void {} };
+  return { name: "cpu", id: "cpu", reason, check(): void {} };
 }

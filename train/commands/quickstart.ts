@@ -2,7 +2,7 @@
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { MODELS_FOLDER } from "../../shared/models.ts";
 import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
-import { BACKENDS, GEMMS, useBackend } from "../backend/mod.ts";
+import { BACKENDS, useBackend } from "../backend/mod.ts";
 import {
   choice,
   clearProgress,
@@ -18,6 +18,7 @@ import {
   showProgress,
   text,
 } from "../cli/command.ts";
+import { gemmOption, threadsOption } from "../cli/backend_options.ts";
 import { type Dataset, DatasetUnavailableError, loadDataset } from "../dataset/mod.ts";
 import { explainLinear, studyLinear } from "./linear_study.ts";
 import { RECIPES } from "../learning/recipe.ts";
@@ -40,7 +41,8 @@ const command = {
       "Folder with the four IDX files (default $FASHION_MNIST_DIR, data/fashion-mnist, download)",
     ),
     backend: choice(["auto", ...BACKENDS], "Device", "auto"),
-    gemm: choice(["auto", ...GEMMS], "Matrix multiplication of WASM", "auto"),
+    gemm: gemmOption,
+    threads: threadsOption,
     seed: number("Of the first weights", {
       min: 0,
       max: Number.MAX_SAFE_INTEGER,
@@ -67,8 +69,9 @@ await runCommand(command, async (values, _operands, signal) => {
   print(drawImages(firstImages(dataset, 3), width));
 
   // Model
-  const backend = await useBackend(values.backend ?? "auto", values.gemm);
-  print(`\nUsing ${backend.name} device: ${backend.reason}\n`);
+  const backend = await useBackend(values.backend ?? "auto", values.gemm, values.threads);
+  print(`\nUsing ${backend.name} device: ${backend.reason}`);
+  print(backend.hint ? `${backend.hint}\n` : "");
   const study = explainLinear(await studyLinear(seed));
 
   // Training: 5 epochs of SGD, in the files' order

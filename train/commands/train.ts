@@ -1,7 +1,7 @@
 /** `deno task train`: the model worth deploying. */
 import { MODELS_FOLDER } from "../../shared/models.ts";
 import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
-import { BACKENDS, GEMMS, useBackend } from "../backend/mod.ts";
+import { BACKENDS, useBackend } from "../backend/mod.ts";
 import {
   choice,
   clearProgress,
@@ -20,6 +20,7 @@ import {
   UsageError,
 } from "../cli/command.ts";
 import { loadDataset } from "../dataset/mod.ts";
+import { gemmOption, threadsOption } from "../cli/backend_options.ts";
 import { datasetOption, folderOptions, readFolderOptions } from "../cli/dataset_options.ts";
 import {
   checkpointIn,
@@ -68,8 +69,8 @@ const command = {
     }),
     backend: choice(["auto", ...BACKENDS], "Device", "auto"),
     tensorboard: text("DIR", "Writes event files for TensorBoard to DIR/NAME"),
-    gemm: choice(["auto", ...GEMMS], "Matrix multiplication of WASM", "auto"),
-    threads: choice(["1", "2"], "2 is faster on WASM where a core is free, and slower where none is", "1"),
+    gemm: gemmOption,
+    threads: threadsOption,
     resume: flag("Goes on where a run with the same options was interrupted"),
     restart: flag("Throws away what an interrupted run has left, and begins again"),
     "dry-run": flag("A few batches through everything, nothing kept"),
@@ -112,8 +113,9 @@ await runCommand(command, async (values, _operands, signal) => {
   }
   say(`Data: ${dataset.name}, ${dataset.train.count} + ${dataset.test.count} images, ${dataset.source}`);
   if (source === dataset.source) say(`Classes: ${listSome(dataset.labels)}`);
-  const backend = await useBackend(values.backend ?? "auto", values.gemm, values.threads === "2" ? 2 : 1);
+  const backend = await useBackend(values.backend ?? "auto", values.gemm, values.threads);
   say(`Device: ${backend.name} (${backend.reason})`);
+  if (backend.hint) say(backend.hint);
   const seed = values.seed ?? 0;
   say(`Recipe: ${describe(recipe)}, seed ${seed}`);
   if (dryRun) say("Dry run: three batches through everything, nothing kept");
@@ -166,7 +168,7 @@ await runCommand(command, async (values, _operands, signal) => {
   });
 
   const destination = dryRun ? await Deno.makeTempDir({ prefix: "selvedge-" }) : folder;
-  const made = { ...result, command: reproducibleCommand(Deno.args, { seed, backend: backend.name }) };
+  const made = { ...result, command: reproducibleCommand(Deno.args, { seed, backend }) };
   const file = await writeArtifact(destination, result.artifact, made);
   // Loaded only now, as nothing before needs a library that draws.
   const { writeRunReport } = await import("../report/write.ts");

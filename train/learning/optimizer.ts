@@ -24,14 +24,14 @@ export interface RecipeOptimizer {
 /** Makes the optimizer that a recipe asks for, for the backend in use. */
 export function createOptimizer(
   { optimizer: name, learningRate, weightDecay }: Recipe,
-  { gemm = "tfjs" }: Backend,
+  { gemm }: Backend,
   { matrices }: Mlp,
 ): RecipeOptimizer {
   const adaptive = name === "adam" || name === "adamw";
-  if (adaptive && gemm !== "tfjs") {
+  if (adaptive && gemm) {
     return { optimizer: new HeapAdamW(learningRate, { weightDecay, decayed: matrices }), decay(): void {} };
   }
-  const Sgd = gemm === "tfjs" ? TensorSgd : HeapSgd;
+  const Sgd = gemm ? HeapSgd : TensorSgd;
   return {
     optimizer: adaptive
       ? new TensorAdam(learningRate)

@@ -1,4 +1,5 @@
 /** The command that made a model, as others can type it. */
+import type { Backend } from "../backend/mod.ts";
 
 /** Options that say where files lie on this machine, or that do not touch the result. */
 const LEFT_OUT = new Set([
@@ -7,6 +8,7 @@ const LEFT_OUT = new Set([
   "tensorboard",
   "resume",
   "restart",
+  "gemm",
   "threads",
   "quiet",
   "json",
@@ -23,7 +25,10 @@ const LEFT_OUT = new Set([
  */
 export function reproducibleCommand(
   args: readonly string[],
-  { seed, backend }: { seed: number; backend: string },
+  { seed, backend: { name, gemm, threads } }: {
+    seed: number;
+    backend: Pick<Backend, "name" | "gemm" | "threads">;
+  },
 ): string {
   const given = new Map<string, string | undefined>();
   for (let i = 0; i < args.length; i++) {
@@ -37,7 +42,9 @@ export function reproducibleCommand(
     given,
     ([key, value]) => `--${key}${value === undefined ? "" : ` ${quote(value)}`}`,
   );
-  return ["deno task train", ...kept, `--seed ${seed}`, `--backend ${backend}`].join(" ");
+  const chosen = Object.entries({ seed, backend: name, gemm, threads })
+    .flatMap(([key, value]) => value === undefined ? [] : [`--${key} ${value}`]);
+  return ["deno task train", ...kept, ...chosen].join(" ");
 }
 
 function quote(value: string): string {

@@ -116,7 +116,8 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
 function reproduce({ command, provenance: { dataset, recipe, seed, backend } }: RunMetrics): string {
   if (command !== undefined) return command;
   const name = recipe["name"] === "quickstart" ? ["--recipe", "quickstart"] : [];
-  return ["deno task train", "--dataset", dataset.name, ...name, "--seed", seed, "--backend", backend].join(
+  const device = backend.split(" ")[0];
+  return ["deno task train", "--dataset", dataset.name, ...name, "--seed", seed, "--backend", device].join(
     " ",
   );
 }

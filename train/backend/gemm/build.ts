@@ -9,11 +9,10 @@ import asc from "assemblyscript/asc";
 const SOURCE = "assembly/mod.ts";
 const ROOM = new URL("./", import.meta.url);
 
-/** The builds: the flags that differ. The last one is the second thread's, on a memory that both see. */
+/** The builds: the flags that differ. */
 export const BUILDS = {
   relaxed: ["--enable", "relaxed-simd"],
   simd: [],
-  shared: ["--enable", "relaxed-simd", "--enable", "threads", "--sharedMemory", "--maximumMemory", "65536"],
 } as const;
 
 /**

@@ -4,7 +4,6 @@
  * @module
  */
 import { relaxed, simd } from "./binaries.ts";
-import type { Multiply, Partner, Product } from "./partner.ts";
 
 /** A build of the kernel: with relaxed SIMD, which is faster, or with plain SIMD. */
 export type BuildName = "relaxed" | "simd";
@@ -20,8 +19,34 @@ export function supportedBuilds(): BuildName[] {
 /** A memory, and how to get a piece of it. */
 export interface Heap {
   memory: WebAssembly.Memory;
-  /** Answers with an address, or 0 if there is no room. */
+  /** Returns an address, or 0 if there is no room. */
   malloc(bytes: number): number;
+  free(address: number): void;
+}
+
+/** One product of matrices in the memory: C = A·B, all row-major. Addresses are in bytes. */
+export interface Product {
+  /** `[m, k]`, or `[k, m]` if it is to be transposed */
+  a: number;
+  /** `[k, n]`, or `[n, k]` if it is to be transposed */
+  b: number;
+  /** `[m, n]`, written */
+  c: number;
+  m: number;
+  n: number;
+  k: number;
+  transposeA: boolean;
+  transposeB: boolean;
+}
+
+/** A native library that multiplies in the same memory. */
+export interface NativeGemm {
+  /** As `OpenBLAS 0.3.21 Haswell`. */
+  readonly name: string;
+  /** How many threads it uses; absent if it decides that by itself. */
+  readonly threads?: number | undefined;
+  /** Multiplies; none of the sizes is 0. */
+  multiply(heap: ArrayBuffer, product: Product): void;
 }
 
 /** What assembly/mod.ts exports; the parameters are explained there. */
@@ -34,6 +59,7 @@ interface Exports {
       ...[transposeA: number, transposeB: number, bias: number, floor: number, scratch: number],
     ]
   ): void;
+  activate(c: number, bias: number, rows: number, columns: number, floor: number): void;
   sumRows(x: number, to: number, rows: number, columns: number): void;
   sgd(w: number, g: number, v: number, count: number, rate: number, momentum: number): void;
   adamW(
@@ -50,10 +76,12 @@ export class HeapMath {
   readonly sumRows: Exports["sumRows"];
   readonly sgd: Exports["sgd"];
   readonly adamW: Exports["adamW"];
-  /** Does a share of each product that is large enough. */
-  partner: Partner | undefined;
-  readonly #memory: WebAssembly.Memory;
-  readonly #multiply: Multiply;
+  readonly activate: Exports["activate"];
+  /** Multiplies in place of our kernel. */
+  native: NativeGemm | undefined;
+  readonly #heap: Heap;
+  readonly #gemm: Exports["gemm"];
+  readonly #scratch: number;
 
   /**
    * Takes 2.4 MB of the heap, once and for ever, to pack matrices in.
@@ -62,51 +90,68 @@ export class HeapMath {
    * @throws {WebAssembly.LinkError} if the memory is not of the kind that is needed, as when it is shared
    * @throws {RangeError} if the heap is full
    */
-  constructor(build: BuildName, { memory, malloc }: Heap) {
+  constructor(build: BuildName, heap: Heap) {
+    const { memory } = heap;
     const module = new WebAssembly.Module(BUILDS[build]);
     const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
-    const bytes = exports.scratchBytes();
-    // One cache line more than is needed, so that it can begin with one.
-    const address = malloc(bytes + 64) >>> 0;
-    if (address === 0) {
-      throw new RangeError(`Cannot multiply matrices as the heap must have ${bytes} bytes left`);
-    }
     this.build = build;
     this.sumRows = exports.sumRows;
     this.sgd = exports.sgd;
     this.adamW = exports.adamW;
-    this.#memory = memory;
-    const scratch = address + 63 & ~63;
-    this.#multiply = ({ a, b, c, m, n, k, transposeA, transposeB, bias, floor }, lda, ldb, ldc) =>
-      exports.gemm(
-        ...[a, b, c, m, n, k, lda, ldb, ldc] as const,
-        ...[Number(transposeA), Number(transposeB), bias, floor, scratch] as const,
-      );
+    this.activate = exports.activate;
+    this.#heap = heap;
+    this.#gemm = exports.gemm;
+    // One cache line more than is needed, so that it can begin with one.
+    this.#scratch = this.#allocate(exports.scratchBytes() + 64) + 63 & ~63;
+  }
+
+  /** The memory, which is another object after it has grown. Shared memory was refused at linking. */
+  get buffer(): ArrayBuffer {
+    return this.#heap.memory.buffer as ArrayBuffer;
   }
 
   /**
-   * C = A·B + bias; all are row-major.
+   * C = A·B, or C = max(A·B + bias, floor).
    *
-   * @param a `[m, k]`, or `[k, m]` if it is to be transposed
-   * @param b `[k, n]`, or `[n, k]` if it is to be transposed
-   * @param c `[m, n]`
    * @param bias `[n]`, or 0 for none
    * @param floor the least value of C: 0 makes a ReLU, -Infinity leaves C as it is
    */
-  multiply(
-    a: number,
-    b: number,
-    c: number,
-    m: number,
-    n: number,
-    k: number,
-    transposeA: boolean,
-    transposeB: boolean,
-    bias = 0,
-    floor = -Infinity,
-  ): void {
-    const product: Product = { a, b, c, m, n, k, transposeA, transposeB, bias, floor };
-    if (this.partner?.multiply(this.#memory.buffer, product, this.#multiply)) return;
-    this.#multiply(product, transposeA ? m : k, transposeB ? k : n, n);
+  multiply(product: Product, bias = 0, floor = -Infinity): void {
+    const { c, m, n, k } = product;
+    if (!this.native || m === 0 || n === 0 || k === 0) return this.multiplyHere(product, bias, floor);
+    this.native.multiply(this.buffer, product);
+    if (bias || floor === 0) this.activate(c, bias, m, n, floor);
+  }
+
+  /** The same with our kernel, also where there is a native library. */
+  multiplyHere(product: Product, bias = 0, floor = -Infinity): void {
+    const { a, b, c, m, n, k, transposeA, transposeB } = product;
+    const [lda, ldb] = [transposeA ? m : k, transposeB ? k : n];
+    this.#gemm(
+      ...[a, b, c, m, n, k, lda, ldb, n, Number(transposeA), Number(transposeB)] as const,
+      ...[bias, floor, this.#scratch] as const,
+    );
+  }
+
+  /**
+   * Lends some memory for as long as `use` takes.
+   *
+   * @throws {RangeError} if the heap is full
+   */
+  borrow<T>(bytes: number, use: (address: number) => T): T {
+    const address = this.#allocate(bytes);
+    try {
+      return use(address);
+    } finally {
+      this.#heap.free(address);
+    }
+  }
+
+  #allocate(bytes: number): number {
+    const address = this.#heap.malloc(bytes) >>> 0;
+    if (address === 0) {
+      throw new RangeError(`Cannot multiply matrices as the heap must have ${bytes} bytes left`);
+    }
+    return address;
   }
 }

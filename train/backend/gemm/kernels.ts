@@ -72,15 +72,10 @@ export function kernels(
     const stepsA = batchSteps(a.shape, outer), stepsB = batchSteps(b.shape, outer);
     const products = tf.util.sizeFromShape(outer);
     for (let i = 0; i < products; i++) {
-      math.multiply(
-        addressA + 4 * m * k * offset(i, outer, stepsA),
-        addressB + 4 * k * n * offset(i, outer, stepsB),
-        addressC + 4 * m * n * i,
-        ...[m, n, k] as const,
-        ...[transposeA, transposeB] as const,
-        addressBias,
-        floor,
-      );
+      const a = addressA + 4 * m * k * offset(i, outer, stepsA);
+      const b = addressB + 4 * k * n * offset(i, outer, stepsB);
+      const c = addressC + 4 * m * n * i;
+      math.multiply({ a, b, c, m, n, k, transposeA, transposeB }, addressBias, floor);
     }
     return out;
   };

@@ -9,5 +9,5 @@
  *
  * @module
  */
-export { removeGemm, removeSecondThread, useGemm, useSecondThread } from "./registry.ts";
+export { removeGemm, useGemm } from "./registry.ts";
 export type { BuildName } from "./heap_math.ts";

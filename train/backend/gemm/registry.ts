@@ -5,42 +5,23 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { type BuildName, type Heap, HeapMath, supportedBuilds } from "./heap_math.ts";
+import { type BuildName, type Heap, HeapMath, type NativeGemm, supportedBuilds } from "./heap_math.ts";
 import { KERNELS, kernels } from "./kernels.ts";
-import { Partner } from "./partner.ts";
 
 /** One for each backend and build, as each keeps a piece of the backend's memory. */
 const maths = { relaxed: new WeakMap<object, HeapMath>(), simd: new WeakMap<object, HeapMath>() };
-
-/** Those that have a second thread. */
-const partners = new Set<HeapMath>();
 
 /** The build in use, and TensorFlow.js's own kernels, which it replaces. */
 let active: { build: BuildName; replaced: tf.KernelConfig[] } | undefined;
 
 /**
- * Registers the kernels: everything that multiplies matrices on the backend uses them from then on. The WASM backend must be the current one. Harmless when called again, also with
+ * Registers the kernels. The WASM backend must be the current one. Harmless when called again, also with
  * another choice.
  *
  * @param choice a build, or `auto` for the fastest that the engine can run
  * @returns the build in use
  * @throws {Error} if the engine cannot run it, or the memory of the backend cannot be reached: its threaded
  *   variant has another kind of memory
- *
- * @example
- * ```ts
- * import * as tf from "@tensorflow/tfjs";
- * import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
- * import { removeGemm, useGemm } from "@selvedge/selvedge/gemm";
- *
- * const program = import.meta.resolve("@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm");
- * setWasmPaths(new URL(".", program).href);
- * await tf.setBackend("wasm");
- * console.assert(["relaxed", "simd"].includes(useGemm("auto")));
- * const product = tf.matMul(tf.tensor2d([[1, 2], [3, 4]]), tf.tensor2d([[5, 6], [7, 8]]));
- * console.assert((await product.data()).join() === "19,22,43,50");
- * removeGemm();
- * ```
  */
 export function useGemm(choice: "auto" | BuildName): BuildName {
   const supported = supportedBuilds();
@@ -58,29 +39,12 @@ export function useGemm(choice: "auto" | BuildName): BuildName {
 }
 
 /**
- * Lets a second thread do its share of each large product. The results are the same, bit for bit. It pays
- * where a core is free, and costs where none is.
+ * Lets a native library multiply in place of our kernel, or no longer.
  *
- * @throws {Error} if {@linkcode useGemm} did not choose relaxed SIMD, or the thread cannot be started
+ * @throws {Error} if {@linkcode useGemm} was not called
  */
-export async function useSecondThread(): Promise<void> {
-  if (active?.build !== "relaxed") {
-    throw new Error("Cannot use a second thread as it needs our kernel with relaxed SIMD");
-  }
-  const math = heapMath();
-  math.partner ??= await Partner.start();
-  partners.add(math);
-}
-
-/** Ends the second thread, if there is one. */
-export async function removeSecondThread(): Promise<void> {
-  const ended = Array.from(partners, async (math) => {
-    const { partner } = math;
-    math.partner = undefined;
-    await partner?.stop();
-  });
-  partners.clear();
-  await Promise.all(ended);
+export function useNative(native: NativeGemm | undefined): void {
+  heapMath().native = native;
 }
 
 /** Puts TensorFlow.js's own kernels back. */
@@ -114,14 +78,15 @@ function register(kernel: tf.KernelConfig): void {
 
 /** Emscripten keeps the exports of its module, and with them the memory, in `asm`. */
 function heapOf({ wasm }: BackendWasm): Heap {
-  const { asm, _malloc } = (wasm ?? {}) as unknown as {
+  const { asm, _malloc, _free } = (wasm ?? {}) as unknown as {
     asm?: { memory?: WebAssembly.Memory };
-    _malloc?: (bytes: number) => number;
+    _malloc?: Heap["malloc"];
+    _free?: Heap["free"];
   };
-  if (!(asm?.memory instanceof WebAssembly.Memory) || !_malloc) {
+  if (!(asm?.memory instanceof WebAssembly.Memory) || !_malloc || !_free) {
     throw new Error(
       "Cannot multiply in WebAssembly as the memory of TensorFlow.js's backend must be in reach",
     );
   }
-  return { memory: asm.memory, malloc: _malloc };
+  return { memory: asm.memory, malloc: _malloc, free: _free };
 }

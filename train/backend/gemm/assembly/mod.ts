@@ -4,5 +4,6 @@
  * hands over, and nothing here allocates.
  */
 export { gemm, scratchBytes } from "./gemm";
+export { activate } from "./activate";
 export { sumRows } from "./sum";
 export { adamW, sgd } from "./update";
