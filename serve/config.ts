@@ -48,7 +48,7 @@ export interface Config {
   /**
    * Pixels of a decoded image file: Full HD fits. JPEGs of up to 64 million pixels are scaled down while they are
    * decoded, to what the model needs. Decoding takes up to 12 bytes a pixel (16-bit red, green, blue and alpha and
-   * the result), 25 MB here, and 20 for progressive JPEGs that are scaled down; a file of a few kB can ask for it.
+   * the result), 25 MB here; a file of a few kB can ask for it.
    */
   maxPixels: number;
   /**

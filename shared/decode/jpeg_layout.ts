@@ -35,12 +35,24 @@ export interface JpegLayout {
   orientation: number;
   /** Whether the picture comes in several scans of growing detail, which a decoder has to keep in memory. */
   progressive: boolean;
-  /** Blocks of 8×8 samples in all components. */
-  blocks: number;
+  components: readonly JpegComponent[];
   /** The segments that matter for decoding, in order: tables, frame, scans with their data, the end. */
   segments: JpegSegment[];
   /** Bytes up to the end of the picture; phones append videos. */
   end: number;
+}
+
+/** Brightness or a colour. */
+export interface JpegComponent {
+  id: number;
+  /** Sampling factors: samples for each one of the component with the fewest. */
+  across: number;
+  down: number;
+  /** Quantisation table. */
+  table: number;
+  /** Blocks of 8×8 samples. */
+  columns: number;
+  rows: number;
 }
 
 /** A marker segment; for a scan, with the coded data that follows it. */
@@ -66,23 +78,12 @@ export function broken(why: string): InputError {
   return new InputError("invalid-format", `Cannot decode the JPEG as ${why}`);
 }
 
-interface Component {
-  id: number;
-  /** Sampling factors. */
-  across: number;
-  down: number;
-  /** Quantisation table. */
-  table: number;
-  /** Blocks of 8×8 samples. */
-  blocks: number;
-}
-
 interface Frame {
   width: number;
   height: number;
   scale: number;
   progressive: boolean;
-  components: Component[];
+  components: JpegComponent[];
 }
 
 /** One pass over a file's markers. */
@@ -142,14 +143,7 @@ class Parser {
 
   #finish(end: number): JpegLayout {
     if (!this.#frame || this.#scans === 0) throw broken("it has no picture");
-    const { components, ...frame } = this.#frame;
-    return {
-      ...frame,
-      orientation: this.#orientation,
-      blocks: components.reduce((sum, { blocks }) => sum + blocks, 0),
-      segments: this.#segments,
-      end,
-    };
+    return { ...this.#frame, orientation: this.#orientation, segments: this.#segments, end };
   }
 
   #segment(marker: number, content: Uint8Array): void {
@@ -183,9 +177,9 @@ class Parser {
     if (width === 0 || height === 0) {
       throw broken(`its sides must be in 1..65535: current size is ${width}x${height}`);
     }
-    const components = Array.from({ length: count }, (_, i): Component => {
+    const components = Array.from({ length: count }, (_, i): JpegComponent => {
       const [id, sampling, table] = [...content.subarray(6 + 3 * i, 9 + 3 * i)] as [number, number, number];
-      return { id, across: sampling >> 4, down: sampling & 15, table, blocks: 0 };
+      return { id, across: sampling >> 4, down: sampling & 15, table, columns: 0, rows: 0 };
     });
     const across = Math.max(...components.map((component) => component.across));
     const down = Math.max(...components.map((component) => component.down));
@@ -193,9 +187,8 @@ class Parser {
       const fits = component.across >= 1 && component.down >= 1 && across <= 4 && down <= 4 &&
         across % component.across === 0 && down % component.down === 0;
       if (!fits || component.table > 3) throw broken("its sampling factors or table numbers are invalid");
-      const columns = Math.ceil(width * component.across / across);
-      const rows = Math.ceil(height * component.down / down);
-      component.blocks = Math.ceil(columns / 8) * Math.ceil(rows / 8);
+      component.columns = Math.ceil(Math.ceil(width * component.across / across) / 8);
+      component.rows = Math.ceil(Math.ceil(height * component.down / down) / 8);
     }
     if (new Set(components.map(({ id }) => id)).size < count) {
       throw broken("two components have the same identifier");
@@ -280,7 +273,7 @@ class Parser {
       seen.add(component.id);
       blocks += component.across * component.down;
       // The DC coefficient of each block has a code of at least a bit, and the AC coefficients one together.
-      if (isDc) this.#fewestBits += component.blocks * (progressive ? 1 : 2);
+      if (isDc) this.#fewestBits += component.columns * component.rows * (progressive ? 1 : 2);
       const needed: [Set<number>, number][] = [[this.#quantisation, component.table]];
       if (isDc && !(progressive && refines)) needed.push([this.#huffman, dc > 3 ? NaN : dc]);
       if (!isDc || !progressive) needed.push([this.#huffman, ac > 3 ? NaN : 4 + ac]);

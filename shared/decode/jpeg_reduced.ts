@@ -1,7 +1,7 @@
 /**
  * Decodes JPEG at 1/2, 1/4 or 1/8 of its size. An inverse DCT of 4×4, 2×2 or 1×1 samples instead of 8×8 uses the
  * low frequencies of each block only, which is a block-wise average (libjpeg calls this scaling by `scale_denom`).
- * A photograph of 12 megapixels takes 30 to 70 ms and 4 to 10 MB this way, and 39 MB if it is progressive.
+ * A photograph of 12 megapixels takes 30 to 70 ms and 4 to 10 MB this way.
  *
  * The decoder is the Rust crate `jpeg-decoder`, compiled to WebAssembly by ImageScript. It imports nothing, so it
  * cannot reach anything, and its memory is bounded by what `jpeg_layout.ts` lets pass. It fills in missing data
@@ -12,6 +12,7 @@
 import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
 import { reducedJpegWasm } from "./codecs.js";
+import { toSequential } from "./jpeg_dc.ts";
 import type { JpegLayout } from "./jpeg_layout.ts";
 import type { PictureLimits } from "./limits.ts";
 
@@ -42,8 +43,11 @@ const PADDING = new Uint8Array(32).map((_, i) => i % 2 === 0 ? 0xff : 0);
 
 /** A coefficient takes 2 bytes, and a block has 64. */
 const BLOCK_BYTES = 128;
-/** The coefficients of a progressive file may take this much: 42 MB by default, and 12 megapixels take 37. */
-const COEFFICIENT_BYTES_PER_PIXEL = 20;
+/**
+ * How much the coefficients of a progressive file may take, as a factor of the pixels that a picture may have. At full
+ * size they take 6 at most, and the picture itself 4.
+ */
+const COEFFICIENT_BYTES_PER_PIXEL = 10;
 
 /** WebAssembly memory never shrinks, so an instance that has grown more is dropped. */
 const KEPT_BYTES = 24 * 1024 * 1024;
@@ -62,17 +66,10 @@ export function decodeReducedJpeg(
   layout: JpegLayout,
   { maxPixels }: PictureLimits,
 ): Image | undefined {
-  const most = COEFFICIENT_BYTES_PER_PIXEL * maxPixels;
-  if (layout.progressive && layout.blocks * BLOCK_BYTES > most) {
-    throw new InputError(
-      "too-large",
-      `Cannot decode the JPEG as the coefficients of a progressive file must take at most ${most} bytes: ` +
-        `current value is ${layout.blocks * BLOCK_BYTES}`,
-      { hint: "Send a smaller picture, or one that is not progressive" },
-    );
-  }
+  if (layout.progressive && !isDcEnough(layout)) checkCoefficients(layout, maxPixels);
   const width = Math.ceil(layout.width / layout.scale), height = Math.ceil(layout.height / layout.scale);
   const parts = decodedParts(bytes, layout);
+  if (!parts) return undefined;
   const decoder = kept ?? new WebAssembly.Instance(reducedJpegWasm).exports as unknown as Decoder;
   // An instance that traps is not used again.
   kept = undefined;
@@ -85,6 +82,18 @@ export function decodeReducedJpeg(
   }
   if (decoder.memory.buffer.byteLength <= KEPT_BYTES) kept = decoder;
   return image;
+}
+
+function checkCoefficients({ components }: JpegLayout, maxPixels: number): void {
+  const size = BLOCK_BYTES * components.reduce((sum, { columns, rows }) => sum + columns * rows, 0);
+  const most = COEFFICIENT_BYTES_PER_PIXEL * maxPixels;
+  if (size <= most) return;
+  throw new InputError(
+    "too-large",
+    `Cannot decode the JPEG as the coefficients of a progressive file must take at most ${most} bytes: ` +
+      `current value is ${size}`,
+    { hint: "Send a smaller picture, or one that is not progressive" },
+  );
 }
 
 function decode(decoder: Decoder, parts: Uint8Array[], width: number, height: number): Image | undefined {
@@ -107,14 +116,20 @@ function decode(decoder: Decoder, parts: Uint8Array[], width: number, height: nu
   return data && { width, height, channels, data };
 }
 
-/** The file without what the picture does not depend on. */
-function decodedParts(bytes: Uint8Array, { scale, segments }: JpegLayout): Uint8Array[] {
-  // At 1/8, a block's mean is its only sample, and scans of other coefficients do not contribute to it.
-  const used = segments.filter(({ scan }) => !(scale === 8 && scan && scan.first > 0));
-  return [
-    bytes.subarray(0, 2),
-    ...used.flatMap(({ start, end, scan }) =>
-      scan ? [bytes.subarray(start, end), PADDING] : [bytes.subarray(start, end)]
-    ),
-  ];
+/** The parts of the file that the picture depends on; undefined if they are corrupt. */
+function decodedParts(bytes: Uint8Array, layout: JpegLayout): Uint8Array[] | undefined {
+  const signature = bytes.subarray(0, 2), end = bytes.subarray(layout.end - 2, layout.end);
+  if (isDcEnough(layout)) {
+    const parts = toSequential(bytes, layout);
+    return parts && [signature, ...parts, PADDING, end];
+  }
+  const segments = layout.segments.flatMap(({ start, end, scan }) => {
+    const segment = bytes.subarray(start, end);
+    return scan ? [segment, PADDING] : [segment];
+  });
+  return [signature, ...segments];
+}
+
+function isDcEnough({ progressive, scale }: JpegLayout): boolean {
+  return progressive && scale === 8;
 }

@@ -9,6 +9,7 @@ import { readConfig } from "../../serve/config.ts";
 import { ORT_WASM } from "../../serve/playground/names.ts";
 import { sha256 } from "../../shared/sha256.ts";
 import { readIdx } from "../../train/dataset/idx.ts";
+import { phonePhoto } from "../helpers/phone_photo.ts";
 import { encodePng, headerOf, pngFile } from "../helpers/png_encoder.ts";
 import { PROTOCOLS } from "./protocols.ts";
 
@@ -63,6 +64,7 @@ async function assertProblem(response: Response, status: number, detail: string)
 
 const { maxBodyBytes: MAX_BODY_BYTES, maxBatchSize: MAX_IMAGES } = readConfig();
 const BYTES = "application/octet-stream";
+const phonePhotos = Promise.all([phonePhoto(), phonePhoto({ progressive: true })]);
 
 /** Name → request and what must come back. */
 export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
@@ -122,6 +124,16 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
   "gives three classes where top_k does not say": async (send) => {
     const [prediction] = await predictions(await post(send, BYTES, box(0)));
     assertEquals(prediction!.top.length, 3);
+  },
+
+  "classifies photographs of 12 megapixels": async (send) => {
+    const answers = [];
+    for (const photo of await phonePhotos) {
+      answers.push(await predictions(await post(send, "image/jpeg", photo)));
+    }
+    const [sequential, progressive] = answers.map(([prediction]) => prediction!.top[0]!);
+    assertEquals(sequential!.label, progressive!.label);
+    assertAlmostEquals(sequential!.score, progressive!.score, 0.05);
   },
 
   "gives the same answer for bytes, JSON and PNG": async (send) => {
