@@ -26,9 +26,8 @@ async function run(args: string[], input: string): Promise<{ code: number; stdou
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
-Deno.test("the program of docs/from-pytorch.md runs, and says what the page says", async () => {
-  // deno-lint-ignore no-console
-  if (!FASHION_MNIST) return console.log(WITHOUT_DATA);
+const program = "the program of docs/from-pytorch.md runs, and prints what the page says";
+Deno.test(FASHION_MNIST ? program : `${program} (${WITHOUT_DATA})`, { ignore: !FASHION_MNIST }, async () => {
   const program = await programOf("docs/from-pytorch.md");
   const permissions = ["--allow-read", "--allow-env=FASHION_MNIST_DIR"];
   const { code, stdout, stderr } = await run(["run", "--check", ...permissions, "--ext=ts", "-"], program);
