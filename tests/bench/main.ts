@@ -3,6 +3,7 @@ import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { type Command, flag, type Option, print, runCommand } from "../../train/cli/command.ts";
 import { DEFAULT_MODEL, readModel } from "../../train/cli/model_file.ts";
+import { benchInstall } from "./install.ts";
 import { benchServe } from "./serve.ts";
 import { benchEpochs, benchGemm, benchSteps } from "./train.ts";
 
@@ -12,7 +13,7 @@ const command = {
   name: "deno task bench",
   summary: "Measures training, classification and the server on this machine.",
   options: { software: flag("Trains on a WebGPU adapter in software, too: slow") },
-  operands: "[gemm] [train] [epoch] [classify] [serve]",
+  operands: "[gemm] [train] [epoch] [classify] [serve] [install]",
   notes:
     `gemm multiplies matrices, train takes single training steps, epoch trains with the real loop. Only ratios\n` +
     `of one run mean anything: machines differ, and shared ones drift. Classification is the median of ${ROUNDS}\n` +
@@ -27,6 +28,7 @@ await runCommand(command, async (values, operands, signal) => {
     epoch: () => benchEpochs(options),
     classify: benchClassify,
     serve: benchServe,
+    install: benchInstall,
   };
   for (const name of operands) {
     if (!Object.hasOwn(parts, name)) {
@@ -36,7 +38,9 @@ await runCommand(command, async (values, operands, signal) => {
   const { hardwareConcurrency } = navigator;
   print(`${Deno.build.target}, Deno ${Deno.version.deno}, ${hardwareConcurrency} cores`);
   for (const [name, run] of Object.entries(parts)) {
-    if (operands.length === 0 || operands.includes(name)) await run(signal);
+    // Downloads 900 MB, so only on request.
+    const selected = operands.length === 0 ? name !== "install" : operands.includes(name);
+    if (selected) await run(signal);
   }
 });
 
