@@ -24,6 +24,15 @@ export class Random {
     for (let i = 0; i < 15; i++) this.uint32();
   }
 
+  /** The four words of the state, to continue the stream elsewhere and come back. */
+  get state(): Int32Array<ArrayBuffer> {
+    return Int32Array.of(this.#a, this.#b, this.#c, this.#counter);
+  }
+
+  set state(words: Int32Array) {
+    [this.#a, this.#b, this.#c, this.#counter] = words as unknown as [number, number, number, number];
+  }
+
   /** A whole number in 0..2³²−1. */
   uint32(): number {
     const result = (this.#a + this.#b + this.#counter) | 0;

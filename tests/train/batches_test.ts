@@ -5,6 +5,7 @@ import {
   type Augmentation,
   type Batch,
   batches,
+  dropoutMasks,
   range,
   symmetricBeta,
 } from "../../train/learning/batches.ts";
@@ -129,4 +130,55 @@ Deno.test("symmetricBeta() has the mean and the variance of Beta(α, α)", () =>
     assertLess(Math.abs(variance - 1 / (4 * (2 * alpha + 1))), 0.005);
     assert(draws.every((x) => x >= 0 && x <= 1));
   }
+});
+
+Deno.test("batches() and dropoutMasks() give the bytes of a plain implementation for every shape", () => {
+  for (const [width, height, planes, count] of [[28, 28, 1, 70], [7, 5, 3, 33], [1, 1, 1, 9]] as const) {
+    const size = width * height * planes, drawn = new Random(9);
+    const many = {
+      images: Uint8Array.from({ length: count * size }, () => drawn.below(256)),
+      labels: Uint8Array.from({ length: count }, () => drawn.below(3)),
+      count,
+    };
+    for (
+      const [flip, shift, mixup] of [[true, 1, 0.4], [false, 3, 0], [true, 0, 0], [false, 0, 0.2]] as const
+    ) {
+      const augmentation = { ...plain, flip, shift, shiftProbability: 0.4, mixup, random: new Random(4) };
+      const [batch] = batches(many, range(count), {
+        classes: 3,
+        width,
+        height,
+        batchSize: count,
+        augmentation,
+      });
+      const random = new Random(4);
+      const pixels = Array.from({ length: count }, (_, image) => {
+        const mirrored = flip && (random.uint32() & 1) === 1;
+        const moved = shift > 0 && random.chance(0.4);
+        const [right = 0, down = 0] = moved ? [0, 0].map(() => random.below(2 * shift + 1) - shift) : [];
+        return Array.from({ length: size }, (_, p) => {
+          const row = Math.floor(p / width), y = row % height - down, x = p % width - right;
+          if (y < 0 || y >= height || x < 0 || x >= width) return 0;
+          const column = mirrored ? width - 1 - x : x;
+          return Math.fround(many.images[image * size + (row - down) * width + column]! / 255);
+        });
+      });
+      const share = mixup > 0 ? symmetricBeta(mixup, random) : 1, partners = range(count);
+      if (mixup > 0) random.shuffle(partners);
+      const expected = pixels.flatMap((row, i) =>
+        row.map((value, p) => Math.fround(share * value + (1 - share) * pixels[partners[i]!]![p]!))
+      );
+      assertEquals([...batch!.images.dataSync()], expected);
+    }
+  }
+  const random = new Random(3), expected = new Random(3);
+  for (const rate of [0.05, 0.5, 1 - 2 ** -40]) {
+    const [mask] = dropoutMasks(3, [7], rate, random);
+    const scale = Math.fround(1 / (1 - rate));
+    assertEquals(
+      [...mask!.dataSync()],
+      Array.from({ length: 21 }, () => expected.uint32() < rate * 2 ** 32 ? 0 : scale),
+    );
+  }
+  assertEquals(random.uint32(), expected.uint32(), "the generator goes on where the mask ended");
 });

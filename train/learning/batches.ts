@@ -1,11 +1,12 @@
 /**
  * Batches: the data set stays one array of bytes in memory, and each batch is copied out of it, scaled,
- * augmented and uploaded. That costs a tenth of a millisecond, where slicing a tensor costs several.
+ * augmented in WebAssembly, and uploaded. Slicing a tensor would cost several milliseconds.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
 import type { Random } from "../../shared/random.ts";
+import { batchMemory, type Blend } from "./batch_memory.ts";
 import type { Split } from "../dataset/mod.ts";
 
 /** One step's worth of images. */
@@ -53,81 +54,44 @@ export function* batches(split: Split, indices: Uint32Array, options: BatchOptio
   const size = split.images.length / split.count;
   const { flip = false, shift = 0, shiftProbability = 1, mixup = 0, labelSmoothing = 0, random } =
     augmentation ?? {};
+  const { width, height = size / width } = options;
   for (let start = 0; start < indices.length; start += batchSize) {
     const count = Math.min(batchSize, indices.length - start);
-    const pixels = new Float32Array(count * size);
+    const moves = new Int16Array(count * 3);
     const targets = new Float32Array(count * classes).fill(labelSmoothing / classes);
     for (let i = 0; i < count; i++) {
-      const index = indices[start + i]!;
-      const image = split.images.subarray(index * size, (index + 1) * size);
-      const to = pixels.subarray(i * size, (i + 1) * size);
-      const mirrored = flip && (random!.uint32() & 1) === 1;
+      if (flip) moves[i * 3] = random!.uint32() & 1;
       if (shift > 0 && random!.chance(shiftProbability)) {
-        const right = random!.below(2 * shift + 1) - shift, down = random!.below(2 * shift + 1) - shift;
-        move(image, to, options, mirrored, right, down);
-      } else if (mirrored) mirror(image, to, options.width);
-      else for (let p = 0; p < size; p++) to[p] = image[p]! / 255;
-      targets[i * classes + split.labels[index]!]! += 1 - labelSmoothing;
+        moves[i * 3 + 1] = random!.below(2 * shift + 1) - shift;
+        moves[i * 3 + 2] = random!.below(2 * shift + 1) - shift;
+      }
+      targets[i * classes + split.labels[indices[start + i]!]!]! += 1 - labelSmoothing;
     }
-    const blended = mixup > 0 ? mix(pixels, targets, count, mixup, random!) : { pixels, targets };
+    const blend = mixup > 0 ? drawBlend(count, mixup, random!) : undefined;
+    const read = (i: number): Uint8Array => {
+      const index = indices[start + i]!;
+      return split.images.subarray(index * size, (index + 1) * size);
+    };
+    const images = { read, count, rows: size / width, height, width, moves };
     yield {
-      images: tf.tensor2d(blended.pixels, [count, size]),
-      targets: tf.tensor2d(blended.targets, [count, classes]),
+      images: upload(batchMemory.images(images, blend), [count, size]),
+      targets: upload(blend ? batchMemory.blend(targets, count, blend) : targets, [count, classes]),
       count,
     };
   }
 }
 
-function mirror(image: Uint8Array, to: Float32Array, width: number): void {
-  for (let row = 0; row < image.length; row += width) {
-    for (let x = 0; x < width; x++) to[row + x] = image[row + width - 1 - x]! / 255;
-  }
+/** WASM copies the numbers at once; other backends keep the array that they are given. */
+function upload(values: Float32Array, shape: [number, number]): tf.Tensor2D {
+  return tf.tensor2d(tf.getBackend() === "wasm" ? values : values.slice(), shape);
 }
 
-/** Mirrors or not, and then moves; what comes in from outside is 0, as `to` must be. */
-function move(
-  image: Uint8Array,
-  to: Float32Array,
-  { width, height = image.length / width }: BatchOptions,
-  mirrored: boolean,
-  right: number,
-  down: number,
-): void {
-  const rows = image.length / width; // of all channels, one plane after the other
-  for (let row = 0; row < rows; row++) {
-    const y = row % height - down;
-    if (y < 0 || y >= height) continue;
-    const from = (row - down) * width;
-    for (let x = Math.max(0, right); x < Math.min(width, width + right); x++) {
-      const column = mirrored ? width - 1 - (x - right) : x - right;
-      to[row * width + x] = image[from + column]! / 255;
-    }
-  }
-}
-
-/** Blends each image and its target with another of the batch, all by the same share (arXiv:1710.09412). */
-function mix(
-  pixels: Float32Array,
-  targets: Float32Array,
-  count: number,
-  alpha: number,
-  random: Random,
-): { pixels: Float32Array; targets: Float32Array } {
+/** Draws what each image and its target are blended with, all by the same share (arXiv:1710.09412). */
+function drawBlend(count: number, alpha: number, random: Random): Blend {
   const share = symmetricBeta(alpha, random);
   const partners = range(count);
   random.shuffle(partners);
-  const blend = (values: Float32Array): Float32Array => {
-    const size = values.length / count;
-    const blended = new Float32Array(values.length);
-    for (let i = 0; i < count; i++) {
-      const own = i * size, other = partners[i]! * size;
-      for (let p = 0; p < size; p++) {
-        blended[own + p] = share * values[own + p]! + (1 - share) * values[other + p]!;
-      }
-    }
-    return blended;
-  };
-  return { pixels: blend(pixels), targets: blend(targets) };
+  return { partners, share };
 }
 
 /**
@@ -155,13 +119,9 @@ export function dropoutMasks(
   random: Random,
 ): tf.Tensor2D[] {
   if (rate === 0) return [];
-  const threshold = rate * 2 ** 32;
-  const scale = 1 / (1 - rate);
-  return hidden.map((features) => {
-    const mask = new Float32Array(count * features);
-    for (let i = 0; i < mask.length; i++) mask[i] = random.uint32() < threshold ? 0 : scale;
-    return tf.tensor2d(mask, [count, features]);
-  });
+  return hidden.map((features) =>
+    upload(batchMemory.dropout(count * features, rate, random), [count, features])
+  );
 }
 
 /** `0, 1, … count−1`. */

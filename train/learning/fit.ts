@@ -118,7 +118,9 @@ class Run {
     const batchCount = Math.ceil(this.#split.trainIndices.length / recipe.batchSize);
     this.#stepsPerEpoch = Math.min(batchCount, maxSteps);
     this.#optimizer = createOptimizer(recipe, backend, model);
-    this.#average = recipe.ema > 0 ? new WeightAverage(model.variables, recipe.ema) : undefined;
+    this.#average = recipe.ema > 0
+      ? new WeightAverage(model.variables, recipe.ema, backend.gemm !== undefined)
+      : undefined;
     this.#startedMs = performance.now() - (state?.seconds ?? 0) * 1000;
   }
 

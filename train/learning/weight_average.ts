@@ -4,6 +4,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
+import { averageInPlace } from "../backend/gemm/optimizers.ts";
 
 /** Averages variables exponentially: a = d·a + (1−d)·w after each step. */
 export class WeightAverage {
@@ -11,13 +12,16 @@ export class WeightAverage {
   readonly averages: Map<string, tf.Variable>;
   readonly #variables: Map<string, tf.Variable>;
   readonly #decay: number;
+  readonly #inPlace: boolean;
 
   /**
    * Starts at the current values of the variables.
    *
    * @param decay per step, 0..1
+   * @param inPlace whether to compute in WebAssembly, which must be the backend with our kernels
    */
-  constructor(variables: Map<string, tf.Variable>, decay: number) {
+  constructor(variables: Map<string, tf.Variable>, decay: number, inPlace: boolean) {
+    this.#inPlace = inPlace;
     this.#variables = variables;
     this.#decay = decay;
     this.averages = new Map(Array.from(variables, ([name, variable]) => [name, copyOf(variable)]));
@@ -30,6 +34,10 @@ export class WeightAverage {
    */
   update(step: number): void {
     const decay = Math.min(this.#decay, step / (step + 10));
+    if (this.#inPlace) {
+      for (const [name, average] of this.averages) averageInPlace(average, this.#variables.get(name)!, decay);
+      return;
+    }
     tf.tidy(() => {
       for (const [name, average] of this.averages) {
         const weights = this.#variables.get(name)!;

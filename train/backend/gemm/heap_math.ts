@@ -61,6 +61,7 @@ interface Exports {
   ): void;
   activate(c: number, bias: number, rows: number, columns: number, floor: number): void;
   sumRows(x: number, to: number, rows: number, columns: number): void;
+  average(a: number, w: number, count: number, decay: number, rest: number): void;
   sgd(w: number, g: number, v: number, count: number, rate: number, momentum: number): void;
   adamW(
     ...args: [
@@ -76,6 +77,7 @@ export class HeapMath {
   readonly sumRows: Exports["sumRows"];
   readonly sgd: Exports["sgd"];
   readonly adamW: Exports["adamW"];
+  readonly average: Exports["average"];
   readonly activate: Exports["activate"];
   /** Multiplies in place of our kernel. */
   native: NativeGemm | undefined;
@@ -98,6 +100,7 @@ export class HeapMath {
     this.sumRows = exports.sumRows;
     this.sgd = exports.sgd;
     this.adamW = exports.adamW;
+    this.average = exports.average;
     this.activate = exports.activate;
     this.#heap = heap;
     this.#gemm = exports.gemm;

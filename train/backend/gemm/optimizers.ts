@@ -101,6 +101,11 @@ export class HeapAdamW extends HeapOptimizer {
   }
 }
 
+/** a = decay·a + (1 − decay)·w, in the average's own memory. */
+export function averageInPlace(average: tf.Variable, weights: tf.Variable, decay: number): void {
+  heapMath().average(takeOver(average), addressOf(weights), weights.size, decay, 1 - decay);
+}
+
 function addressOf({ dataId }: tf.Tensor): number {
   return (tf.backend() as unknown as BackendWasm).dataIdMap.get(dataId).memoryOffset;
 }

@@ -5,5 +5,6 @@
  */
 export { gemm, scratchBytes } from "./gemm";
 export { activate } from "./activate";
+export { augment, blend, dropout } from "./batch";
 export { sumRows } from "./sum";
-export { adamW, sgd } from "./update";
+export { adamW, average, sgd } from "./update";

@@ -59,3 +59,19 @@ export function adamW(
     store(w + at, fma(minusRate, step, f32x4.mul(keepW, load(w + at, four))), four);
   }
 }
+
+/**
+ * A moving average: a = decay·a + (1 − decay)·w. Not fused, as TensorFlow.js's operations are not.
+ *
+ * @param a `[count]`, written
+ * @param w `[count]`
+ * @param rest 1 − decay
+ */
+export function average(a: usize, w: usize, count: usize, decay: f32, rest: f32): void {
+  const keep = f32x4.splat(decay), take = f32x4.splat(rest);
+  for (let i: usize = 0, four = true; i < count; i += four ? 4 : 1) {
+    four = i + 4 <= count;
+    const at = i << 2;
+    store(a + at, f32x4.add(f32x4.mul(load(a + at, four), keep), f32x4.mul(load(w + at, four), take)), four);
+  }
+}

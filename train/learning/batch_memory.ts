@@ -1,0 +1,113 @@
+/**
+ * The WebAssembly that prepares batches, in a small memory of its own. It serves every backend.
+ *
+ * @module
+ */
+import type { Random } from "../../shared/random.ts";
+import { simd } from "../backend/gemm/binaries.ts";
+
+/** What assembly/batch.ts exports; the parameters are explained there. */
+interface Exports {
+  augment(
+    ...args: [
+      ...[from: number, to: number, moves: number, count: number],
+      ...[rows: number, height: number, width: number, table: number],
+    ]
+  ): void;
+  blend(from: number, to: number, partners: number, count: number, size: number, share: number): void;
+  dropout(to: number, count: number, state: number, threshold: number, scale: number): void;
+}
+
+const PAGE_BYTES = 65536;
+const TABLE_BYTES = 256 * 4;
+
+/** The pixels of a batch before they are scaled. */
+export interface RawImages {
+  /** Image `i` of the batch, `rows·width` bytes. */
+  read(i: number): Uint8Array;
+  count: number;
+  /** Rows of all planes of an image. */
+  rows: number;
+  /** Rows of a plane. */
+  height: number;
+  width: number;
+  /** `[count, 3]`: whether to mirror, and how far to move right and down. */
+  moves: Int16Array;
+}
+
+/** Which rows are blended with which others. */
+export interface Blend {
+  partners: Uint32Array;
+  /** Of the row itself, 0..1. */
+  share: number;
+}
+
+/** The functions of assembly/batch.ts. What they return is overwritten by the next call. */
+class BatchMemory {
+  // What the module was compiled for; the pages are used only when they are written to.
+  readonly #memory = new WebAssembly.Memory({ initial: 256 });
+  readonly #exports = new WebAssembly.Instance(new WebAssembly.Module(simd), {
+    env: { memory: this.#memory },
+  }).exports as unknown as Exports;
+
+  /** Scales images to 0..1, mirrors, moves and blends them. */
+  images({ read, count, rows, height, width, moves }: RawImages, blend?: Blend): Float32Array {
+    const size = rows * width;
+    const [table, to, raw, at] = this.#allocate(
+      TABLE_BYTES,
+      count * size * 4,
+      count * size,
+      moves.byteLength,
+    );
+    const bytes = new Uint8Array(this.#memory.buffer);
+    for (let i = 0; i < count; i++) bytes.set(read(i), raw! + i * size);
+    bytes.set(new Uint8Array(moves.buffer), at);
+    this.#exports.augment(raw!, to!, at!, count, rows, height, width, table!);
+    return blend ? this.#blend(to!, count, size, blend) : this.#view(to!, count * size);
+  }
+
+  /** Blends rows, `[count, size]`. */
+  blend(values: Float32Array, count: number, blend: Blend): Float32Array {
+    const [from] = this.#allocate(values.byteLength);
+    this.#view(from!, values.length).set(values);
+    return this.#blend(from!, count, values.length / count, blend);
+  }
+
+  /** A dropout mask of so many numbers, with a probability of 0. */
+  dropout(count: number, rate: number, random: Random): Float32Array {
+    const [at, to] = this.#allocate(16, count * 4);
+    const state = new Int32Array(this.#memory.buffer, at, 4);
+    state.set(random.state);
+    this.#exports.dropout(to!, count, at!, rate * 2 ** 32, 1 / (1 - rate));
+    random.state = state;
+    return this.#view(to!, count);
+  }
+
+  #blend(from: number, count: number, size: number, { partners, share }: Blend): Float32Array {
+    const end = from + count * size * 4;
+    const [at, to] = this.#allocate(end, count * 4, count * size * 4).slice(1);
+    new Uint32Array(this.#memory.buffer, at, count).set(partners);
+    this.#exports.blend(from, to!, at!, count, size, share);
+    return this.#view(to!, count * size);
+  }
+
+  /** The addresses of pieces of memory that follow each other. */
+  #allocate(...sizes: number[]): number[] {
+    let end = 0;
+    const addresses = sizes.map((bytes) => {
+      const start = end;
+      end = Math.ceil((start + bytes) / 16) * 16;
+      return start;
+    });
+    const missing = end - this.#memory.buffer.byteLength;
+    if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE_BYTES));
+    return addresses;
+  }
+
+  #view(address: number, length: number): Float32Array {
+    return new Float32Array(this.#memory.buffer, address, length);
+  }
+}
+
+/** The one in use: its contents are of no interest between two calls. */
+export const batchMemory = new BatchMemory();
