@@ -1,3 +1,4 @@
+import { VARIABLES } from "../serve/config.ts";
 import { sha256 } from "../shared/sha256.ts";
 import { assertEquals, assertFalse } from "@std/assert";
 
@@ -86,4 +87,12 @@ Deno.test("the copied JPEG decoder is the file of the npm package", async () => 
   const copy = await Deno.readFile(new URL("shared/decode/imagescript/jpeg.wasm", ROOT));
   const original = await Deno.readFile(new URL(import.meta.resolve("imagescript/wasm/any/jpeg.wasm")));
   assertEquals(await sha256(copy), await sha256(original));
+});
+
+Deno.test("the tasks that serve may read the server's variables and no others", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  for (const name of ["serve", "serve:native"]) {
+    const allowed = /--allow-env=(\S+)/.exec(tasks[name].command)?.[1]?.split(",");
+    assertEquals(allowed, VARIABLES.map(({ name }) => name), name);
+  }
 });

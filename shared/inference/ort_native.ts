@@ -43,7 +43,7 @@ async function load(): Promise<Library> {
   } catch (cause) {
     throw new Error(
       `Cannot run the model natively as ${name} cannot be loaded, which needs the package, installed by ` +
-        `\`deno cache ${name}\`, and --allow-ffi: ${(cause as Error).message}`,
+        `\`deno task serve:native\`, and --allow-ffi: ${(cause as Error).message}`,
       { cause },
     );
   }
