@@ -1,7 +1,8 @@
 /** `deno task bench:decode`: how fast this machine makes a folder of photographs ready to train on. */
 import process from "node:process";
 import { decodePicture } from "../../shared/decode/picture.ts";
-import { type Command, type Option, print, runCommand } from "../../train/cli/command.ts";
+import { print, runCommand } from "../../train/cli/command.ts";
+import type { Command } from "../../train/cli/options.ts";
 import { loadFolder } from "../../train/dataset/folder.ts";
 import { encodeJpeg, encodeWebp } from "../helpers/photo_encoders.js";
 import { photo } from "../helpers/photos.ts";
@@ -16,7 +17,7 @@ const command = {
   notes:
     "CPU ms are those of all cores together for one photo. On a machine that does other things too, they tell\n" +
     "more than the photos per second.",
-} satisfies Command<Record<string, Option<unknown>>>;
+} satisfies Command;
 
 await runCommand(command, async (_values, _operands, signal) => {
   const root = await Deno.makeTempDir({ prefix: "selvedge-bench-" });

@@ -1,8 +1,10 @@
 /** `deno task bench`: how fast this machine trains and classifies, as figures to compare within one run. */
 import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
-import { type Command, flag, type Option, print, runCommand } from "../../train/cli/command.ts";
-import { DEFAULT_MODEL, readModel } from "../../train/cli/model_file.ts";
+import { print, runCommand } from "../../train/cli/command.ts";
+import { type Command, flag } from "../../train/cli/options.ts";
+import { InputError } from "../../shared/errors.ts";
+import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { benchInstall } from "./install.ts";
 import { benchServe } from "./serve.ts";
 import { benchEpochs, benchGemm, benchSteps } from "./train.ts";
@@ -18,7 +20,7 @@ const command = {
     `gemm multiplies matrices, train takes single training steps, epoch trains with the real loop. Only ratios\n` +
     `of one run mean anything: machines differ, and shared ones drift. Classification is the median of ${ROUNDS}\n` +
     `rounds, the rest the best of several. PyTorch runs alongside if python3, or what PYTHON names, has it.`,
-} satisfies Command<Record<string, Option<unknown>>>;
+} satisfies Command;
 
 await runCommand(command, async (values, operands, signal) => {
   const options = { software: values.software ?? false, signal };
@@ -32,7 +34,7 @@ await runCommand(command, async (values, operands, signal) => {
   };
   for (const name of operands) {
     if (!Object.hasOwn(parts, name)) {
-      throw new Error(`Unknown bench "${name}": accepted are ${Object.keys(parts).join(", ")}`);
+      throw new InputError("usage", `Unknown bench "${name}": accepted are ${Object.keys(parts).join(", ")}`);
     }
   }
   const { hardwareConcurrency } = navigator;
@@ -47,7 +49,7 @@ await runCommand(command, async (values, operands, signal) => {
 /** Runs of the shipped model in ONNX Runtime Web, pixels in and probabilities out. */
 async function benchClassify(signal: AbortSignal): Promise<void> {
   print("\nClassifying with ONNX Runtime Web, µs per image");
-  const classifier = await Classifier.load(await readModel(DEFAULT_MODEL));
+  const classifier = await Classifier.load((await readModel(SHIPPED_MODEL)).bytes);
   let single = 0;
   for (const count of [1, 8, 64]) {
     const { images } = drawSilhouettes(count, 1);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RunMetrics } from "../../train/report/metrics.ts";
+import type { RunMetrics } from "../../train/artifact/metrics.ts";
 
 /** A copy of its own for every test. */
 export function exampleRun(): RunMetrics {
@@ -34,7 +34,7 @@ export function exampleRun(): RunMetrics {
       { index: 7, actual: "round", predicted: "<square>", score: 0.96 },
       { index: 2, actual: "a|b_c", predicted: "round", score: 0.75 },
     ],
-    max_logit_difference: 1e-6,
+    maxLogitDifference: 1e-6,
     provenance: {
       dataset: { name: "silhouettes", sha256: "d".repeat(64) },
       recipe: { name: "default", epochs: 3, hidden: [4], weightDecay: 0.05 },
@@ -43,7 +43,7 @@ export function exampleRun(): RunMetrics {
       codeVersion: "0.1.0",
     },
     command: "deno task train --dataset silhouettes --epochs 3 --seed 7 --backend wasm",
-    best_epoch: 2,
+    bestEpoch: 2,
     seconds: 130,
     epochs: [1, 2, 3].map((epoch) => ({
       epoch,

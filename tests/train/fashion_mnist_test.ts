@@ -1,10 +1,5 @@
-import {
-  assertAlmostEquals,
-  assertEquals,
-  assertInstanceOf,
-  assertRejects,
-  assertStringIncludes,
-} from "@std/assert";
+import { InputError } from "../../shared/errors.ts";
+import { assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { sha256 } from "../../train/dataset/digest.ts";
 import { download } from "../../train/dataset/download.ts";
@@ -14,7 +9,7 @@ import {
   type FashionMnistSource,
   loadFashionMnist,
 } from "../../train/dataset/fashion_mnist.ts";
-import { type DatasetProgress, DatasetUnavailableError, loadDataset } from "../../train/dataset/mod.ts";
+import { type DatasetProgress, loadDataset } from "../../train/dataset/mod.ts";
 
 const official = Deno.env.get(FASHION_MNIST_DIR);
 /** A variable of our own, as the environment belongs to all test files at once. */
@@ -148,7 +143,7 @@ for (const [fault, { body, reason }] of Object.entries(FAULTS)) {
       withMirror((name) => new Response(body(packed[name]!)), async (mirror) => {
         const error = await assertRejects(
           () => loadFashionMnist({}, { variable, cache: directory, mirrors: [mirror], files }),
-          DatasetUnavailableError,
+          InputError,
         );
         assertStringIncludes(error.message, `${mirror}${NAMES.trainImages}: `);
         assertStringIncludes(error.message, reason);
@@ -170,7 +165,7 @@ Deno.test("loadFashionMnist() refuses a connection that breaks and keeps nothing
     })();
     const error = await assertRejects(
       () => loadFashionMnist({}, { variable, cache: directory, mirrors: [mirror], files }),
-      DatasetUnavailableError,
+      InputError,
     );
     await hangUp;
     assertStringIncludes(error.message, `${mirror}${NAMES.trainImages}: `);
@@ -187,9 +182,9 @@ Deno.test("loadFashionMnist() gives up on a mirror that falls silent", () =>
       const error = await assertRejects(
         () =>
           loadFashionMnist({}, { variable, cache: directory, mirrors: [mirror], files, stallTimeout: 50 }),
-        DatasetUnavailableError,
+        InputError,
       );
-      assertStringIncludes(error.message, "no data came for 50 ms");
+      assertStringIncludes(error.message, "no data received for 50 ms");
       assertEquals(listing(directory), []);
     });
   }));
@@ -220,15 +215,15 @@ Deno.test("loadFashionMnist() stops when it is aborted and asks no other mirror"
     })
   ));
 
-Deno.test("loadFashionMnist() says the ways out when there are neither files nor a network", () =>
+Deno.test("loadFashionMnist() lists the alternatives when there are neither files nor a network", () =>
   inTemporaryDirectory(async (directory) => {
     const error = await assertRejects(
       () => loadFashionMnist({}, { variable, cache: directory, mirrors: ["http://127.0.0.1:1/"], files }),
-      DatasetUnavailableError,
+      InputError,
     );
-    assertInstanceOf(error, DatasetUnavailableError);
+    assertEquals(error.code, "unavailable");
     for (const way of ["--data DIR", "FASHION_MNIST_DIR", "--dataset silhouettes", "http://127.0.0.1:1/"]) {
-      assertStringIncludes(error.message, way);
+      assertStringIncludes(`${error.message} ${error.hint}`, way);
     }
   }));
 
@@ -239,11 +234,11 @@ Deno.test("loadFashionMnist() names a corrupt file in the cache and does not use
       await writeAll(directory, { ...packed, [NAMES.testLabels]: corrupt });
       const error = await assertRejects(
         () => loadFashionMnist({}, { variable, cache: directory, mirrors: [mirror], files }),
-        Error,
+        InputError,
         `Cannot use "${directory}/${NAMES.testLabels}" as its SHA-256 must be ${files.testLabels.sha256}: ` +
           `current value is ${sha256(corrupt)}`,
       );
-      assertStringIncludes(error.message, "delete the file");
+      assertStringIncludes(error.hint!, "Delete the file");
       assertEquals(await Deno.readFile(`${directory}/${NAMES.testLabels}`), corrupt);
       assertEquals(asked, []);
     })
@@ -286,13 +281,13 @@ Deno.test("loadFashionMnist() takes the environment's directory, and --data befo
       assertEquals((await loadFashionMnist({}, source)).train.count, 30);
       await assertRejects(
         () => loadFashionMnist({ data: missing }, source),
-        Deno.errors.NotFound,
+        InputError,
         "given by --data",
       );
       Deno.env.set(variable, missing);
       await assertRejects(
         () => loadFashionMnist({}, source),
-        Deno.errors.NotFound,
+        InputError,
         `given by ${variable}`,
       );
       assertEquals((await loadFashionMnist({ data: directory }, source)).train.count, 30);
@@ -308,8 +303,8 @@ Deno.test("loadFashionMnist() does not make up for a file that a named directory
       await Deno.remove(`${directory}/${NAMES.testImages}`);
       await assertRejects(
         () => loadFashionMnist({ data: directory }, { variable, cache: directory, mirrors: [mirror], files }),
-        Deno.errors.NotFound,
-        `must hold "${NAMES.testImages}" or "t10k-images-idx3-ubyte": current directory is "${directory}"`,
+        InputError,
+        `must contain "${NAMES.testImages}" or "t10k-images-idx3-ubyte": current directory is "${directory}"`,
       );
       assertEquals(asked, []);
     })
@@ -320,7 +315,7 @@ Deno.test("loadFashionMnist() names the broken file in a named directory", () =>
     await writeAll(directory, { ...packed, [NAMES.trainLabels]: packed[NAMES.testLabels]! });
     await assertRejects(
       () => loadFashionMnist({ data: directory }),
-      RangeError,
+      InputError,
       `Cannot use "${directory}/${NAMES.trainLabels}"`,
     );
   }));

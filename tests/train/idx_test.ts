@@ -1,3 +1,4 @@
+import { InputError } from "../../shared/errors.ts";
 import { assertEquals, assertInstanceOf, assertLess, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { parseIdx, readIdx, readSplit } from "../../train/dataset/idx.ts";
@@ -39,16 +40,16 @@ Deno.test("parseIdx() rejects a wrong magic number and names both", () => {
   bytes[0] = 0x89;
   assertThrows(
     () => parseIdx(bytes, { name: "a.idx", dimensions: 1 }),
-    SyntaxError,
+    InputError,
     'Cannot read IDX file "a.idx" as the magic number must be 0x00000801: current value is 0x89000801',
   );
-  assertThrows(() => parseIdx(bytes), SyntaxError, "must be 0x000008..: current value is 0x89000801");
+  assertThrows(() => parseIdx(bytes), InputError, "must be 0x000008..: current value is 0x89000801");
 });
 
 Deno.test("parseIdx() rejects elements that are not unsigned bytes", () => {
   assertThrows(
     () => parseIdx(pack([1], [0, 0, 0, 0], 0x0d)),
-    TypeError,
+    InputError,
     "Cannot read IDX file as the type code must be 0x08 (unsigned byte): current value is 0x0d",
   );
 });
@@ -56,20 +57,20 @@ Deno.test("parseIdx() rejects elements that are not unsigned bytes", () => {
 Deno.test("parseIdx() rejects a wrong number of dimensions", () => {
   assertThrows(
     () => parseIdx(labels.bytes, { dimensions: 3 }),
-    TypeError,
+    InputError,
     "must have 3 dimensions (magic number 0x00000803): current value is 1 (0x00000801)",
   );
 });
 
 Deno.test("parseIdx() rejects a file that ends in the header", () => {
-  assertThrows(() => parseIdx(new Uint8Array()), SyntaxError, "it ends after 0 bytes");
-  assertThrows(() => parseIdx(pack([2, 3], []).subarray(0, 11)), SyntaxError, "it ends after 11 bytes");
+  assertThrows(() => parseIdx(new Uint8Array()), InputError, "it ends after 0 bytes");
+  assertThrows(() => parseIdx(pack([2, 3], []).subarray(0, 11)), InputError, "it ends after 11 bytes");
 });
 
 Deno.test("parseIdx() rejects a truncated file", () => {
   assertThrows(
     () => parseIdx(images.bytes.subarray(0, -1)),
-    SyntaxError,
+    InputError,
     "its size must be 28 bytes for dimensions 2 × 2 × 3: current size is 27, it is truncated",
   );
 });
@@ -77,14 +78,14 @@ Deno.test("parseIdx() rejects a truncated file", () => {
 Deno.test("parseIdx() rejects extra bytes", () => {
   assertThrows(
     () => parseIdx(new Uint8Array([...labels.bytes, 0])),
-    SyntaxError,
+    InputError,
     "its size must be 10 bytes for dimensions 2: current size is 11, there are extra bytes",
   );
 });
 
 Deno.test("parseIdx() rejects dimensions whose product overflows", () => {
   const vast = new Array(40).fill(0xffffffff);
-  assertThrows(() => parseIdx(pack(vast, [1])), SyntaxError, "it is truncated");
+  assertThrows(() => parseIdx(pack(vast, [1])), InputError, "it is truncated");
   assertEquals(parseIdx(pack([...vast, 0], [])).data.length, 0);
 });
 
@@ -118,8 +119,8 @@ Deno.test("readSplit() either reads changed bytes or says what is wrong with the
       const split = await readSplit({ name: "images", bytes }, labels, shape);
       assertEquals(split.images.length, 12);
     } catch (error) {
-      const expected = [SyntaxError, TypeError, RangeError].find((type) => error instanceof type);
-      assertInstanceOf(error, expected ?? SyntaxError);
+      const expected = [InputError, InputError, InputError].find((type) => error instanceof type);
+      assertInstanceOf(error, expected ?? InputError);
       assertEquals((error as Error).message.slice(0, 7), "Cannot ");
     }
   }));
@@ -144,12 +145,12 @@ Deno.test("readIdx() unpacks a file of many chunks", async () => {
 Deno.test("readIdx() rejects a .gz file that is not gzip", async () => {
   await assertRejects(
     () => readIdx({ name: "labels.gz", bytes: labels.bytes }),
-    SyntaxError,
+    InputError,
     'Cannot read IDX file "labels.gz" as a .gz file must start with 0x1f8b: it starts with 0x0000',
   );
   await assertRejects(
     () => readIdx({ name: "labels.gz", bytes: new Uint8Array() }),
-    SyntaxError,
+    InputError,
     "it has 0 bytes",
   );
 });
@@ -161,7 +162,7 @@ Deno.test("readIdx() rejects corrupt and truncated gzip", async () => {
   for (const bytes of [corrupt, zipped.subarray(0, -3), zipped.subarray(0, 12)]) {
     await assertRejects(
       () => readIdx({ name: "labels.gz", bytes }),
-      SyntaxError,
+      InputError,
       'Cannot read IDX file "labels.gz" as its gzip data must be whole',
     );
   }
@@ -175,7 +176,7 @@ Deno.test("readIdx() stops unpacking gzip at the size that the header announces"
   bomb.fill(0xff, bomb.length - 8);
   const error = await assertRejects(
     () => readIdx({ name: "bomb.gz", bytes: bomb }),
-    SyntaxError,
+    InputError,
     "there are extra bytes",
   );
   const unpacked = Number(/current size is (\d+)/.exec(error.message)?.[1]);
@@ -184,7 +185,7 @@ Deno.test("readIdx() stops unpacking gzip at the size that the header announces"
 
 Deno.test("readIdx() makes no room for a size that the gzip data cannot unpack to", async () => {
   const liar = await gzip(pack([0xffffffff, 0xffffffff], [1, 2, 3]));
-  await assertRejects(() => readIdx({ name: "liar.gz", bytes: liar }), SyntaxError, "it is truncated");
+  await assertRejects(() => readIdx({ name: "liar.gz", bytes: liar }), InputError, "it is truncated");
 });
 
 Deno.test("readSplit() pairs images with labels", async () => {
@@ -197,7 +198,7 @@ Deno.test("readSplit() pairs images with labels", async () => {
 Deno.test("readSplit() rejects counts that differ", async () => {
   await assertRejects(
     () => readSplit(images, { name: "labels", bytes: pack([3], [1, 2, 3]) }, shape),
-    RangeError,
+    InputError,
     'Cannot use "labels" as it must have one label for each of the 2 images in "images": current count is 3',
   );
 });
@@ -205,7 +206,7 @@ Deno.test("readSplit() rejects counts that differ", async () => {
 Deno.test("readSplit() rejects labels out of range", async () => {
   await assertRejects(
     () => readSplit(images, { name: "labels", bytes: pack([2], [9, 10]) }, shape),
-    RangeError,
+    InputError,
     'Cannot use "labels" as labels must be in 0..9: current value at index 1 is 10',
   );
 });
@@ -213,7 +214,7 @@ Deno.test("readSplit() rejects labels out of range", async () => {
 Deno.test("readSplit() rejects images of another size", async () => {
   await assertRejects(
     () => readSplit(images, labels, { ...shape, width: 4 }),
-    RangeError,
+    InputError,
     'Cannot use "images" as its images must be 2×4: current size is 2×3',
   );
 });
@@ -226,11 +227,11 @@ Deno.test("readSplit() rejects an empty split", async () => {
         { name: "labels", bytes: pack([0], []) },
         shape,
       ),
-    RangeError,
+    InputError,
     'Cannot use "images" as it must hold at least one image: it holds 0',
   );
 });
 
 Deno.test("readSplit() rejects images and labels that are swapped", async () => {
-  await assertRejects(() => readSplit(labels, images, shape), TypeError, "must have 3 dimensions");
+  await assertRejects(() => readSplit(labels, images, shape), InputError, "must have 3 dimensions");
 });

@@ -445,13 +445,13 @@ Deno.test("listImages() sorts, so that no disk decides the order", async () => {
 
 Deno.test("stratify() gives every class its share", () => {
   const labels = Array.from({ length: 111 }, (_, i) => i < 100 ? 0 : i < 109 ? 1 : 2);
-  const { left, drawn } = stratify(labels, 3, 0.2, 0);
+  const { rest: left, sample: drawn } = stratify(labels, 3, 0.2, 0);
   const count = (indices: number[], label: number): number =>
     indices.filter((i) => labels[i] === label).length;
   assertEquals([0, 1, 2].map((label) => count(drawn, label)), [20, 2, 1]);
   assertEquals([...left, ...drawn].sort((a, b) => a - b), labels.map((_, i) => i));
-  assertEquals(stratify(labels, 3, 0.2, 0), { left, drawn });
-  assertNotEquals(stratify(labels, 3, 0.2, 1).drawn, drawn);
+  assertEquals(stratify(labels, 3, 0.2, 0), { rest: left, sample: drawn });
+  assertNotEquals(stratify(labels, 3, 0.2, 1).sample, drawn);
 });
 
 Deno.test("loadDataset() refuses a folder that is not there, and a file", async () => {

@@ -1,5 +1,3 @@
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   assert,
   assertEquals,
@@ -7,20 +5,24 @@ import {
   assertGreater,
   assertLess,
   assertMatch,
+  assertNotEquals,
   assertNotMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { join, relative } from "node:path";
 import { decode } from "fast-png";
+import { SHIPPED_FOLDER } from "../../shared/models.ts";
 import { sha256 } from "../../shared/sha256.ts";
-import { reproducibleCommand } from "../../train/report/command_line.ts";
+import { reproducibleCommand } from "../../train/cli/command_line.ts";
+import { flag, text } from "../../train/cli/options.ts";
 import { compareRuns, comparisonCurves, comparisonRows, shortLabels } from "../../train/report/comparison.ts";
 import { confusionMatrix, mostConfused } from "../../train/report/confusion_matrix.ts";
 import { firstLayer, firstWeights } from "../../train/report/first_weights.ts";
 import { learningCurves } from "../../train/report/learning_curves.ts";
-import type { RunMetrics } from "../../train/report/metrics.ts";
+import { formatMetrics, type RunMetrics } from "../../train/artifact/metrics.ts";
 import { modelCard } from "../../train/report/model_card.ts";
 import { drawPicture } from "../../train/report/picture.ts";
-import { unsharedFolder } from "../../train/report/places.ts";
+import { privateFolder } from "../../train/report/places.ts";
 import { reliabilityDiagram } from "../../train/report/reliability_diagram.ts";
 import { writeReport } from "../../train/report/write.ts";
 import { mlpToOnnx } from "../../train/artifact/export.ts";
@@ -45,7 +47,7 @@ function exampleModel(): Uint8Array<ArrayBuffer> {
     { inFeatures: 4, outFeatures: 3, weight, bias: new Float32Array(3) },
     { inFeatures: 3, outFeatures: 3, weight: new Float32Array(9), bias: new Float32Array(3) },
   ];
-  return writeOnnx(mlpToOnnx(layers, { name, labels: ["a", "b", "c"], input: input!, provenance }));
+  return writeOnnx(mlpToOnnx(layers, { name, labels: ["a", "b", "c"], input, provenance }));
 }
 
 async function contents(folder: string): Promise<Record<string, string>> {
@@ -79,8 +81,8 @@ function pixelsIn(svg: string): Uint8Array[] {
 Deno.test("writeReport() writes the card and every picture, the same each time", async () => {
   await inTemporaryFolder(async (folder) => {
     const source = { run: exampleRun(), model: exampleModel(), images };
-    const files = await writeReport(source, { folder: `${folder}/a`, unshared: `${folder}/elsewhere` });
-    await writeReport(source, { folder: `${folder}/b`, unshared: `${folder}/elsewhere` });
+    const files = await writeReport(source, { folder: `${folder}/a`, private: `${folder}/elsewhere` });
+    await writeReport(source, { folder: `${folder}/b`, private: `${folder}/elsewhere` });
     const report = await contents(`${folder}/a`);
     assertEquals(report, await contents(`${folder}/b`));
     assertEquals(Object.keys(report), [
@@ -109,28 +111,29 @@ Deno.test("images of Fashion-MNIST are drawn outside the run's folder, and the c
       run.provenance.dataset.name = name;
       await writeReport({ run, images }, {
         folder: `${folder}/${name}`,
-        unshared: `${folder}/${name}-unshared`,
+        private: `${folder}/${name}-private`,
       });
       const shown = await contents(`${folder}/${name}`);
       assertFalse("mistakes.svg" in shown);
       for (const text of Object.values(shown)) assertFalse(/mistakes\.svg|data:image/.test(text));
-      assertEquals(Object.keys(await contents(`${folder}/${name}-unshared`)), ["mistakes.svg"]);
+      assertEquals(Object.keys(await contents(`${folder}/${name}-private`)), ["mistakes.svg"]);
     }
   });
 });
 
 Deno.test("git ignores the folder for pictures that must not be passed on, whatever the model is called", async () => {
-  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const root = join(import.meta.dirname!, "../../");
   for (const name of ["fashion-mnist", "../../shared/artifacts/fashion-mnist", "..", "a b"]) {
-    const folder = unsharedFolder(name);
-    assertEquals(resolve(folder).startsWith(`${root}data/reports/`), true, folder);
+    const folder = privateFolder(name);
+    assertEquals(relative(`${root}data/reports`, folder).startsWith(".."), false, folder);
+    assertNotEquals(relative(`${root}data/reports`, folder), "");
   }
   assertMatch(await Deno.readTextFile(`${root}.gitignore`), /^data\/$/m);
 });
 
 Deno.test("the gallery shows the images that the indices name", async () => {
   await inTemporaryFolder(async (folder) => {
-    await writeReport({ run: exampleRun(), images }, { folder, unshared: folder });
+    await writeReport({ run: exampleRun(), images }, { folder, private: folder });
     const svg = await Deno.readTextFile(`${folder}/mistakes.svg`);
     assertEquals(pixelsIn(svg), [7, 2].map((index) => images.test.images.slice(4 * index, 4 * index + 4)));
     for (const text of ["&lt;square&gt; 96.0 %", "is round (7)", "is a|b_c (2)"]) {
@@ -152,7 +155,7 @@ Deno.test("the gallery turns planes of colour into pixels", async () => {
       height: 2,
       width: 2,
     };
-    await writeReport({ run, images: coloured }, { folder, unshared: folder });
+    await writeReport({ run, images: coloured }, { folder, private: folder });
     const svg = await Deno.readTextFile(`${folder}/mistakes.svg`);
     assertEquals(pixelsIn(svg), [new Uint8Array([0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11])]);
     assertStringIncludes(svg, "&gt;99.9 %", "nothing is certain");
@@ -165,7 +168,7 @@ Deno.test("first-layer weights are blue where positive, orange where negative, c
   assertEquals([layer.channels, layer.height, layer.width, layer.weights.length], [1, 2, 2, 12]);
   const svg = await drawPicture(firstWeights("shapes", layer));
   assertWellFormed(svg);
-  assertStringIncludes(svg, "The 3 strongest of 3 features");
+  assertStringIncludes(svg, "The 3 units with the largest weights of 3");
   // Tiles of 2×2 with gaps of 2: the strongest feature, [1, −1, ½, 0], comes first.
   const [pixels] = pixelsIn(svg);
   const at = (
@@ -182,7 +185,7 @@ Deno.test("first-layer weights are blue where positive, orange where negative, c
 
 Deno.test("every picture has a dark colour for each light one, and a title", async () => {
   const run = exampleRun();
-  for (const picture of [learningCurves(run), confusionMatrix(run), reliabilityDiagram(run)!]) {
+  for (const picture of [learningCurves(run), confusionMatrix(run), reliabilityDiagram(run)]) {
     const svg = await drawPicture(picture);
     assertStringIncludes(svg, `<title>${picture.title}</title>`);
     assertMatch(svg, /^<svg [^>]*role="img"/);
@@ -193,18 +196,19 @@ Deno.test("every picture has a dark colour for each light one, and a title", asy
   }
 });
 
-Deno.test("a run without validation, calibration or more than one epoch is drawn all the same", async () => {
-  const { validation: _validation, calibration: _calibration, mistakes: _mistakes, ...rest } = exampleRun();
+Deno.test("a run without validation images and with a single epoch is drawn too", async () => {
+  const { validation: _validation, bestEpoch: _bestEpoch, ...rest } = exampleRun();
   const run: RunMetrics = {
     ...rest,
-    best_epoch: 1,
     epochs: [{ epoch: 1, trainLoss: 2, learningRate: 0.001, imagesPerSecond: 10 }],
   };
   const svg = await drawPicture(learningCurves(run));
   assertWellFormed(svg);
-  assertStringIncludes(svg, "No images were held out");
-  assertEquals(reliabilityDiagram(run), undefined);
-  assertStringIncludes(modelCard(run), "## Calibration\n\nNot measured.");
+  assertStringIncludes(svg, "There are no validation images; the last epoch was kept.");
+  assertStringIncludes(
+    modelCard(run),
+    "there are no validation images, and the weights are the last epoch's",
+  );
 });
 
 Deno.test("mostConfused() keeps the classes with the most mistakes, in the model's order", () => {
@@ -244,10 +248,10 @@ Deno.test("the model card says what the metrics say", () => {
       "| round | 75.0 % | 50.0 % | 60.0 % | 4 |",
       "| a\\|b\\_c | 75.0 % | 50.0 % | 50.0 % | 3 |",
       "| weight decay | `0.05` |",
-      "divided by a temperature of 1.25, fitted on the 8 held-out images",
+      "divided by a temperature of 1.25, fitted on the 8 validation images",
       "| test | 12.50 % | 6.25 % | 0.6250 | 0.5000 |",
-      "- It is weakest on a|b\\_c (F1 50.0 %), round (F1 60.0 %), \\<square\\> (F1 60.0 %).",
-      "round called \\<square\\> (1 of 4)",
+      "- The weakest classes are a|b\\_c (F1 50.0 %), round (F1 60.0 %), \\<square\\> (F1 60.0 %).",
+      "round classified as \\<square\\> (1 of 4)",
       "![Learning curves](learning_curves.svg)",
       "```sh\ndeno task train --dataset silhouettes --epochs 3 --seed 7 --backend wasm\n```",
     ]
@@ -256,9 +260,15 @@ Deno.test("the model card says what the metrics say", () => {
   assertNotMatch(card, /\d{4}-\d\d-\d\d/, "no date: the same run gives the same card");
 });
 
-Deno.test("reproducibleCommand() leaves paths out and puts what was chosen in", () => {
+Deno.test("reproducibleCommand() omits paths and adds the seed and the backend that were used", () => {
   const chosen = { seed: 5, backend: { name: "wasm" as const } };
-  const command = (line: string): string => reproducibleCommand(line.split(" ").filter(Boolean), chosen);
+  const words = ["dataset", "epochs", "data", "out", "tensorboard", "seed", "backend"];
+  const options = {
+    ...Object.fromEntries(words.map((name) => [name, text("X", "")])),
+    ...Object.fromEntries(["quiet", "json", "resume", "mirror"].map((name) => [name, flag("")])),
+  };
+  const command = (line: string): string =>
+    reproducibleCommand(options, line.split(" ").filter(Boolean), chosen);
   const end = " --seed 5 --backend wasm";
   assertEquals(command(""), `deno task train${end}`);
   assertEquals(
@@ -269,10 +279,10 @@ Deno.test("reproducibleCommand() leaves paths out and puts what was chosen in", 
     command("--seed 1 --backend auto --json --epochs=3 --epochs 4"),
     `deno task train --epochs 4${end}`,
   );
-  assertEquals(command("--resume runs/a --flip --quiet"), `deno task train --flip${end}`);
+  assertEquals(command("--resume --mirror --quiet"), `deno task train --mirror${end}`);
   assertEquals(command("--dataset /home/me/my-cats/"), `deno task train --dataset my-cats${end}`);
   assertEquals(
-    reproducibleCommand(["--dataset", "it's here"], chosen),
+    reproducibleCommand(options, ["--dataset", "it's here"], chosen),
     `deno task train --dataset 'it'\\''s here'${end}`,
   );
 });
@@ -311,7 +321,7 @@ Deno.test("shortLabels() gives each path the shortest end of its own", () => {
   assertEquals(shortLabels(["same", "same"]), ["same", "same"]);
 });
 
-const SHIPPED = fileURLToPath(new URL("../../shared/artifacts/fashion-mnist/", import.meta.url));
+const SHIPPED = `${SHIPPED_FOLDER}/fashion-mnist/`;
 
 Deno.test("deno task report draws a run again from its folder, with or without the model", async () => {
   await inTemporaryFolder(async (folder) => {
@@ -323,7 +333,7 @@ Deno.test("deno task report draws a run again from its folder, with or without t
     assertStringIncludes(stdout, `${folder}/MODEL_CARD.md\n`);
     const weights = await Deno.readTextFile(`${folder}/first_weights.svg`);
     assertWellFormed(weights);
-    assertStringIncludes(weights, "The 64 strongest of 512 features");
+    assertStringIncludes(weights, "The 64 units with the largest weights of 512");
     const card = await sha256(await Deno.readFile(`${folder}/MODEL_CARD.md`));
 
     const again = await runTask("report", [`${folder}/`, "--quiet"], { FASHION_MNIST_DIR: "" });
@@ -344,7 +354,7 @@ Deno.test("deno task report refuses a model that the metrics are not about, and 
     await Deno.writeFile(`${folder}/model.onnx`, exampleModel());
     const other = await runTask("report", [folder]);
     assertEquals(other.code, 1);
-    assertStringIncludes(other.stderr, "must be the file that metrics.json is about");
+    assertStringIncludes(other.stderr, "Cannot report on");
 
     await Deno.writeTextFile(`${folder}/metrics.json`, '{"name": "x"');
     const broken = await runTask("report", [folder]);
@@ -358,7 +368,7 @@ Deno.test("deno task report refuses a model that the metrics are not about, and 
 Deno.test("deno task compare prints a table, JSON, and draws", async () => {
   await inTemporaryFolder(async (folder) => {
     const other = exampleRun();
-    await Deno.writeTextFile(`${folder}/other.json`, JSON.stringify(other));
+    await Deno.writeTextFile(`${folder}/other.json`, formatMetrics(other));
     const runs = [SHIPPED, `${folder}/other.json`];
     const { code, stdout, stderr } = await runTask("compare", [...runs, "--out", `${folder}/curves.svg`]);
     assertEquals(code, 0, stderr);
@@ -367,11 +377,11 @@ Deno.test("deno task compare prints a table, JSON, and draws", async () => {
     assertWellFormed(await Deno.readTextFile(`${folder}/curves.svg`));
 
     const json = await runTask("compare", [...runs, "--json"]);
-    assertEquals(JSON.parse(json.stdout).results[1].testAccuracy, 0.7);
+    assertEquals(JSON.parse(json.stdout).results[1].test_accuracy, 0.7);
 
     const missing = await runTask("compare", [SHIPPED, `${folder}/none`]);
     assertEquals(missing.code, 1);
-    assertStringIncludes(missing.stderr, `Cannot read "${folder}/none/metrics.json"`);
+    assertStringIncludes(missing.stderr, `Cannot read model "${folder}/none" as there is no such file`);
     for (const args of [[SHIPPED], [...runs, "--out", "curves.png"]]) {
       assertEquals((await runTask("compare", args)).code, 2);
     }
@@ -382,7 +392,7 @@ Deno.test("nothing that trains or serves loads the library that draws", async ()
   for (const program of ["train/commands/quickstart.ts", "train/commands/train.ts", "serve/worker.ts"]) {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["info", "--json", program],
-      cwd: fileURLToPath(new URL("../../", import.meta.url)),
+      cwd: join(import.meta.dirname!, "../../"),
     }).output();
     const info = JSON.parse(new TextDecoder().decode(stdout)) as {
       modules: { specifier: string; dependencies?: { specifier: string; isDynamic?: boolean }[] }[];

@@ -1,3 +1,4 @@
+import { InputError } from "../../shared/errors.ts";
 import {
   assertEquals,
   assertGreater,
@@ -64,15 +65,15 @@ Deno.test("drawSilhouettes() gives every class a shape of its own", () => {
 });
 
 Deno.test("drawSilhouettes() rejects a count or a seed that is no such integer", () => {
-  assertThrows(() => drawSilhouettes(-1, 0), RangeError, "current value is -1");
-  assertThrows(() => drawSilhouettes(1.5, 0), RangeError, "current value is 1.5");
+  assertThrows(() => drawSilhouettes(-1, 0), InputError, "current value is -1");
+  assertThrows(() => drawSilhouettes(1.5, 0), InputError, "current value is 1.5");
   assertThrows(
     () => drawSilhouettes(1, NaN),
-    RangeError,
+    InputError,
     "seed must be an integer in 0..4294967295: current value is NaN",
   );
-  assertThrows(() => drawSilhouettes(1, -1), RangeError, "current value is -1");
-  assertThrows(() => drawSilhouettes(1, 2 ** 32), RangeError, "current value is 4294967296");
+  assertThrows(() => drawSilhouettes(1, -1), InputError, "current value is -1");
+  assertThrows(() => drawSilhouettes(1, 2 ** 32), InputError, "current value is 4294967296");
   assertEquals(drawSilhouettes(0, 0).images.length, 0);
 });
 
@@ -88,7 +89,7 @@ Deno.test("drawSilhouette() rejects a class that is not there", () => {
   for (const wrong of [-1, 10, 0.5]) {
     assertThrows(
       () => drawSilhouette(wrong, 0),
-      RangeError,
+      InputError,
       `must be an integer in 0..9: current value is ${wrong}`,
     );
   }
@@ -114,7 +115,7 @@ Deno.test("loadDataset() draws the silhouettes, with no image in both splits", a
 Deno.test("loadDataset() rejects a directory for the silhouettes", async () => {
   await assertRejects(
     () => loadDataset("silhouettes", { data: "here" }),
-    TypeError,
+    InputError,
     'current --data is "here"',
   );
 });
@@ -122,7 +123,7 @@ Deno.test("loadDataset() rejects a directory for the silhouettes", async () => {
 Deno.test("loadDataset() rejects an unknown name and lists the known ones", async () => {
   await assertRejects(
     () => loadDataset("mnist"),
-    RangeError,
+    InputError,
     'the name must be one of "fashion-mnist", "silhouettes", or a folder: current value is "mnist"',
   );
 });

@@ -15,7 +15,7 @@ import { loadDataset } from "../../train/dataset/mod.ts";
 import { fit } from "../../train/learning/fit.ts";
 import { Mlp, mlpSizes } from "../../train/learning/mlp.ts";
 import { RECIPES } from "../../train/learning/recipe.ts";
-import { readMetrics } from "../../train/report/metrics.ts";
+import { readMetrics } from "../../train/artifact/metrics.ts";
 import { score } from "../../train/learning/validation.ts";
 import { FASHION_MNIST, isCached, runOffline, runTask, startTask, WITHOUT_DATA } from "../helpers/command.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";

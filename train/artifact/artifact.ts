@@ -18,6 +18,7 @@ import { isSystemError, replaceFile } from "../files/replace_file.ts";
 import type { FitResult } from "../learning/fit.ts";
 import type { LinearWeights } from "../learning/mlp.ts";
 import { mlpToOnnx, type ModelInfo } from "./export.ts";
+import { formatMetrics, type RunMetrics } from "./metrics.ts";
 
 /** Maximum difference between ONNX Runtime's and TensorFlow.js's logits. */
 const TOLERANCE = 1e-4;
@@ -144,8 +145,8 @@ export async function writeArtifact(
   const { bytes, info, evaluation, metrics, calibration, mistakes, maxDifference } = artifact;
   const file = `${folder}/model.onnx`;
   const hash = await sha256(bytes);
-  // What reads this is train/report/metrics.ts.
-  const report = {
+  const { dataset, recipe, seed, backend, codeVersion } = info.provenance;
+  const report: RunMetrics = {
     name: info.name,
     version: hash.slice(0, 12),
     sha256: hash,
@@ -156,16 +157,16 @@ export async function writeArtifact(
     classes: evaluation.classes,
     confusion: evaluation.confusion,
     mistakes,
-    max_logit_difference: maxDifference,
-    provenance: info.provenance,
+    maxLogitDifference: maxDifference,
+    provenance: { dataset: dataset!, recipe: recipe!, seed: seed!, backend: backend!, codeVersion },
     ...(run.command !== undefined && { command: run.command }),
-    ...(run.bestEpoch !== undefined && { best_epoch: run.bestEpoch }),
+    ...(run.bestEpoch !== undefined && { bestEpoch: run.bestEpoch }),
     seconds: Math.round(run.seconds),
     epochs: run.epochs,
   };
   try {
     await replaceFile(file, bytes, artifact.verify);
-    await replaceFile(`${folder}/metrics.json`, new TextEncoder().encode(toJson(report)));
+    await replaceFile(`${folder}/metrics.json`, formatMetrics(report));
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause;
     throw new InputError("unavailable", `Cannot write the model to "${folder}": ${cause.message}`, {
@@ -174,16 +175,6 @@ export async function writeArtifact(
     });
   }
   return file;
-}
-
-/** JSON that is readable for people: a line for each field, and one for each row of numbers. */
-function toJson(value: unknown): string {
-  // Inside a string a line break is written as \n, so only the space between values matches.
-  const json = JSON.stringify(value, null, 2).replace(
-    /\[\n\s+(?:[-+.\de]+,\n\s+)*[-+.\de]+\n\s+\]/g,
-    (row) => `[${row.slice(1, -1).trim().replace(/\s+/g, " ")}]`,
-  );
-  return `${json}\n`;
 }
 
 /**

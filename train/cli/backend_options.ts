@@ -4,7 +4,7 @@
  * @module
  */
 import { GEMMS } from "../backend/mod.ts";
-import { choice, number } from "./command.ts";
+import { choice, number } from "./options.ts";
 
 export const gemmOption = choice(
   ["auto", ...GEMMS],

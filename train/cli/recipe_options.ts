@@ -1,9 +1,9 @@
 /**
- * The recipe on the command line: every hyper-parameter as an option.
+ * The recipe on the command line: every hyperparameter as an option.
  *
  * @module
  */
-import { choice, number, type Option } from "./command.ts";
+import { choice, group, number, type Option, type Values } from "./options.ts";
 import type { Dataset } from "../dataset/mod.ts";
 import { OPTIMIZERS, type Recipe, RECIPES, SCHEDULES } from "../learning/recipe.ts";
 
@@ -11,7 +11,7 @@ const standard = RECIPES.default;
 
 const hidden: Option<number[]> = {
   value: "N,N,…",
-  help: "Features of the hidden layers",
+  help: "Sizes of the hidden layers",
   fallback: standard.hidden.join(),
   parse(text): number[] | undefined {
     const sizes = text.split(",").map(Number);
@@ -22,7 +22,7 @@ const hidden: Option<number[]> = {
   accepts: "one to eight whole numbers from 1 to 4096, separated by commas",
 };
 
-/** A number whose default is the default recipe's. */
+/** A number whose default is that of the default recipe. */
 function amount(
   key: keyof Recipe,
   help: string,
@@ -33,47 +33,55 @@ function amount(
 
 /** To be spread into a command's options. */
 export const recipeOptions = {
-  recipe: choice(["default", "quickstart"], "Where the other defaults come from", "default"),
-  epochs: amount("epochs", "Passes over the training images", { min: 1, max: 10_000, whole: true }),
-  "batch-size": amount("batchSize", "Images per step", { min: 1, max: 60_000, whole: true }),
-  optimizer: choice(OPTIMIZERS, "How weights follow gradients", standard.optimizer),
-  "learning-rate": amount("learningRate", "Step size, at its peak", { min: 1e-9, max: 1000 }),
-  schedule: choice(SCHEDULES, "How the step size goes on from its peak", standard.schedule),
-  warmup: amount("warmup", "Epochs in which the step size rises first", { min: 0, max: 10_000, whole: true }),
-  "weight-decay": amount("weightDecay", "How fast weights shrink", { min: 0, max: 100 }),
-  clip: amount("clip", "Longest gradient; 0 for any", { min: 0, max: 1e6 }),
-  hidden,
-  dropout: amount("dropout", "Probability to drop a hidden feature", { min: 0, max: 0.95 }),
-  "label-smoothing": amount("labelSmoothing", "Share of the target for all classes alike", {
-    min: 0,
-    max: 0.9,
+  ...group("Model", {
+    hidden,
+    dropout: amount("dropout", "Probability of dropping a hidden unit", { min: 0, max: 0.95 }),
   }),
-  flip: choice(["yes", "no"], "Mirrors images at random", standard.flip ? "yes" : "no"),
-  shift: amount("shift", "Moves images by up to so many pixels", { min: 0, max: 16, whole: true }),
-  "shift-probability": amount("shiftProbability", "How often", { min: 0, max: 1 }),
-  mixup: amount("mixup", "Blends images in pairs, by Beta(X, X)", { min: 0, max: 1 }),
-  ema: amount("ema", "Decay of the weights' moving average", { min: 0, max: 0.99999 }),
-  validation: amount("validation", "Training images held out to choose by, at most a tenth", {
-    min: 0,
-    max: 1_000_000,
-    whole: true,
+  ...group("Optimization", {
+    recipe: choice(["default", "quickstart"], "Recipe that the defaults come from", "default"),
+    epochs: amount("epochs", "Passes over the training images", { min: 1, max: 10_000, whole: true }),
+    "batch-size": amount("batchSize", "Images per step", { min: 1, max: 60_000, whole: true }),
+    optimizer: choice(OPTIMIZERS, "Optimizer", standard.optimizer),
+    "learning-rate": amount("learningRate", "Peak learning rate", { min: 1e-9, max: 1000 }),
+    schedule: choice(SCHEDULES, "Learning rate schedule after the warmup", standard.schedule),
+    warmup: amount("warmup", "Epochs of linear learning rate warmup", { min: 0, max: 10_000, whole: true }),
+    "weight-decay": amount("weightDecay", "Decoupled weight decay", { min: 0, max: 100 }),
+    clip: amount("clip", "Maximum global gradient norm; 0 disables clipping", { min: 0, max: 1e6 }),
+    "label-smoothing": amount("labelSmoothing", "Label smoothing", { min: 0, max: 0.9 }),
+    ema: amount("ema", "Decay of the exponential moving average of the weights; 0 disables it", {
+      min: 0,
+      max: 0.99999,
+    }),
+    validation: amount("validation", "Held-out validation images, at most a tenth of the training images", {
+      min: 0,
+      max: 1_000_000,
+      whole: true,
+    }),
+    "early-stopping": amount(
+      "earlyStopping",
+      "Stop after this many epochs without improvement; 0 disables it",
+      {
+        min: 0,
+        max: 10_000,
+        whole: true,
+      },
+    ),
   }),
-  "early-stopping": amount("earlyStopping", "Ends after so many epochs without a better one; 0 never", {
-    min: 0,
-    max: 10_000,
-    whole: true,
+  ...group("Augmentation", {
+    flip: choice(["yes", "no"], "Mirror images horizontally at random", standard.flip ? "yes" : "no"),
+    shift: amount("shift", "Maximum random shift in pixels", { min: 0, max: 16, whole: true }),
+    "shift-probability": amount("shiftProbability", "Probability of a shift", { min: 0, max: 1 }),
+    mixup: amount("mixup", "Alpha of mixup's Beta distribution; 0 disables mixup", { min: 0, max: 1 }),
   }),
 };
 
-/** What {@linkcode recipeOptions} give. */
-export type RecipeValues = {
-  [K in keyof typeof recipeOptions]?: (typeof recipeOptions)[K] extends Option<infer T> ? T : never;
-};
+/** The values of {@linkcode recipeOptions}. */
+export type RecipeValues = Values<typeof recipeOptions>;
 
 /**
- * The recipe that was asked for.
+ * The recipe of a command line.
  *
- * @param dataset what it is for: a small set must keep most of its images to learn from
+ * @param dataset limits the number of validation images, so that a small set keeps most images for training
  */
 export function chooseRecipe({ train, validation }: Dataset, values: RecipeValues): Recipe {
   const base = RECIPES[values.recipe ?? "default"];
@@ -86,7 +94,7 @@ export function chooseRecipe({ train, validation }: Dataset, values: RecipeValue
     learningRate: values["learning-rate"] ?? base.learningRate,
     schedule: values.schedule ?? base.schedule,
     warmup: values.warmup ?? base.warmup,
-    // The default was found for AdamW; the others would need a value of their own.
+    // The default was tuned for AdamW; other optimizers would need a value of their own.
     weightDecay: values["weight-decay"] ?? (optimizer === "adamw" ? base.weightDecay : 0),
     clip: values.clip ?? base.clip,
     hidden: values.hidden ?? base.hidden,
@@ -102,8 +110,8 @@ export function chooseRecipe({ train, validation }: Dataset, values: RecipeValue
   };
 }
 
-/** The recipe in a line, for people. */
-export function describe(recipe: Recipe): string {
+/** The recipe in one line, for people. */
+export function describeRecipe(recipe: Recipe): string {
   const {
     name,
     epochs,
@@ -119,7 +127,7 @@ export function describe(recipe: Recipe): string {
   } = recipe;
   const rest: [string, number][] = [
     ["weight decay", recipe.weightDecay],
-    ["gradients up to", recipe.clip],
+    ["gradient clipping", recipe.clip],
     ["dropout", recipe.dropout],
     ["label smoothing", recipe.labelSmoothing],
     ["mixup", recipe.mixup],
@@ -129,10 +137,12 @@ export function describe(recipe: Recipe): string {
     name,
     `${epochs} epochs`,
     `batches of ${batchSize}`,
-    `${optimizer} ${learningRate} ${schedule}${warmup ? ` after ${warmup} epochs of warm-up` : ""}`,
+    `${optimizer} ${learningRate} ${schedule}${warmup ? ` after ${warmup} epochs of warmup` : ""}`,
     ...rest.filter(([, value]) => value > 0).map(([what, value]) => `${what} ${value}`),
-    ...(shift > 0 && shiftProbability > 0 ? [`${shiftProbability * 100} % moved by ${shift}`] : []),
-    ...(flip ? ["mirrored"] : []),
-    ...(earlyStopping ? [`stopped ${earlyStopping} epochs after the best`] : []),
+    ...(shift > 0 && shiftProbability > 0
+      ? [`${shiftProbability * 100} % shifted by up to ${shift} px`]
+      : []),
+    ...(flip ? ["random flips"] : []),
+    ...(earlyStopping ? [`early stopping after ${earlyStopping} epochs`] : []),
   ].join(", ");
 }

@@ -1,48 +1,47 @@
-/** `deno task compare`: puts runs side by side. */
-import { type Command, flag, type Option, print, runCommand, text, UsageError } from "../cli/command.ts";
+/** `deno task compare`: shows runs side by side. */
+import { InputError } from "../../shared/errors.ts";
+import { formatTable } from "../../shared/format.ts";
+import { findModel } from "../../shared/models.ts";
+import { toSnakeCase } from "../../shared/naming.ts";
+import { print, runCommand } from "../cli/command.ts";
+import { type Command, flag, text } from "../cli/options.ts";
 import { replaceFile } from "../files/replace_file.ts";
 import { compareRuns, comparisonCurves, comparisonRows, shortLabels } from "../report/comparison.ts";
-import { readMetrics } from "../report/metrics.ts";
+import { readMetrics } from "../artifact/metrics.ts";
 import { drawPicture } from "../report/picture.ts";
 
 const command = {
   name: "deno task compare",
-  summary: "Puts runs side by side: what came out, and with what settings.",
-  operands: "RUN RUN…",
+  summary: "Compare runs: their results and their settings, side by side.",
+  operands: "MODEL MODEL…",
   options: {
-    out: text("FILE", "Draws the curves over each other into an SVG file"),
-    json: flag("Prints the comparison as JSON"),
+    out: text("FILE", "Also draw the learning curves of all runs into an SVG file"),
+    json: flag("Print the comparison as JSON"),
   },
-  notes: "A RUN is a folder with a metrics.json, or such a file. Settings that differ are marked with ≠.",
-} satisfies Command<Record<string, Option<unknown>>>;
+  notes: "A MODEL is a name, a folder or its metrics.json. Settings that differ are marked with ≠.",
+} satisfies Command;
 
-await runCommand(command, async (values, paths) => {
-  if (paths.length < 2) {
-    throw new UsageError(
-      `Option RUN must be given twice or more: ${paths.length} given. Try "${command.name} --help"`,
+await runCommand(command, async ({ out, json }, models) => {
+  if (models.length < 2) {
+    throw new InputError(
+      "usage",
+      `Cannot compare as there must be at least two models: ${models.length} given`,
+      {
+        hint: `Try "${command.name} --help"`,
+      },
     );
   }
-  if (values.out !== undefined && !values.out.endsWith(".svg")) {
-    throw new UsageError(`Option --out must be a file that ends in .svg: current value is "${values.out}"`);
+  if (out !== undefined && !out.endsWith(".svg")) {
+    throw new InputError("usage", `Option --out must be a file that ends in .svg: current value is "${out}"`);
   }
-  const labels = shortLabels(paths);
+  const labels = shortLabels(models);
   const runs = await Promise.all(
-    paths.map(async (path, i) => ({ label: labels[i]!, run: await readMetrics(path) })),
+    models.map(async (model, i) => ({
+      label: labels[i]!,
+      run: await readMetrics(await findModel(model, "metrics.json")),
+    })),
   );
   const comparison = compareRuns(runs);
-  print(values.json ? JSON.stringify(comparison) : table(comparisonRows(comparison)));
-  if (values.out !== undefined) {
-    const svg = new TextEncoder().encode(await drawPicture(comparisonCurves(runs)));
-    await replaceFile(values.out, svg).catch((cause) => {
-      throw new Error(`Cannot write "${values.out}": ${cause.message}`, { cause });
-    });
-  }
+  print(json ? JSON.stringify(toSnakeCase(comparison)) : formatTable(comparisonRows(comparison), 2));
+  if (out !== undefined) await replaceFile(out, await drawPicture(comparisonCurves(runs)));
 });
-
-/** Marks and names to the left, values to the right. */
-function table(rows: readonly string[][]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row.map((cell, i) => i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  ").trimEnd()
-  ).join("\n");
-}

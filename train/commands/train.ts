@@ -1,27 +1,10 @@
-/** `deno task train`: the model worth deploying. */
-import { MODELS_FOLDER } from "../../shared/models.ts";
+/** `deno task train`: trains an image classifier and exports it as ONNX. */
+import { join } from "node:path";
+import { InputError } from "../../shared/errors.ts";
+import { count, duration, percent } from "../../shared/format.ts";
+import { MODELS_FOLDER, shortPath } from "../../shared/models.ts";
+import { toSnakeCase } from "../../shared/naming.ts";
 import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
-import { BACKENDS, useBackend } from "../backend/mod.ts";
-import {
-  choice,
-  clearProgress,
-  type Command,
-  duration,
-  flag,
-  note,
-  number,
-  type Option,
-  percent,
-  print,
-  runCommand,
-  showDownload,
-  showProgress,
-  text,
-  UsageError,
-} from "../cli/command.ts";
-import { loadDataset } from "../dataset/mod.ts";
-import { gemmOption, threadsOption } from "../cli/backend_options.ts";
-import { datasetOption, folderOptions, readFolderOptions } from "../cli/dataset_options.ts";
 import {
   checkpointIn,
   checkpointWriter,
@@ -30,86 +13,117 @@ import {
   type RunIdentity,
   runIdentity,
 } from "../artifact/checkpoint.ts";
+import { train, type TrainResult } from "../artifact/run.ts";
+import { type Backend, BACKENDS, useBackend } from "../backend/mod.ts";
+import { gemmOption, threadsOption } from "../cli/backend_options.ts";
+import { note, print, runCommand } from "../cli/command.ts";
+import { reproducibleCommand } from "../cli/command_line.ts";
+import { dataOption, datasetOption, folderOptions, readFolderOptions } from "../cli/dataset_options.ts";
+import { nextSteps } from "../cli/next_steps.ts";
+import { choice, type Command, flag, group, type Option, seed, text, type Values } from "../cli/options.ts";
+import { clearProgress, showDownload } from "../cli/progress.ts";
+import { chooseRecipe, describeRecipe, recipeOptions } from "../cli/recipe_options.ts";
+import { isInShippedFolder, shippedFolder } from "../cli/shipped.ts";
+import { trainingProgress } from "../cli/training_progress.ts";
+import { type Dataset, loadDataset } from "../dataset/mod.ts";
 import type { TrainingListener, TrainingState } from "../learning/events.ts";
-import { chooseRecipe, describe, recipeOptions } from "../cli/recipe_options.ts";
-import { reproducibleCommand } from "../report/command_line.ts";
-import { unsharedFolder } from "../report/places.ts";
-import { TensorBoard } from "../report/tensorboard.ts";
-import { train } from "../artifact/run.ts";
+import type { Recipe } from "../learning/recipe.ts";
+import { privateFolder } from "../report/places.ts";
+import { TensorBoard, tensorBoardListener } from "../report/tensorboard.ts";
 
 const modelName: Option<string> = {
   value: "NAME",
-  help: "Name of the model and its folder (default the data set's)",
-  // It becomes a folder's name: nothing that climbs out of --out.
+  help: "Name of the model and of its folder (default: the data set's)",
+  // It becomes a folder's name: it must not lead out of --out.
   parse: (text) => /^\w[\w.-]{0,63}$/.test(text) ? text : undefined,
   accepts: '1 to 64 letters, digits, "_", "-" or ".", not beginning with "-" or "."',
 };
 
 const command = {
   name: "deno task train",
-  summary: "Trains an image classifier and exports it as ONNX.",
+  summary: "Train an image classifier and export it as ONNX.",
   options: {
-    dataset: datasetOption(
-      "What to learn from: fashion-mnist, silhouettes, or a folder with one folder of pictures per class",
-      "fashion-mnist",
-    ),
-    ...folderOptions,
-    data: text(
-      "DIR",
-      "Folder with the four IDX files (default $FASHION_MNIST_DIR, data/fashion-mnist, download)",
-    ),
-    out: text("DIR", "Folder to write NAME to", "models"),
-    name: modelName,
-    ...recipeOptions,
-    seed: number("Same seed, backend and machine: same file", {
-      min: 0,
-      max: Number.MAX_SAFE_INTEGER,
-      whole: true,
-      fallback: "0",
+    ...group("Data", {
+      dataset: datasetOption(
+        "Data set: fashion-mnist, silhouettes, or a folder with one folder of pictures per class",
+        "fashion-mnist",
+      ),
+      data: dataOption,
+      ...folderOptions,
     }),
-    backend: choice(["auto", ...BACKENDS], "Device", "auto"),
-    tensorboard: text("DIR", "Writes event files for TensorBoard to DIR/NAME"),
-    gemm: gemmOption,
-    threads: threadsOption,
-    resume: flag("Goes on where a run with the same options was interrupted"),
-    restart: flag("Throws away what an interrupted run has left, and begins again"),
-    "dry-run": flag("A few batches through everything, nothing kept"),
-    quiet: flag("Prints only the result"),
-    json: flag("Prints the result as JSON"),
+    ...recipeOptions,
+    ...group("Run", {
+      seed: seed("Seed of all random numbers: same seed, backend and machine give the same file"),
+      backend: choice(["auto", ...BACKENDS], "Device", "auto"),
+      gemm: gemmOption,
+      threads: threadsOption,
+      resume: flag("Continue an interrupted run with the same options"),
+      restart: flag("Discard the checkpoint of an interrupted run and start over"),
+      "dry-run": flag("Run three batches through all stages and keep nothing"),
+    }),
+    ...group("Output", {
+      name: modelName,
+      out: text("DIR", "Folder that the model's folder is written to", "models"),
+      "replace-shipped": flag("Write to shared/artifacts, replacing the model that ships with the project"),
+      tensorboard: text("DIR", "Write event files for TensorBoard to DIR/NAME"),
+      quiet: flag("Print only the result"),
+      json: flag("Print the result as JSON"),
+    }),
   },
   notes: [
-    "--recipe quickstart has other defaults: 5 epochs, batches of 64, sgd, and none of the rest.",
-    "After each epoch a checkpoint is written to NAME's folder; it is removed when the model is there.",
-    "Exit codes: 0 done, 2 wrong option, 69 no data set to be had, 130 stopped by Ctrl-C, 1 any other error.",
+    "Defaults of --recipe quickstart: 5 epochs, batches of 64, plain SGD, no regularization, no validation images.",
+    "A checkpoint is written to NAME's folder after each epoch and removed at the end of the run.",
+    "Exit codes: 0 success, 2 wrong option, 69 data set or device unavailable, 130 interrupted, 1 other errors.",
   ].join("\n"),
-} satisfies Command<Record<string, Option<unknown>>>;
+} satisfies Command;
 
-/** How often the loss is read for the progress bar: reading waits for the device. */
-const PROGRESS_STEPS = 10;
+type TrainValues = Values<typeof command.options>;
+
+/** Everything that is decided before the training starts. */
+interface Plan {
+  name: string;
+  /** Where the model is written. */
+  folder: string;
+  dataset: Dataset;
+  recipe: Recipe;
+  seed: number;
+  backend: Backend;
+}
 
 await runCommand(command, async (values, _operands, signal) => {
-  if (values.resume && values.restart) {
-    throw new UsageError("Option --resume must be given without --restart");
-  }
-  const dryRun = values["dry-run"] ?? false;
   const say = values.quiet ? (): void => {} : note;
+  const plan = await makePlan(values, signal, say);
+  const identity = runIdentity(plan);
+  const state = values["dry-run"] ? undefined : await findCheckpoint(plan.folder, identity, values);
+  if (state) say(`Resuming after epoch ${state.epochs.length}`);
+  const result = await runTraining(plan, values, {
+    signal,
+    ...(state && { state }),
+    listeners: await listenersOf(plan, values, identity, state?.steps ?? 0),
+  });
+  const file = await writeResult(plan, values, result);
+  if (values.json) printJson(plan, result, file);
+  else await printSummary(result, file, say);
+});
 
+async function makePlan(values: TrainValues, signal: AbortSignal, say: typeof note): Promise<Plan> {
+  checkUsage(values);
   const source = values.dataset ?? "fashion-mnist";
   const dataset = await loadDataset(source, {
     ...await readFolderOptions(source, values),
-    onNote: say,
     ...(values.data !== undefined && { data: values.data }),
     signal,
+    onNote: say,
     onProgress: showDownload,
   });
   clearProgress();
-  const recipe = chooseRecipe(dataset, dryRun ? { ...values, epochs: 1 } : values);
+  const recipe = chooseRecipe(dataset, values["dry-run"] ? { ...values, epochs: 1 } : values);
   const name = values.name ?? dataset.name + (recipe.name === "default" ? "" : `-${recipe.name}`);
-  const folder = `${values.out ?? MODELS_FOLDER}/${name}`;
+  const folder = await chooseFolder(values, name, say);
   await checkDestination(folder, dataset.name);
 
   if (dataset.name === "silhouettes") {
-    say("NOTE: these are silhouettes drawn by code, not photographs: the model is for trying things out");
+    say("NOTE: these are silhouettes drawn by code, not photographs: use the model only to try things out");
   }
   say(`Data: ${dataset.name}, ${dataset.train.count} + ${dataset.test.count} images, ${dataset.source}`);
   if (source === dataset.source) say(`Classes: ${listSome(dataset.labels)}`);
@@ -117,164 +131,170 @@ await runCommand(command, async (values, _operands, signal) => {
   say(`Device: ${backend.name} (${backend.reason})`);
   if (backend.hint) say(backend.hint);
   const seed = values.seed ?? 0;
-  say(`Recipe: ${describe(recipe)}, seed ${seed}`);
-  if (dryRun) say("Dry run: three batches through everything, nothing kept");
+  say(`Recipe: ${describeRecipe(recipe)}, seed ${seed}`);
+  if (values["dry-run"]) say("Dry run: three batches through all stages, nothing is kept");
+  return { name, folder, dataset, recipe, seed, backend };
+}
 
-  const identity = runIdentity({ dataset, recipe, seed, backend });
-  const state = dryRun ? undefined : await findCheckpoint(folder, identity, values);
-  if (state) say(`Going on after epoch ${state.epochs.length}`);
+function checkUsage(values: TrainValues): void {
+  for (const [one, other] of [["resume", "restart"], ["out", "replace-shipped"]] as const) {
+    if (values[one] === undefined || values[other] === undefined) continue;
+    throw new InputError("usage", `Option --${one} must be given without --${other}`);
+  }
+}
 
-  const board = values.tensorboard === undefined || dryRun
-    ? undefined
-    : await TensorBoard.open(values.tensorboard, {
+/** The folder to write to; that of the shipped model only if it was asked for. */
+async function chooseFolder(values: TrainValues, name: string, say: typeof note): Promise<string> {
+  if (values["replace-shipped"]) {
+    const { folder, current } = await shippedFolder(name);
+    say(`Replaces ${current}`);
+    return folder;
+  }
+  const folder = join(values.out ?? MODELS_FOLDER, name);
+  if (!await isInShippedFolder(folder)) return folder;
+  throw new InputError(
+    "conflict",
+    `Cannot write the model to "${folder}" as models there ship with the project`,
+    {
+      hint: "Choose another --out, or replace the shipped model with --replace-shipped",
+    },
+  );
+}
+
+/**
+ * The state of an interrupted run to resume.
+ *
+ * @throws {InputError} `conflict` if there is one, and neither --resume nor --restart is given
+ */
+async function findCheckpoint(
+  folder: string,
+  identity: RunIdentity,
+  { resume, restart }: TrainValues,
+): Promise<TrainingState | undefined> {
+  if (restart) await removeCheckpoint(folder);
+  else if (resume) {
+    const state = await readCheckpoint(folder, identity);
+    if (!state) note(`No checkpoint in "${folder}": starting a new run`);
+    return state;
+  } else if (await Deno.stat(checkpointIn(folder)).then(() => true, () => false)) {
+    throw new InputError(
+      "conflict",
+      `Cannot start a run in "${folder}" as there is a checkpoint of an interrupted one`,
+      {
+        hint: "Continue it with --resume, or discard it with --restart",
+      },
+    );
+  }
+  return undefined;
+}
+
+async function listenersOf(
+  { name, folder, dataset, recipe, seed, backend }: Plan,
+  values: TrainValues,
+  identity: RunIdentity,
+  step: number,
+): Promise<TrainingListener[]> {
+  const isKept = !values["dry-run"];
+  const board = isKept && values.tensorboard !== undefined &&
+    await TensorBoard.open(values.tensorboard, {
       name,
       dataset: dataset.name,
       recipe,
       seed,
       backend: backend.name,
-      step: state?.steps ?? 0,
+      step,
     });
+  return [
+    ...(isKept ? [checkpointWriter(folder, identity)] : []),
+    ...(board ? [tensorBoardListener(board)] : []),
+    ...(values.quiet ? [] : [modelSummary(), trainingProgress(recipe.epochs)]),
+  ];
+}
 
-  let epochsDone = state?.epochs.length ?? 0;
-  const run = train({
-    name,
-    dataset,
-    recipe,
-    seed,
-    backend,
-    signal,
-    ...(state && { state }),
-    ...(dryRun && { maxSteps: 3 }),
-    listeners: [
-      {
-        onStart: ({ model }): void => {
-          say(`Model: ${model.sizes.join("-")}, ${model.parameterCount.toLocaleString("en")} parameters`);
-        },
-        onEpoch: ({ epoch }): void => {
-          if (!dryRun) epochsDone = epoch;
-        },
-      },
-      ...(dryRun ? [] : [checkpointWriter(folder, identity)]),
-      ...(board ? [boardListener(board)] : []),
-      ...(values.quiet ? [] : [progressListener(recipe.epochs)]),
-    ],
-  });
-  const result = await run.catch((error) => {
+function modelSummary(): TrainingListener {
+  return {
+    onStart: ({ model }) =>
+      note(`Model: ${model.sizes.join("-")}, ${count(model.parameterCount)} parameters`),
+  };
+}
+
+/** Trains; if that is interrupted, it reports what the checkpoint has. */
+async function runTraining(
+  { name, dataset, recipe, seed, backend }: Plan,
+  values: TrainValues,
+  options: { listeners: TrainingListener[]; signal: AbortSignal; state?: TrainingState },
+): Promise<TrainResult> {
+  const dryRun = values["dry-run"] ?? false;
+  let epochsDone = options.state?.epochs.length ?? 0;
+  const counter: TrainingListener = { onEpoch: ({ epoch }) => void (epochsDone = epoch) };
+  try {
+    return await train({
+      ...{ name, dataset, recipe, seed, backend, ...options },
+      ...(dryRun && { maxSteps: 3 }),
+      listeners: [counter, ...options.listeners],
+    });
+  } catch (error) {
     clearProgress();
-    if (epochsDone > 0) {
-      note(`Kept: what was learnt in ${epochsDone} of ${recipe.epochs} epochs. --resume goes on from there`);
+    if (epochsDone > 0 && !dryRun) {
+      note(`Checkpoint kept after ${epochsDone} of ${recipe.epochs} epochs; continue with --resume`);
     }
     throw error;
-  });
+  }
+}
 
+/** Writes the model and its report; a dry run does so in a temporary folder. */
+async function writeResult(
+  { name, folder, dataset, seed, backend }: Plan,
+  values: TrainValues,
+  result: TrainResult,
+): Promise<string | undefined> {
+  const dryRun = values["dry-run"] ?? false;
   const destination = dryRun ? await Deno.makeTempDir({ prefix: "selvedge-" }) : folder;
-  const made = { ...result, command: reproducibleCommand(Deno.args, { seed, backend }) };
-  const file = await writeArtifact(destination, result.artifact, made);
-  // Loaded only now, as nothing before needs a library that draws.
+  const made = reproducibleCommand(command.options, Deno.args, { seed, backend });
+  const file = await writeArtifact(destination, result.artifact, { ...result, command: made });
+  // Imported here, as the plots need a large library that nothing else does.
   const { writeRunReport } = await import("../report/write.ts");
-  const unshared = dryRun ? destination : unsharedFolder(name);
-  await writeRunReport(destination, unshared, dataset);
-  if (dryRun) await Deno.remove(destination, { recursive: true });
-  else await removeCheckpoint(folder);
-
-  const { metrics, maxDifference, bytes } = result.artifact;
-  if (values.json) {
-    const { validation, test } = metrics;
-    const { bestEpoch, seconds } = result;
-    print(JSON.stringify({
-      file: dryRun ? null : file,
-      bytes: bytes.length,
-      backend: backend.name,
-      seconds: Math.round(seconds * 10) / 10,
-      best_epoch: bestEpoch,
-      validation,
-      test,
-    }));
-    return;
+  await writeRunReport(destination, dryRun ? destination : privateFolder(name), dataset);
+  if (!dryRun) {
+    await removeCheckpoint(folder);
+    return file;
   }
-  say(
-    `Trained in ${duration(result.seconds)}${
-      result.bestEpoch === undefined
-        ? ""
-        : `; the best validation accuracy was that of epoch ${result.bestEpoch}`
-    }`,
-  );
-  say(`ONNX Runtime agrees with TensorFlow.js within ${maxDifference.toExponential(1)}`);
-  print(`Test accuracy ${percent(metrics.test.accuracy, 2)}, average loss ${metrics.test.loss.toFixed(4)}`);
-  print(
-    dryRun ? "Dry run passed; nothing was kept" : `Saved ${file} (${(bytes.length / 1e6).toFixed(2)} MB)`,
-  );
-});
-
-/** Draws a progress bar during an epoch, and prints a line after it. */
-function progressListener(epochs: number): TrainingListener {
-  let epochsBefore = 0, startedMs = 0, epochStartedMs = 0;
-  return {
-    onStart({ epochsDone }): void {
-      epochsBefore = epochsDone;
-      startedMs = epochStartedMs = performance.now();
-    },
-    async onStep({ epoch, step, images, imagesPerEpoch, readLoss }): Promise<void> {
-      if (step % PROGRESS_STEPS !== 0) return;
-      const loss = await readLoss();
-      const imagesPerSecond = images / (performance.now() - epochStartedMs) * 1000;
-      const done = epoch - 1 - epochsBefore + images / imagesPerEpoch;
-      const left = (performance.now() - startedMs) / 1000 * (epochs - epochsBefore - done) / done;
-      showProgress(
-        `epoch ${epoch}/${epochs}`,
-        images / imagesPerEpoch,
-        `loss ${loss.toFixed(3)}  ${Math.round(imagesPerSecond)} images/s  ${duration(left)} left`,
-      );
-    },
-    onEpoch({ epoch, trainLoss, validation, imagesPerSecond }): void {
-      clearProgress();
-      epochStartedMs = performance.now();
-      const score = validation
-        ? `  validation ${percent(validation.accuracy, 2)}, loss ${validation.loss.toFixed(4)}`
-        : "";
-      const count = `${String(epoch).padStart(String(epochs).length)}/${epochs}`;
-      note(`epoch ${count}  loss ${trainLoss.toFixed(4)}${score}  ${Math.round(imagesPerSecond)} images/s`);
-    },
-  };
-}
-
-/** Writes the measurements for TensorBoard. */
-function boardListener(board: TensorBoard): TrainingListener {
-  let epochStartedMs = performance.now(), steps = 0;
-  return {
-    async onStep({ step, totalSteps, images, readLoss }): Promise<void> {
-      steps = totalSteps;
-      if (step === 1) epochStartedMs = performance.now();
-      if (step % PROGRESS_STEPS !== 0) return;
-      const imagesPerSecond = images / (performance.now() - epochStartedMs) * 1000;
-      board.step(totalSteps, { loss: await readLoss(), imagesPerSecond });
-    },
-    onEpoch: (summary) => board.epoch(steps, summary),
-  };
-}
-
-/**
- * Where an interrupted run stands, if it is to go on.
- *
- * @throws {Error} if there is one, and nobody said what is to become of it
- */
-async function findCheckpoint(
-  folder: string,
-  identity: RunIdentity,
-  { resume = false, restart = false }: { resume?: boolean; restart?: boolean },
-): Promise<TrainingState | undefined> {
-  if (restart) await removeCheckpoint(folder);
-  else if (resume) {
-    const state = await readCheckpoint(folder, identity);
-    if (state) return state;
-    note(`Nothing to resume in "${folder}": this run begins`);
-  } else if (await Deno.stat(checkpointIn(folder)).then(() => true, () => false)) {
-    throw new Error(
-      `Cannot begin a run in "${folder}" as an interrupted one is there. ` +
-        "Go on with it by --resume, or throw it away by --restart",
-    );
-  }
+  await Deno.remove(destination, { recursive: true });
   return undefined;
+}
+
+function printJson(
+  { backend }: Plan,
+  { artifact, bestEpoch, seconds }: TrainResult,
+  file: string | undefined,
+): void {
+  const { validation, test } = artifact.metrics;
+  print(JSON.stringify(toSnakeCase({
+    file: file ?? null,
+    bytes: artifact.bytes.length,
+    backend: backend.name,
+    seconds: Math.round(seconds * 10) / 10,
+    bestEpoch,
+    validation,
+    test,
+  })));
+}
+
+async function printSummary(
+  { artifact: { bytes, metrics, maxDifference }, bestEpoch, seconds }: TrainResult,
+  file: string | undefined,
+  say: typeof note,
+): Promise<void> {
+  const best = bestEpoch === undefined
+    ? ""
+    : `; epoch ${bestEpoch} was the best on the validation images and is kept`;
+  say(`Trained in ${duration(seconds)}${best}`);
+  say(`ONNX Runtime and TensorFlow.js agree within ${maxDifference.toExponential(1)}`);
+  print(`Test accuracy ${percent(metrics.test.accuracy, 2)}, average loss ${metrics.test.loss.toFixed(4)}`);
+  if (file === undefined) return print("Dry run passed; nothing was kept");
+  print(`Saved ${shortPath(file)} (${(bytes.length / 1e6).toFixed(2)} MB)`);
+  say();
+  for (const line of await nextSteps(file, { hasReport: true })) say(line);
 }
 
 function listSome(labels: readonly string[]): string {

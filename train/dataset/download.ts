@@ -1,14 +1,15 @@
 /**
- * Downloads a file whose size and SHA-256 are known beforehand. Nothing reaches the disk before it has
- * proved to be that file, and it appears under its name in one step, so that an interrupted download leaves
- * nothing wrong behind.
+ * Downloads a file whose size and SHA-256 are known beforehand. It is written only after both were checked, and in
+ * one step, so that an interrupted download leaves no broken file.
  *
  * @module
  */
+import { join } from "node:path";
+import { replaceFile } from "../files/replace_file.ts";
 import { sha256 } from "./digest.ts";
 import { replaceFile } from "../files/replace_file.ts";
 
-/** A file that is known before it is there. */
+/** A file with known size and content. */
 export interface RemoteFile {
   name: string;
   /** Bytes. */
@@ -18,10 +19,10 @@ export interface RemoteFile {
 }
 
 export interface DownloadOptions {
-  /** Told how many bytes have come. */
+  /** Receives the number of bytes so far. */
   onProgress?: (done: number) => void;
   signal?: AbortSignal;
-  /** How long a connection may stay silent, in ms. */
+  /** How long a connection may be silent, in ms. */
   stallTimeout?: number;
 }
 
@@ -37,16 +38,16 @@ export class DownloadError extends Error {
   }
 }
 
-/** Long enough for a slow line to wake up, short enough to wait for. */
-const STALL_TIMEOUT = 20_000;
+/** Long enough for a slow connection, short enough to wait for. */
+const STALL_TIMEOUT_MS = 20_000;
 
 /**
- * Downloads a file into a directory, from the first mirror that has it, and replaces what is there.
+ * Downloads a file into a directory, from the first mirror that has it, and replaces the existing file.
  *
  * @param mirrors addresses that end in a slash, tried in order
- * @param directory made if it is not there
+ * @param directory created if it does not exist
  * @returns the file's bytes
- * @throws {DownloadError} if no mirror gave that very file
+ * @throws {DownloadError} if no mirror has that exact file
  * @throws the signal's reason, if it is aborted
  */
 export async function download(
@@ -66,7 +67,7 @@ export async function download(
       reasons.push(`${url}: ${(error as Error).message}`);
       continue;
     }
-    await replaceFile(`${directory}/${file.name}`, bytes);
+    await replaceFile(join(directory, file.name), bytes);
     return bytes;
   }
   throw new DownloadError(`Cannot download "${file.name}" as no mirror has it`, reasons);
@@ -77,10 +78,10 @@ async function receive(
   file: RemoteFile,
   options: DownloadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { onProgress, signal, stallTimeout = STALL_TIMEOUT } = options;
+  const { onProgress, signal, stallTimeout = STALL_TIMEOUT_MS } = options;
   signal?.throwIfAborted();
   const stalled = new AbortController();
-  const giveUp = (): void => stalled.abort(new Error(`no data came for ${stallTimeout} ms`));
+  const giveUp = (): void => stalled.abort(new Error(`no data received for ${stallTimeout} ms`));
   let timer = setTimeout(giveUp, stallTimeout);
   try {
     const response = await fetch(url, {
@@ -96,7 +97,7 @@ async function receive(
     for await (const chunk of response.body) {
       clearTimeout(timer);
       timer = setTimeout(giveUp, stallTimeout);
-      // Leaving the loop closes the connection: a server cannot send more than is wanted.
+      // Leaving the loop closes the connection: a server cannot send more than expected.
       if (done + chunk.length > file.size) {
         throw new Error(`the size must be ${file.size} bytes: there are more`);
       }

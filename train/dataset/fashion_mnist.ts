@@ -1,6 +1,6 @@
 /**
  * Fashion-MNIST (https://github.com/zalandoresearch/fashion-mnist): 60,000 + 10,000 garments, 28×28, ten
- * classes. Looked for in the directory that the user names, then in the project's cache, then downloaded
+ * classes. Looked up in the directory that the user names, then in the project's cache, else downloaded
  * into that cache once.
  *
  * A directory that the user names may hold any IDX files of that shape, plain or gzipped, so that a smaller
@@ -9,11 +9,12 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { join } from "node:path";
 import { digestSplits, sha256 } from "./digest.ts";
 import { download, DownloadError, type RemoteFile } from "./download.ts";
 import { type NamedBytes, readSplit } from "./idx.ts";
-import { type Dataset, type DatasetOptions, DatasetUnavailableError, type Split } from "./types.ts";
+import { type Dataset, type DatasetOptions, type Split } from "./types.ts";
 
 /** The class names, in the order of the label numbers. */
 export const FASHION_MNIST_LABELS = [
@@ -94,10 +95,10 @@ const OFFICIAL: FashionMnistSource = {
  * Loads Fashion-MNIST.
  *
  * @param options.data a directory with the four files; wins over the environment and never falls through
- * @throws {Deno.errors.NotFound} if a directory that the user named lacks a file
- * @throws {SyntaxError | TypeError | RangeError} if a file there is not what it must be
- * @throws {Error} if a file in the cache is not the official one
- * @throws {DatasetUnavailableError} if there are neither files nor a network to get them from
+ * @throws {InputError} if a directory that the user named lacks a file
+ * @throws {InputError} if a file there is not what it must be
+ * @throws {InputError} if a file in the cache is not the official one
+ * @throws {InputError} if there are neither files nor a network to get them from
  */
 export async function loadFashionMnist(
   options: DatasetOptions = {},
@@ -109,7 +110,7 @@ export async function loadFashionMnist(
 
   const { files } = source;
   const read = (file: RemoteFile): Promise<NamedBytes> => fromCache(file, source, options);
-  // One after the other: the large file fills the line anyway, and progress stays readable.
+  // One after the other: one large file uses the whole bandwidth anyway, and progress stays readable.
   const trainImages = await read(files.trainImages);
   const trainLabels = await read(files.trainLabels);
   const testImages = await read(files.testImages);
@@ -154,8 +155,9 @@ async function findFile(directory: string, name: string, origin: string): Promis
     const bytes = await readIfThere(path);
     if (bytes) return { name: path, bytes };
   }
-  throw new Deno.errors.NotFound(
-    `Cannot load Fashion-MNIST as the directory given by ${origin} must hold "${name}" or "${plain}": ` +
+  throw new InputError(
+    "not-found",
+    `Cannot load Fashion-MNIST as the directory given by ${origin} must contain "${name}" or "${plain}": ` +
       `current directory is "${directory}"`,
   );
 }
@@ -170,9 +172,10 @@ async function fromCache(
   if (bytes) {
     const found = sha256(bytes);
     if (found !== file.sha256) {
-      throw new Error(
-        `Cannot use "${path}" as its SHA-256 must be ${file.sha256}: current value is ${found}; ` +
-          `delete the file to have it downloaded again`,
+      throw new InputError(
+        "invalid-value",
+        `Cannot use "${path}" as its SHA-256 must be ${file.sha256}: current value is ${found}`,
+        { hint: "Delete the file to download it again" },
       );
     }
     return { name: path, bytes };
@@ -192,12 +195,15 @@ async function fromCache(
     };
   } catch (cause) {
     if (!(cause instanceof DownloadError)) throw cause;
-    throw new DatasetUnavailableError(
-      `Cannot load Fashion-MNIST as it is neither in "${source.cache}" nor could it be downloaded\n` +
-        cause.reasons.map((reason) => `  ${reason}\n`).join("") +
-        `Ways out: name a directory that holds the four files with --data DIR or ${FASHION_MNIST_DIR}, ` +
-        `or train on garments drawn by code with --dataset silhouettes`,
-      { cause },
+    throw new InputError(
+      "unavailable",
+      `Cannot load Fashion-MNIST as it is neither in "${source.cache}" nor could it be downloaded` +
+        cause.reasons.map((reason) => `\n  ${reason}`).join(""),
+      {
+        cause,
+        hint: `Name a directory that has the four files with --data DIR or ${FASHION_MNIST_DIR}, ` +
+          "or train on garments drawn by code with --dataset silhouettes",
+      },
     );
   }
 }

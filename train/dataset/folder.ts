@@ -1,12 +1,13 @@
 /**
- * A folder of pictures, as one to train on: listed, decoded on every core, fitted as the server fits them, and
- * split if it does not come split.
+ * A data set from a folder of pictures: listed, decoded on every core, fitted as the server fits them, and split
+ * if the folder has no test split.
  *
- * Pictures are ordered by class and by the SHA-256 of their files before anything is drawn, so neither the
- * files' names nor the order in which a disk lists them change a model.
+ * Pictures are sorted by class and by the SHA-256 of their files before the split, so neither file names nor the
+ * order of a directory listing change a model.
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { join } from "node:path";
 import { Random } from "../../shared/random.ts";
 import { DecodePool } from "./decode_pool.ts";
@@ -20,7 +21,7 @@ import type { Dataset, DatasetOptions, Split } from "./types.ts";
 
 const DEFAULT_SIZE = 28;
 
-/** One picture, ready. */
+/** One decoded picture. */
 interface Picture {
   label: number;
   /** SHA-256 of its file, in hex. */
@@ -32,8 +33,8 @@ interface Picture {
 /**
  * Loads a folder of pictures.
  *
- * @param cache where decoded pictures are kept
- * @throws {Error} if the folder is not laid out as it must be, or too many files cannot be read; the message
+ * @param cache folder of the cache of decoded pictures
+ * @throws {InputError} if the folder is not laid out as it must be, or too many files cannot be read; the message
  * says what to do
  */
 export async function loadFolder(
@@ -46,38 +47,39 @@ export async function loadFolder(
   const listing = await listImages(folder);
   const { labels } = listing;
   if (options.labels && options.labels.join("\n") !== labels.join("\n")) {
-    throw new Error(
+    throw new InputError(
+      "invalid-value",
       `Cannot use the folder "${folder}" as its class folders must be called ${some(options.labels)}: ` +
         `they are called ${some(labels)}`,
     );
   }
   const shape: InputShape = { channels, height: imageSize, width: imageSize };
-  const { train: learnt, test: tested, validation: held } = await readAll(listing, shape, {
+  const { train: pictures, test: ownTest, validation } = await readAll(listing, shape, {
     ...options,
     folder,
     ...(cache !== undefined && { cache }),
   });
 
-  const drawn = tested ? { left: learnt, drawn: tested } : draw(learnt, labels, splitSeed, folder);
-  checkClasses(drawn.left, labels, folder, tested ? 'in "train" ' : "");
-  checkClasses(drawn.drawn, labels, folder, 'in "test" ');
-  const hashes = new Set(drawn.left.map(({ hash }) => hash));
-  const twins = drawn.drawn.filter(({ hash }) => hashes.has(hash)).length;
+  const split = ownTest ? { train: pictures, test: ownTest } : draw(pictures, labels, splitSeed, folder);
+  checkClasses(split.train, labels, folder, ownTest ? 'in "train" ' : "");
+  checkClasses(split.test, labels, folder, 'in "test" ');
+  const hashes = new Set(split.train.map(({ hash }) => hash));
+  const twins = split.test.filter(({ hash }) => hashes.has(hash)).length;
   if (twins > 0) {
-    onNote?.(`NOTE: ${twins} of ${drawn.drawn.length} test images are training images too, byte for byte`);
+    onNote?.(`NOTE: ${twins} of ${split.test.length} test images are training images too, byte for byte`);
   }
-  // Class after class would be unlearnt one by one where a recipe keeps the order.
-  new Random(splitSeed, 2).shuffle(drawn.left);
-  const train = assemble([...drawn.left, ...held], labels.length, shape);
-  const test = assemble(drawn.drawn, labels.length, shape);
+  // Sorted by class, a recipe that keeps the order would forget one class while it trains on the next.
+  new Random(splitSeed, 2).shuffle(split.train);
+  const train = assemble([...split.train, ...validation], labels.length, shape);
+  const test = assemble(split.test, labels.length, shape);
   return {
     name,
     labels,
     ...shape,
     train,
     test,
-    ...(held.length > 0 && { validation: held.length }),
-    ...(!tested && { splitSeed }),
+    ...(validation.length > 0 && { validation: validation.length }),
+    ...(!ownTest && { splitSeed }),
     sha256: digestSplits(train, test),
     source: folder,
   };
@@ -88,7 +90,7 @@ interface ReadOptions extends DatasetOptions {
   cache?: string;
 }
 
-/** Reads every file of a listing, and says which it could not. */
+/** Reads every file of a listing, and reports those that are unreadable. */
 async function readAll(
   listing: Listing,
   shape: InputShape,
@@ -99,13 +101,15 @@ async function readAll(
   const files = [...train, ...test, ...validation];
   const size = shape.channels * shape.height * shape.width;
   if (files.length * size > MAX_DATASET_BYTES) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use the folder "${folder}" as its ${files.length} images of ${size} bytes must fit into ` +
-        `${MAX_DATASET_BYTES} bytes. Choose a smaller --image-size`,
+        `${MAX_DATASET_BYTES} bytes`,
+      { hint: "Choose a smaller --image-size" },
     );
   }
   const cache = await PixelCache.open(root, shape, options.cache);
-  if (cache.damaged) onNote?.("NOTE: the cache of decoded images is damaged, so they are decoded again");
+  if (cache.damaged) onNote?.("NOTE: the cache of decoded images is damaged; they are decoded again");
 
   const total = files.length + skipped.length;
   const allowed = Math.min(MAX_SKIPPED, Math.max(1, Math.floor(total * MAX_SKIPPED_SHARE)));
@@ -165,7 +169,7 @@ async function readFile(
   return "error" in outcome ? { path, reason: outcome.error } : { label, hash, pixels: outcome.pixels };
 }
 
-/** A cache that cannot be written costs time, not the run. */
+/** A cache that cannot be written does not stop the run. */
 async function keep(
   cache: PixelCache,
   pictures: (Picture | undefined)[],
@@ -176,15 +180,17 @@ async function keep(
   try {
     await cache.save(kept);
   } catch (error) {
-    onNote?.(`NOTE: the decoded images cannot be kept for the next run: ${(error as Error).message}`);
+    onNote?.(`NOTE: cannot cache the decoded images for the next run: ${(error as Error).message}`);
   }
 }
 
 function tooManySkipped(folder: string, skipped: Skipped[], total: number, allowed: number): Error {
   const lines = skipped.slice(0, 10).map(({ path, reason }) => `\n  ${path}: ${reason}`).join("");
-  return new Error(
+  return new InputError(
+    "invalid-value",
     `Cannot use the folder "${folder}" as at most ${allowed} of its ${total} files may be unreadable: there ` +
-      `are ${skipped.length} or more. Mend or remove them${lines}${skipped.length > 10 ? "\n  …" : ""}`,
+      `are ${skipped.length} or more${lines}${skipped.length > 10 ? "\n  …" : ""}`,
+    { hint: "Repair or remove them" },
   );
 }
 
@@ -193,10 +199,10 @@ function draw(
   labels: string[],
   seed: number,
   folder: string,
-): { left: Picture[]; drawn: Picture[] } {
+): { train: Picture[]; test: Picture[] } {
   checkClasses(pictures, labels, folder, "", 2);
-  const { left, drawn } = stratify(pictures.map(({ label }) => label), labels.length, TEST_SHARE, seed);
-  return { left: left.map((i) => pictures[i]!), drawn: drawn.map((i) => pictures[i]!) };
+  const split = stratify(pictures.map(({ label }) => label), labels.length, TEST_SHARE, seed);
+  return { train: split.rest.map((i) => pictures[i]!), test: split.sample.map((i) => pictures[i]!) };
 }
 
 function checkClasses(
@@ -210,10 +216,12 @@ function checkClasses(
   for (const { label } of pictures) counts[label]!++;
   const poor = counts.findIndex((count) => count < least);
   if (poor === -1) return;
-  throw new Error(
+  throw new InputError(
+    "invalid-value",
     `Cannot use the folder "${folder}" as class "${labels[poor]}" must have at least ${
-      least === 1 ? "1 readable image" : "2 readable images, one to learn from and one to test with"
-    }: ${where}it has ${counts[poor]}. Add some or remove the class`,
+      least === 1 ? "1 readable image" : "2 readable images, one for training and one for testing"
+    }: ${where}it has ${counts[poor]}`,
+    { hint: "Add some or remove the class" },
   );
 }
 

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import type { Split } from "./types.ts";
 
 /** A tensor of bytes. */
@@ -42,8 +43,8 @@ const SLICE = 16 * 1024;
  * @param bytes the whole file
  * @param options.name what errors call the file
  * @param options.dimensions how many dimensions it must have; any number when left out
- * @throws {SyntaxError} if the bytes are no IDX file, or too few or too many
- * @throws {TypeError} if the elements are not unsigned bytes, or the number of dimensions is another
+ * @throws {InputError} if the bytes are no IDX file, or too few or too many
+ * @throws {InputError} if the elements are not unsigned bytes, or the number of dimensions is another
  */
 export function parseIdx(
   bytes: Uint8Array<ArrayBuffer>,
@@ -54,23 +55,27 @@ export function parseIdx(
   if (dims === undefined) {
     if (bytes.length >= 4 && (bytes[0] !== 0 || bytes[1] !== 0)) {
       const expected = hex(0x800 + (options.dimensions ?? 1), 8);
-      throw new SyntaxError(
+      throw new InputError(
+        "invalid-format",
         `Cannot read ${file} as the magic number must be ${options.dimensions ? expected : "0x000008.."}: ` +
           `current value is ${hex(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0), 8)}`,
       );
     }
-    throw new SyntaxError(
+    throw new InputError(
+      "invalid-format",
       `Cannot read ${file} as its header must be whole: it ends after ${bytes.length} bytes`,
     );
   }
   if (bytes[2] !== UNSIGNED_BYTE) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-format",
       `Cannot read ${file} as the type code must be ${hex(UNSIGNED_BYTE, 2)} (unsigned byte): ` +
         `current value is ${hex(bytes[2]!, 2)}`,
     );
   }
   if (options.dimensions !== undefined && dims.length !== options.dimensions) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-format",
       `Cannot read ${file} as it must have ${options.dimensions} dimensions ` +
         `(magic number ${hex(0x800 + options.dimensions, 8)}): ` +
         `current value is ${dims.length} (${hex(0x800 + dims.length, 8)})`,
@@ -79,7 +84,8 @@ export function parseIdx(
   const size = fileSize(dims);
   if (bytes.length !== size) {
     const fault = bytes.length < size ? "it is truncated" : "there are extra bytes";
-    throw new SyntaxError(
+    throw new InputError(
+      "invalid-format",
       `Cannot read ${file} as its size must be ${size} bytes for dimensions ${dims.join(" × ")}: ` +
         `current size is ${bytes.length}, ${fault}`,
     );
@@ -92,13 +98,14 @@ export function parseIdx(
  *
  * No more is unpacked than the file's own header announces, so a small file cannot fill the memory.
  *
- * @throws {SyntaxError} if the bytes are no IDX file, or broken gzip
- * @throws {TypeError} if the elements are not unsigned bytes, or the number of dimensions is another
+ * @throws {InputError} if the bytes are no IDX file, or broken gzip
+ * @throws {InputError} if the elements are not unsigned bytes, or the number of dimensions is another
  */
 export async function readIdx({ name, bytes }: NamedBytes, dimensions?: number): Promise<IdxTensor> {
   const gzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
   if (name.endsWith(".gz") && !gzipped) {
-    throw new SyntaxError(
+    throw new InputError(
+      "invalid-format",
       `Cannot read IDX file "${name}" as a .gz file must start with 0x1f8b: ` +
         (bytes.length < 2
           ? `it has ${bytes.length} bytes`
@@ -112,14 +119,15 @@ export async function readIdx({ name, bytes }: NamedBytes, dimensions?: number):
 /**
  * Decodes a file of images `[N, height, width]` and the file of their labels `[N]`.
  *
- * @throws {SyntaxError} if one of them is no IDX file
- * @throws {TypeError} if one of them has another element type or number of dimensions
- * @throws {RangeError} if the images' size, the counts or a label are not what they must be
+ * @throws {InputError} if one of them is no IDX file
+ * @throws {InputError} if one of them has another element type or number of dimensions
+ * @throws {InputError} if the images' size, the counts or a label are not what they must be
  */
 export async function readSplit(images: NamedBytes, labels: NamedBytes, shape: SplitShape): Promise<Split> {
   const { height, width, ...split } = await readPair(images, labels);
   if (height !== shape.height || width !== shape.width) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use "${images.name}" as its images must be ${shape.height}×${shape.width}: ` +
         `current size is ${height}×${width}`,
     );
@@ -132,9 +140,9 @@ export async function readSplit(images: NamedBytes, labels: NamedBytes, shape: S
  * Decodes a file of images `[N, height, width]` of any size and the file of their labels `[N]`, whatever they
  * are.
  *
- * @throws {SyntaxError} if one of them is no IDX file
- * @throws {TypeError} if one of them has another element type or number of dimensions
- * @throws {RangeError} if there are no images, or not as many labels
+ * @throws {InputError} if one of them is no IDX file
+ * @throws {InputError} if one of them has another element type or number of dimensions
+ * @throws {InputError} if there are no images, or not as many labels
  */
 export async function readPair(
   images: NamedBytes,
@@ -144,10 +152,14 @@ export async function readPair(
   const classes = await readIdx(labels, 1);
   const [count, height, width] = pixels.dims as [number, number, number];
   if (count === 0) {
-    throw new RangeError(`Cannot use "${images.name}" as it must hold at least one image: it holds 0`);
+    throw new InputError(
+      "invalid-value",
+      `Cannot use "${images.name}" as it must hold at least one image: it holds 0`,
+    );
   }
   if (classes.dims[0] !== count) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use "${labels.name}" as it must have one label for each of the ${count} images in ` +
         `"${images.name}": current count is ${classes.dims[0]}`,
     );
@@ -155,11 +167,12 @@ export async function readPair(
   return { images: pixels.data, labels: classes.data, count, height, width };
 }
 
-/** @throws {RangeError} if a label is not below the number of classes */
+/** @throws {InputError} if a label is not below the number of classes */
 export function checkLabels(labels: ArrayLike<number>, classes: number, name: string): void {
   for (let i = 0; i < labels.length; i++) {
     if (labels[i]! < classes) continue;
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use "${name}" as labels must be in 0..${classes - 1}: current value at index ${i} is ${
         labels[i]
       }`,
@@ -191,7 +204,8 @@ async function gunzip({ name, bytes }: NamedBytes): Promise<Uint8Array<ArrayBuff
       if (length > limit) break;
     }
   } catch (cause) {
-    throw new SyntaxError(
+    throw new InputError(
+      "invalid-format",
       `Cannot read IDX file "${name}" as its gzip data must be whole: ${(cause as Error).message}`,
       { cause },
     );

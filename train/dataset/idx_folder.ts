@@ -1,14 +1,14 @@
 /**
- * A folder with an IDX set of any origin: MNIST, KMNIST, EMNIST, or one's own. The files are found by their
- * names, `train-images-idx3-ubyte` and so on, where the test files begin with `t10k` or `test`, a prefix as
- * EMNIST's `emnist-letters-` may come before, and `.gz` behind.
+ * A folder with an IDX set of any origin: MNIST, KMNIST, EMNIST, or your own. The files are found by their
+ * names, as `train-images-idx3-ubyte`. Test files begin with `t10k` or `test`; names may have a prefix, as
+ * `emnist-letters-`, and the suffix `.gz`.
  *
- * EMNIST needs two corrections, without which a letter that is served upright would not be known: its images
- * lie on their side (rows are columns, as in MATLAB, which made them), and in some of its sets the labels
- * count from 1.
+ * EMNIST needs two corrections, without which the model would not recognize upright letters: its images are
+ * transposed (MATLAB, which wrote them, is column-major), and in some of its sets the labels start at 1.
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { join } from "node:path";
 import { digestSplits } from "./digest.ts";
 import { checkLabels, type NamedBytes, readPair } from "./idx.ts";
@@ -20,9 +20,9 @@ const PATTERN = /^(.*?)(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?
 
 type Key = "train images" | "train labels" | "test images" | "test labels";
 
-/** The files of one set, by what they hold. */
+/** The files of one set, by their contents. */
 export interface IdxFiles {
-  /** What stands before `train`, as `emnist-letters-`. */
+  /** What precedes `train`, as `emnist-letters-`. */
   prefix: string;
   paths: Map<Key, string>;
 }
@@ -31,13 +31,13 @@ export interface IdxFiles {
  * Looks for an IDX set.
  *
  * @returns undefined if the folder has no such files at all
- * @throws {Error} if it holds several sets, or half of one
+ * @throws {InputError} if it holds several sets, or half of one
  */
 export async function findIdx(folder: string): Promise<IdxFiles | undefined> {
   const sets = new Map<string, Map<Key, string>>();
   const names: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) if (!isDirectory) names.push(name);
-  // The packed one comes last and wins, as in Fashion-MNIST's folder.
+  // The compressed file sorts last and wins, as for Fashion-MNIST.
   for (const name of names.sort()) {
     const [, prefix = "", part = "", kind] = PATTERN.exec(name) ?? [];
     if (kind === undefined) continue;
@@ -47,18 +47,21 @@ export async function findIdx(folder: string): Promise<IdxFiles | undefined> {
   const [first, second] = [...sets];
   if (!first) return undefined;
   if (second) {
-    throw new Error(
+    throw new InputError(
+      "invalid-value",
       `Cannot use the folder "${folder}" as it must hold one IDX set: it holds those of ` +
-        [...sets.keys()].map((prefix) => `"${prefix}train…"`).join(", ") +
-        ". Put the files of one into a folder of their own",
+        [...sets.keys()].map((prefix) => `"${prefix}train…"`).join(", "),
+      { hint: "Put the files of one set into a folder of their own" },
     );
   }
   const [prefix, paths] = first;
   const has = (key: Key): boolean => paths.has(key);
   if (!has("train images") || !has("train labels") || has("test images") !== has("test labels")) {
-    throw new Error(
+    throw new InputError(
+      "invalid-value",
       `Cannot use the folder "${folder}" as an IDX set must have images and labels: it has only the ` +
-        `${[...paths.keys()].join(", the ")}. Add "${prefix}train-images-idx3-ubyte" and the like`,
+        `${[...paths.keys()].join(", the ")}`,
+      { hint: `Add the missing files, named as "${prefix}train-images-idx3-ubyte"` },
     );
   }
   return { prefix, paths };
@@ -67,7 +70,7 @@ export async function findIdx(folder: string): Promise<IdxFiles | undefined> {
 /**
  * Loads an IDX set. Its images are taken as they are, whatever their size.
  *
- * @throws {Error | SyntaxError | TypeError | RangeError} if a file cannot be read, or is not what it must be
+ * @throws {InputError} if a file cannot be read, or is not what it must be
  */
 export async function loadIdxFolder(
   folder: string,
@@ -80,7 +83,7 @@ export async function loadIdxFolder(
     try {
       return { name: path, bytes: await Deno.readFile(path) };
     } catch (cause) {
-      throw new Error(`Cannot read "${path}": ${(cause as Error).message}`, { cause });
+      throw new InputError("invalid-value", `Cannot read "${path}": ${(cause as Error).message}`, { cause });
     }
   };
   const train = await readPair(await read("train images"), await read("train labels"));
@@ -92,7 +95,7 @@ export async function loadIdxFolder(
   const { labels, lowest } = nameClasses(train.labels, options.labels, folder);
   for (const [key, split] of [["train labels", train], ["test labels", test]] as const) {
     if (!split) continue;
-    // A label below the lowest becomes a large one, and is found too.
+    // A label below the lowest wraps around to a large one, which the check finds too.
     if (lowest > 0) { for (let i = 0; i < split.count; i++) split.labels[i]! -= lowest; }
     checkLabels(split.labels, labels.length, paths.get(key)!);
     if (prefix.startsWith("emnist")) split.images = transpose(split.images, height, width);
@@ -126,26 +129,34 @@ function checkSize(
   const { height, width } = train;
   const file = paths.get("train images")!;
   if (Math.min(height, width) < MIN_SIDE || Math.max(height, width) > MAX_SIDE) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use "${file}" as the sides of its images must be in ${MIN_SIDE}..${MAX_SIDE}: ` +
         `current size is ${height}×${width}`,
     );
   }
   if (test && (test.height !== height || test.width !== width)) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use "${paths.get("test images")}" as its images must be ${height}×${width} as those of ` +
         `"${file}": current size is ${test.height}×${test.width}`,
     );
   }
   const { imageSize, channels } = options;
   if (imageSize !== undefined && (imageSize !== height || imageSize !== width)) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use "${file}" with images of ${imageSize}×${imageSize} as IDX images are taken as they are: ` +
-        `current size is ${height}×${width}. Leave --image-size out`,
+        `current size is ${height}×${width}`,
+      { hint: "Omit --image-size" },
     );
   }
   if (channels === 3) {
-    throw new RangeError(`Cannot use "${file}" with 3 channels as IDX images are grey. Leave --channels out`);
+    throw new InputError(
+      "invalid-value",
+      `Cannot use "${file}" with 3 channels as IDX images are grey`,
+      { hint: "Omit --channels" },
+    );
   }
 }
 
@@ -157,16 +168,18 @@ function nameClasses(
 ): { labels: readonly string[]; lowest: number } {
   const highest = numbers.reduce((max, value) => Math.max(max, value), 0);
   const smallest = numbers.reduce((min, value) => Math.min(min, value), 255);
-  // Names for 0 too mean that there is a class 0, of which there just is no image.
+  // If there is a name for 0 too, class 0 exists and just has no image.
   const lowest = smallest === 1 && names?.length !== highest + 1 ? 1 : 0;
   const count = highest + 1 - lowest;
   if (count < MIN_CLASSES) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use the folder "${folder}" as there must be at least ${MIN_CLASSES} classes: there is ${count}`,
     );
   }
   if (names && names.length < count) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use the labels as there must be one for each of the ${count} classes of "${folder}", numbers ` +
         `${lowest} to ${highest}: current number is ${names.length}`,
     );
@@ -191,13 +204,14 @@ function divide(split: Split, classes: number, seed: number, folder: string): { 
   for (const label of split.labels) counts[label]!++;
   const single = counts.indexOf(1);
   if (single !== -1) {
-    throw new RangeError(
-      `Cannot use the folder "${folder}" as a class must have at least 2 images, one to learn from and one to ` +
-        `test with: there is 1 of label ${single}`,
+    throw new InputError(
+      "invalid-value",
+      `Cannot use the folder "${folder}" as a class must have at least 2 images, one for training and ` +
+        `one for testing: there is 1 of label ${single}`,
     );
   }
-  const { left, drawn } = stratify(split.labels, classes, TEST_SHARE, seed);
-  return { train: pick(split, left), test: pick(split, drawn) };
+  const { rest, sample } = stratify(split.labels, classes, TEST_SHARE, seed);
+  return { train: pick(split, rest), test: pick(split, sample) };
 }
 
 function pick({ images, labels, count }: Split, indices: number[]): Split {

@@ -3,14 +3,15 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { MAX_CLASSES, MIN_CLASSES } from "./limits.ts";
 
 /**
  * Reads class names, in the order of the label numbers.
  *
  * @param name what errors call the file
- * @throws {SyntaxError} if the text is neither lines nor a JSON array of strings
- * @throws {RangeError} if there are too few or too many names, an empty one, or one twice
+ * @throws {InputError} if the text is neither lines nor a JSON array of strings
+ * @throws {InputError} if there are too few or too many names, an empty one, or one twice
  */
 export function parseLabels(text: string, name: string): string[] {
   const whole = text.replace(/^\uFEFF/, "");
@@ -19,18 +20,23 @@ export function parseLabels(text: string, name: string): string[] {
     : whole.replace(/\s+$/, "").split(/\r?\n/).map((line) => line.trim());
   const all = labels.map((label) => label.normalize("NFC"));
   if (all.length < MIN_CLASSES || all.length > MAX_CLASSES) {
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot use the labels "${name}" as there must be ${MIN_CLASSES} to ${MAX_CLASSES}: ` +
         `current number is ${all.length}`,
     );
   }
   for (const [i, label] of all.entries()) {
     if (label.trim() === "") {
-      throw new RangeError(`Cannot use the labels "${name}" as none may be empty: label ${i} is`);
+      throw new InputError(
+        "invalid-value",
+        `Cannot use the labels "${name}" as none may be empty: label ${i} is`,
+      );
     }
     const first = all.indexOf(label);
     if (first !== i) {
-      throw new RangeError(
+      throw new InputError(
+        "invalid-value",
         `Cannot use the labels "${name}" as they must differ: labels ${first} and ${i} are both "${label}"`,
       );
     }
@@ -41,7 +47,7 @@ export function parseLabels(text: string, name: string): string[] {
 /**
  * Reads {@linkcode parseLabels}' text from a file.
  *
- * @throws {Error} if it cannot be read
+ * @throws {InputError} if it cannot be read
  */
 export async function readLabels(path: string): Promise<string[]> {
   let text: string;
@@ -49,7 +55,7 @@ export async function readLabels(path: string): Promise<string[]> {
     text = await Deno.readTextFile(path);
   } catch (cause) {
     const why = cause instanceof Deno.errors.NotFound ? "there is no such file" : (cause as Error).message;
-    throw new Error(`Cannot read the labels "${path}" as ${why}`, { cause });
+    throw new InputError("invalid-value", `Cannot read the labels "${path}" as ${why}`, { cause });
   }
   return parseLabels(text, path);
 }
@@ -60,10 +66,12 @@ function parseJson(text: string, name: string): string[] {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new SyntaxError(`${wanted}: ${(cause as Error).message}`, { cause });
+    throw new InputError("invalid-format", `${wanted}: ${(cause as Error).message}`, { cause });
   }
   const labels = value as unknown[];
   const wrong = labels.find((label) => typeof label !== "string");
-  if (wrong !== undefined) throw new SyntaxError(`${wanted}: one is ${JSON.stringify(wrong)}`);
+  if (wrong !== undefined) {
+    throw new InputError("invalid-format", `${wanted}: one is ${JSON.stringify(wrong)}`);
+  }
   return labels as string[];
 }

@@ -1,30 +1,30 @@
 /**
- * How large a data set of one's own may be, each bound in one place with its reason.
+ * Limits on the size of your own data sets, each with its reason.
  *
  * @module
  */
 
-/** One class leaves nothing to tell apart. */
+/** With one class there is nothing to distinguish. */
 export const MIN_CLASSES = 2;
-/** ImageNet has as many; beyond them, a network as small as ours has nothing to say. */
+/** ImageNet has as many; a network as small as ours is of no use beyond that. */
 export const MAX_CLASSES = 1000;
 
-/** Pixels along one side. Below, nothing can be seen; above, the first layer alone outgrows 100 million weights. */
+/** Pixels along one side. Below, nothing is recognizable; above, the first layer alone exceeds 100 million weights. */
 export const MIN_SIDE = 8;
 export const MAX_SIDE = 256;
 
 /** Pixels of one picture: a photograph of a modern telephone has about 50 million. */
 export const MAX_PIXELS = 64_000_000;
-/** Bytes of one picture's file, for nothing larger is a photograph of {@linkcode MAX_PIXELS}. */
+/** Bytes of one picture's file, as no photograph of {@linkcode MAX_PIXELS} is larger. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
-/** Bytes of all pixels once they are fitted: they lie in one array, and a machine of 8 GB should bear it. */
+/** Bytes of all pixels once they are fitted: they are one array, and a machine of 8 GB should have room for it. */
 export const MAX_DATASET_BYTES = 2 * 1024 ** 3;
 
 /** The share of images that become the test split where a folder comes without one. */
 export const TEST_SHARE = 0.2;
 
-/** Files that cannot be read are skipped up to this many … */
+/** Unreadable files are skipped up to this many … */
 export const MAX_SKIPPED = 100;
-/** … and up to this share, but for one, which is always forgiven. */
+/** … and up to this share of all files; one is always allowed. */
 export const MAX_SKIPPED_SHARE = 0.1;

@@ -1,10 +1,11 @@
 /**
- * What lies in a folder of pictures: one sub-folder per class, as torchvision's ImageFolder reads it, either
- * at once or within `train`, `test` and `validation` (or `val`). Class folders may have folders of their own.
- * Nothing outside is ever read, whatever a link says.
+ * The contents of a folder of pictures: one sub-folder per class, as torchvision's ImageFolder reads it, either
+ * directly or within `train`, `test` and `validation` (or `val`). Class folders may have sub-folders.
+ * Nothing outside the folder is read: links that lead out are skipped.
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { MAX_CLASSES, MIN_CLASSES } from "./limits.ts";
 
@@ -38,13 +39,13 @@ export interface Listing {
 }
 
 const SPLITS = ["train", "test", "validation", "val"];
-/** What systems and archivers leave behind. Names that begin with a dot are left out too. */
+/** Files of operating systems and archivers. Names that begin with a dot are ignored too. */
 const LITTER = new Set(["thumbs.db", "desktop.ini", "__macosx", "@eadir"]);
 
 /**
  * Lists a folder.
  *
- * @throws {Error} if it cannot be read, or is not laid out as it must be; the message says what to do
+ * @throws {InputError} if it cannot be read, or is not laid out as it must be; the message says what to do
  */
 export async function listImages(folder: string): Promise<Listing> {
   const walk: Walk = { root: await Deno.realPath(folder), shown: folder, skipped: [] };
@@ -55,12 +56,12 @@ export async function listImages(folder: string): Promise<Listing> {
   if (has("train") && has("test") && others.length > 0) {
     throw refusal(
       walk,
-      `beside "train" and "test" there must be no more than "validation": there is ${quote(others)}. ` +
-        "Move class folders into both, and all else away",
+      `beside "train" and "test" there must be no more than "validation": there is ${quote(others)}`,
+      "Move class folders into both, and everything else elsewhere",
     );
   }
   if (has("validation") && has("val") && others.length === 0) {
-    throw refusal(walk, 'it must have one validation split: there are "validation" and "val". Remove one');
+    throw refusal(walk, 'it must have one validation split: there are "validation" and "val"', "Remove one");
   }
   // A class may be called "train" too, if there are others beside it.
   if (!has("train") || others.length > 0) {
@@ -96,7 +97,7 @@ type Classes = Map<string, string[]>;
 async function listClasses(walk: Walk, folder: string, entries?: Entries): Promise<Classes> {
   const { folders, files } = entries ?? await entriesOf(walk, folder);
   for (const name of files) {
-    // A README may lie there; a picture was meant to be in a class.
+    // A README may be there, but a picture was meant to be in a class.
     if (/\.(png|jpe?g|webp)$/i.test(name)) {
       walk.skipped.push({ path: join(folder, name), reason: "it lies in no class folder" });
     }
@@ -104,14 +105,15 @@ async function listClasses(walk: Walk, folder: string, entries?: Entries): Promi
   const classes: Classes = new Map();
   const seen = new Map<string, string>();
   for (const name of folders) {
-    // Systems differ in which of these they tell apart, so a data set that does could not be moved.
+    // File systems differ in which of these they distinguish; such a data set could not be copied between them.
     const key = name.normalize("NFKC").toLowerCase().trim();
     const twin = seen.get(key);
     if (twin !== undefined) {
       throw refusal(
         walk,
-        `class folders must differ by more than case, blanks and the way of writing a character: ` +
-          `there are ${quote([twin, name])} in "${folder || "."}". Put their images into one of them`,
+        `class folders must differ by more than case, spaces and Unicode form: ` +
+          `there are ${quote([twin, name])} in "${folder || "."}"`,
+        "Put their images into one of them",
       );
     }
     seen.set(key, name);
@@ -120,7 +122,8 @@ async function listClasses(walk: Walk, folder: string, entries?: Entries): Promi
     if (images.length === 0) {
       throw refusal(
         walk,
-        `each class folder must hold images: "${path}" holds none. Put some in or remove it`,
+        `each class folder must contain images: "${path}" has none`,
+        "Add some or remove it",
       );
     }
     classes.set(name.normalize("NFC"), images);
@@ -129,15 +132,16 @@ async function listClasses(walk: Walk, folder: string, entries?: Entries): Promi
     throw refusal(
       walk,
       `${folder ? `"${folder}"` : "it"} must have at least ${MIN_CLASSES} class folders with images: ` +
-        (classes.size === 0 ? "there are none" : `there is only ${quote([...classes.keys()])}`) +
-        ". Make a folder for each class and put its PNG, JPEG or WebP files in",
+        (classes.size === 0 ? "there are none" : `there is only ${quote([...classes.keys()])}`),
+      "Make a folder for each class and put its PNG, JPEG or WebP files in",
     );
   }
   if (classes.size > MAX_CLASSES) {
     throw refusal(
       walk,
       `${folder ? `"${folder}"` : "it"} must have at most ${MAX_CLASSES} class folders: ` +
-        `there are ${classes.size}. Is it one level too deep, or too high?`,
+        `there are ${classes.size}`,
+      "Is the folder one level too deep, or too high?",
     );
   }
   return classes;
@@ -151,7 +155,7 @@ async function filesIn(walk: Walk, folder: string): Promise<string[]> {
   return paths.sort();
 }
 
-/** Names in a folder, sorted, without litter; links are followed to files within the root only. */
+/** Names in a folder, sorted, without ignored names; links are followed to files within the root only. */
 async function entriesOf(walk: Walk, folder: string): Promise<Entries> {
   const folders: string[] = [], files: string[] = [];
   try {
@@ -170,7 +174,7 @@ async function entriesOf(walk: Walk, folder: string): Promise<Entries> {
       }
     }
   } catch (cause) {
-    throw refusal(walk, `"${folder || "."}" ${whyUnreadable(cause)}`, cause);
+    throw refusal(walk, `"${folder || "."}" ${whyUnreadable(cause)}`, undefined, cause);
   }
   return { folders: folders.sort(), files: files.sort() };
 }
@@ -180,20 +184,20 @@ async function faultOfLink(root: string, path: string): Promise<string | undefin
   try {
     target = await Deno.realPath(join(root, path));
   } catch {
-    return "it is a link that leads nowhere";
+    return "it is a broken link";
   }
   const inside = relative(root, target);
   if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
     return "it is a link out of the folder";
   }
-  // A link to a folder could lead round in a circle.
+  // A link to a folder could form a cycle.
   return (await Deno.stat(target)).isFile ? undefined : "it is a link to a folder";
 }
 
-/** What keeps a file or folder from being read, to go on from its name. */
+/** Why a file or folder is unreadable, to follow its name. */
 export function whyUnreadable(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
-    return "may not be read. Give yourself permission to read it";
+    return "is not readable: permission denied";
   }
   return `cannot be read: ${(error as Error).message}`;
 }
@@ -208,7 +212,8 @@ function compare(walk: Walk, train: Classes, other: Classes, name: string): void
       [
         ...(missing.length > 0 ? [`only "train" has ${quote(missing)}`] : []),
         ...(extra.length > 0 ? [`only "${name}" has ${quote(extra)}`] : []),
-      ].join(", ") + ". Rename or remove what is too many",
+      ].join(", "),
+    "Rename or remove what does not match",
   );
 }
 
@@ -231,8 +236,11 @@ function number(
   };
 }
 
-function refusal({ shown }: Walk, why: string, cause?: unknown): Error {
-  return new Error(`Cannot use the folder "${shown}" as ${why}`, { cause });
+function refusal({ shown }: Walk, why: string, hint?: string, cause?: unknown): InputError {
+  return new InputError("invalid-value", `Cannot use the folder "${shown}" as ${why}`, {
+    cause,
+    ...(hint !== undefined && { hint }),
+  });
 }
 
 /** The first few, in quotation marks. */

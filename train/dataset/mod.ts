@@ -1,17 +1,17 @@
 /**
- * The data sets that one can train on, behind one door.
+ * The data sets to train on.
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { loadFashionMnist } from "./fashion_mnist.ts";
 import { loadOwn, meansFolder } from "./own.ts";
 import { loadSilhouettes } from "./silhouettes.ts";
 import type { Dataset, DatasetOptions } from "./types.ts";
 
 export { readLabels } from "./label_file.ts";
-export { MAX_SIDE, MIN_SIDE } from "./limits.ts";
+export { MAX_PIXELS, MAX_SIDE, MIN_SIDE } from "./limits.ts";
 export { meansFolder } from "./own.ts";
-export { DatasetUnavailableError } from "./types.ts";
 export type { Dataset, DatasetOptions, DatasetProgress, Split } from "./types.ts";
 
 /** Names of the built-in data sets, the default first. */
@@ -19,6 +19,11 @@ export const DATASETS = ["fashion-mnist", "silhouettes"] as const;
 
 /** One of {@linkcode DATASETS}. */
 export type DatasetName = typeof DATASETS[number];
+
+/** Whether a name is one of {@linkcode DATASETS}; else it means a folder. */
+export function isBuiltIn(name: string): name is DatasetName {
+  return (DATASETS as readonly string[]).includes(name);
+}
 
 const LOADERS: Record<DatasetName, (options: DatasetOptions) => Promise<Dataset>> = {
   "fashion-mnist": loadFashionMnist,
@@ -29,19 +34,18 @@ const LOADERS: Record<DatasetName, (options: DatasetOptions) => Promise<Dataset>
  * Loads a data set.
  *
  * @param name one of {@linkcode DATASETS}, or a folder: of pictures by class, or with an IDX set
- * @throws {RangeError} if there is no data set of that name
- * @throws {Error} if a folder cannot be used
- * @throws {DatasetUnavailableError} if there are neither files nor a network to get them from
+ * @throws {InputError} if there is no data set of that name
+ * @throws {InputError} if a folder cannot be used
+ * @throws {InputError} if there are neither files nor a network to get them from
  */
 export async function loadDataset(name: string, options: DatasetOptions = {}): Promise<Dataset> {
-  const known = DATASETS.find((candidate) => candidate === name);
-  if (known === undefined) {
+  if (!isBuiltIn(name)) {
     if (meansFolder(name)) return await loadOwn(name, DATASETS, options);
-    throw new RangeError(
+    throw new InputError(
+      "invalid-value",
       `Cannot load data set as the name must be one of "${DATASETS.join('", "')}", or a folder: ` +
         `current value is "${name}"`,
     );
   }
-  // The wrapper keeps the loaders' second parameters, which are for tests, out of reach.
-  return await LOADERS[known](options);
+  return await LOADERS[name](options);
 }

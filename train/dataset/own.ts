@@ -1,14 +1,15 @@
 /**
- * Data sets of one's own: a folder that holds pictures by class, or the files of an IDX set.
+ * Your own data sets: a folder with pictures by class, or with the files of an IDX set.
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { basename } from "node:path";
 import { loadFolder } from "./folder.ts";
 import { findIdx, loadIdxFolder } from "./idx_folder.ts";
 import type { Dataset, DatasetOptions } from "./types.ts";
 
-/** Whether a data set's name means a folder: anything with a slash, or a folder that is there. */
+/** Whether a data set's name means a folder: anything with a slash, or an existing folder. */
 export function meansFolder(name: string): boolean {
   if (/[/\\]/.test(name)) return true;
   try {
@@ -19,10 +20,10 @@ export function meansFolder(name: string): boolean {
 }
 
 /**
- * Loads a folder, and finds out by itself what is in it.
+ * Loads a folder, and detects what is in it.
  *
- * @param builtIn names that no data set of one's own may have, as their models must not be replaced by its
- * @throws {Error} if it cannot be used; the message says what to do
+ * @param builtIn names that are reserved, as a folder's model must not replace that of a built-in data set
+ * @throws {InputError} if it cannot be used; the message says what to do
  */
 export async function loadOwn(
   folder: string,
@@ -34,17 +35,18 @@ export async function loadOwn(
     root = await Deno.realPath(folder);
     ({ isDirectory } = await Deno.stat(root));
   } catch (cause) {
-    const why = cause instanceof Deno.errors.NotFound ? "there is none" : (cause as Error).message;
-    throw new Error(
-      `Cannot use the folder "${folder}" as ${why}. Name one that holds a folder for each class`,
-      {
-        cause,
-      },
+    const why = cause instanceof Deno.errors.NotFound ? "there is no such folder" : (cause as Error).message;
+    throw new InputError(
+      "invalid-value",
+      `Cannot use the folder "${folder}" as ${why}`,
+      { cause, hint: "Name a folder that has a folder for each class" },
     );
   }
   if (!isDirectory) {
-    throw new Error(
-      `Cannot use the folder "${folder}" as it is a file. Name a folder with one for each class`,
+    throw new InputError(
+      "invalid-value",
+      `Cannot use the folder "${folder}" as it is a file`,
+      { hint: "Name a folder that has a folder for each class" },
     );
   }
   const name = nameOf(root, builtIn);
@@ -52,7 +54,7 @@ export async function loadOwn(
   return idx ? await loadIdxFolder(folder, idx, name, options) : await loadFolder(folder, name, options);
 }
 
-/** The folder's name as one that can stand in paths and after `--name`. */
+/** The folder's name as one that `--name` accepts. */
 function nameOf(root: string, builtIn: readonly string[]): string {
   const name = basename(root).normalize("NFC").replace(/[^\p{L}\p{M}\p{N}_.-]+/gu, "-")
     .replace(/^[-.]+|[-.]+$/g, "").slice(0, 64) || "images";

@@ -1,26 +1,26 @@
 /**
- * Keeps decoded pictures between runs. There is one file for each folder and input shape; in it, each picture
- * is found by the SHA-256 of the file that it was decoded from, so what has changed is decoded again and what
- * was renamed or moved is not.
+ * A cache of decoded pictures between runs: one file for each folder and input shape. Pictures are looked up by the
+ * SHA-256 of their source file, so a changed picture is decoded again, and one that was renamed or moved is not.
  *
- * A file ends with a SHA-256 of all that is before, and one that does not hold it is no cache at all. It is
- * written beside its place and renamed; the oldest files go when all together outgrow a bound.
+ * A file ends with the SHA-256 of everything before it; one where it differs is ignored. The least recently used
+ * files are removed when all files together exceed a limit.
  *
  * @module
  */
 import { join } from "node:path";
 import { preprocessingFor } from "../../shared/image.ts";
+import { replaceFile } from "../files/replace_file.ts";
 import { sha256 } from "./digest.ts";
 import type { InputShape } from "./picture.ts";
 import { replaceFile } from "../files/replace_file.ts";
 
-/** Beside Fashion-MNIST's files, and as free to be deleted. */
+/** Can be deleted at any time. */
 export const CACHE = join(import.meta.dirname!, "../../data/cache/images");
 
 /** Bytes of all files together: 1.3 million pictures of 28×28 in grey, or 87,000 of 64×64 in colour. */
 export const MAX_CACHE_BYTES = 1024 ** 3;
 
-/** To be counted up when a decoder gives other pixels than before; `preprocessingFor` has its own version. */
+/** To be incremented when a decoder's pixels change; `preprocessingFor` has its own version. */
 const VERSION = 2;
 
 // "SELVPIX" and the version of the layout, count, bytes a picture; then hashes, pictures, and the digest.
@@ -29,7 +29,7 @@ const HEADER = MAGIC.length + 8, HASH = 32;
 
 /** The decoded pictures of one folder. */
 export class PixelCache {
-  /** Whether there was a file that could not be used. */
+  /** Whether there was a damaged file. */
   readonly damaged: boolean;
   readonly #directory: string;
   readonly #file: string;
@@ -48,10 +48,10 @@ export class PixelCache {
   }
 
   /**
-   * Reads what there is; without a file, or with a damaged one, there is nothing in it.
+   * Reads the cache; without a file, or with a damaged one, it is empty.
    *
-   * @param folder whose pictures they are, without links
-   * @param directory where the caches are
+   * @param folder of the pictures, without links
+   * @param directory of the caches
    */
   static async open(folder: string, shape: InputShape, directory = CACHE): Promise<PixelCache> {
     const { channels, height, width } = shape;
@@ -62,11 +62,11 @@ export class PixelCache {
     try {
       bytes = await Deno.readFile(file);
     } catch {
-      // Whatever keeps it from being read, the pictures can be decoded again.
+      // Whatever the reason, the pictures can be decoded again.
       return new PixelCache(directory, file, undefined, false);
     }
     const pictures = decode(bytes, channels * height * width);
-    // So that the oldest is the one that was not used for longest.
+    // Marks the file as recently used.
     await Deno.utime(file, new Date(), new Date()).catch(() => {});
     return new PixelCache(directory, file, pictures, pictures === undefined);
   }
@@ -81,9 +81,9 @@ export class PixelCache {
   }
 
   /**
-   * Replaces what is kept, if it has changed, and removes the oldest caches beyond the bound.
+   * Replaces the cache if it has changed, and removes the oldest caches beyond the limit.
    *
-   * @throws {InputError} if it cannot be written; an existing file is then unchanged
+   * @throws {InputError} if it cannot be written; the existing file is unchanged then
    */
   async save(pictures: ReadonlyMap<string, Uint8Array>, maxBytes = MAX_CACHE_BYTES): Promise<void> {
     const same = pictures.size === this.#pictures.size &&
@@ -114,7 +114,7 @@ function encode(pictures: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBuff
   return bytes;
 }
 
-/** Undefined if anything is not as it was written. */
+/** Undefined if the file is damaged. */
 function decode(bytes: Uint8Array<ArrayBuffer>, size: number): Map<string, Uint8Array> | undefined {
   if (bytes.length < HEADER + HASH || MAGIC.some((byte, i) => bytes[i] !== byte)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
@@ -134,7 +134,7 @@ async function removeOldest(directory: string, maxBytes: number): Promise<void> 
   const files: { path: string; size: number; used: number }[] = [];
   for await (const { name, isFile } of Deno.readDir(directory)) {
     const path = join(directory, name);
-    // Another run may be at work here too.
+    // Another run may remove files at the same time.
     const info = isFile && name.endsWith(".bin") ? await Deno.stat(path).catch(() => undefined) : undefined;
     if (info) files.push({ path, size: info.size, used: info.mtime?.getTime() ?? 0 });
   }

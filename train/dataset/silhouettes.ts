@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../../shared/errors.ts";
 import { SILHOUETTE_SIZE, type Silhouettes, silhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { digestSplits } from "./digest.ts";
 import { FASHION_MNIST_LABELS } from "./fashion_mnist.ts";
@@ -11,12 +12,13 @@ import type { Dataset, DatasetOptions, Split } from "./types.ts";
 /**
  * Draws the built-in data set, which takes about a second.
  *
- * @throws {TypeError} if a directory is given, as there is nothing to read
+ * @throws {InputError} if a directory is given, as there is nothing to read
  */
 // deno-lint-ignore require-await
 export async function loadSilhouettes(options: DatasetOptions = {}): Promise<Dataset> {
   if (options.data !== undefined) {
-    throw new TypeError(
+    throw new InputError(
+      "invalid-format",
       `Cannot load the silhouettes from a directory as they are drawn by code: current --data is "${options.data}"`,
     );
   }

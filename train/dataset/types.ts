@@ -73,9 +73,3 @@ export interface DatasetOptions {
   /** Stops the loading. */
   signal?: AbortSignal;
 }
-
-/** Neither data nor a network to get it from. The message says the ways out. */
-export class DatasetUnavailableError extends Error {
-  /** For messages and logs. */
-  override name = "DatasetUnavailableError";
-}

@@ -14,6 +14,7 @@ const PARTIAL = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
  * existing file unchanged. The folder is created if necessary. Temporary names are unique: two processes that write
  * the same file do not disturb each other, and the last one wins.
  *
+ * @param content bytes, or text that is encoded as UTF-8
  * @param verify receives what the disk holds; if it throws, the file is not replaced
  * @throws {InputError} if the folder is not writable or the disk is full; the temporary file is removed
  *
@@ -22,16 +23,17 @@ const PARTIAL = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
  * import { replaceFile } from "./replace_file.ts";
  *
  * const folder = await Deno.makeTempDir();
- * await replaceFile(`${folder}/runs/notes.txt`, new TextEncoder().encode("three epochs"));
+ * await replaceFile(`${folder}/runs/notes.txt`, "three epochs");
  * console.assert(await Deno.readTextFile(`${folder}/runs/notes.txt`) === "three epochs");
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
 export async function replaceFile(
   file: string,
-  bytes: Uint8Array,
+  content: Uint8Array | string,
   verify?: (bytes: Uint8Array<ArrayBuffer>) => void | Promise<void>,
 ): Promise<void> {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const partial = `${file}.${crypto.randomUUID()}.partial`;
   try {
     await Deno.mkdir(dirname(file), { recursive: true });

@@ -51,7 +51,7 @@ export function sampleValidation(
   seed: number,
 ): TrainingSplit {
   if (count === 0) return { trainIndices: range(labels.length), validationIndices: range(0) };
-  const { left, drawn } = stratify(labels, classes, count / labels.length, seed);
+  const { rest: left, sample: drawn } = stratify(labels, classes, count / labels.length, seed);
   return { trainIndices: Uint32Array.from(left), validationIndices: Uint32Array.from(drawn) };
 }
 

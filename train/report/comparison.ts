@@ -1,9 +1,10 @@
-/** Runs side by side: what came out, with what settings, and how it went. */
+/** Runs side by side: results, settings and learning curves. */
+import { percent } from "../../shared/format.ts";
 import { epochAxis } from "./learning_curves.ts";
-import type { RunMetrics } from "./metrics.ts";
+import type { RunMetrics } from "../artifact/metrics.ts";
 import { type Picture, SERIES } from "./picture.ts";
 
-/** A run with the name that it is told from the others by. */
+/** A run with a name that distinguishes it from the others. */
 export interface NamedRun {
   label: string;
   run: RunMetrics;
@@ -13,21 +14,21 @@ export interface NamedRun {
 export interface ComparedSetting {
   key: string;
   values: unknown[];
-  /** Whether the runs do not all have the same. */
+  /** Whether the runs have different values. */
   differs: boolean;
 }
 
-/** What came out of one run; accuracies, errors and F1 are in 0..1. */
+/** The results of one run; accuracies, errors and F1 are in 0..1. */
 export interface ComparedResult {
   label: string;
   version: string;
   testAccuracy: number;
   testLoss: number;
   validationAccuracy?: number;
-  calibrationError?: number;
+  calibrationError: number;
   weakestClass: string;
   weakestF1: number;
-  bestEpoch: number | undefined;
+  bestEpoch?: number;
   seconds: number;
 }
 
@@ -36,7 +37,7 @@ export interface Comparison {
   settings: ComparedSetting[];
 }
 
-/** Puts runs side by side. */
+/** Compares runs. */
 export function compareRuns(runs: readonly NamedRun[]): Comparison {
   const settings = runs.map(({ run: { provenance } }) => ({
     dataset: provenance.dataset.name,
@@ -57,7 +58,7 @@ export function compareRuns(runs: readonly NamedRun[]): Comparison {
 }
 
 function result({ label, run }: NamedRun): ComparedResult {
-  const { version, test, validation, calibration, classes, best_epoch, seconds } = run;
+  const { version, test, validation, calibration, classes, bestEpoch, seconds } = run;
   const weakest = classes.reduce((worst, other) => other.f1 < worst.f1 ? other : worst);
   return {
     label,
@@ -65,18 +66,16 @@ function result({ label, run }: NamedRun): ComparedResult {
     testAccuracy: test.accuracy,
     testLoss: test.loss,
     ...(validation && { validationAccuracy: validation.accuracy }),
-    ...(calibration && { calibrationError: calibration.ece.after }),
+    calibrationError: calibration.ece.after,
     weakestClass: weakest.label,
     weakestF1: weakest.f1,
-    bestEpoch: best_epoch,
+    ...(bestEpoch !== undefined && { bestEpoch }),
     seconds,
   };
 }
 
 /** The comparison as lines of a table; `≠` marks the settings that differ. */
 export function comparisonRows({ results, settings }: Comparison): string[][] {
-  const percent = (share: number | undefined): string =>
-    share === undefined ? "–" : `${(share * 100).toFixed(2)} %`;
   const each = (
     key: string,
     show: (of: ComparedResult) => string,
@@ -84,12 +83,15 @@ export function comparisonRows({ results, settings }: Comparison): string[][] {
   return [
     each("", ({ label }) => label),
     each("version", ({ version }) => version),
-    each("test accuracy", ({ testAccuracy }) => percent(testAccuracy)),
+    each("test accuracy", ({ testAccuracy }) => percent(testAccuracy, 2)),
     each("test cross-entropy", ({ testLoss }) => testLoss.toFixed(4)),
-    each("validation accuracy", ({ validationAccuracy }) => percent(validationAccuracy)),
-    each("calibration error", ({ calibrationError }) => percent(calibrationError)),
+    each(
+      "validation accuracy",
+      ({ validationAccuracy }) => validationAccuracy === undefined ? "–" : percent(validationAccuracy, 2),
+    ),
+    each("calibration error", ({ calibrationError }) => percent(calibrationError, 2)),
     each("weakest class", ({ weakestClass }) => weakestClass),
-    each("its F1", ({ weakestF1 }) => percent(weakestF1)),
+    each("its F1", ({ weakestF1 }) => percent(weakestF1, 2)),
     each("best epoch", ({ bestEpoch }) => String(bestEpoch ?? "–")),
     each("seconds", ({ seconds }) => String(Math.round(seconds))),
     ...settings.map(({ key, values, differs }) => [differs ? "≠" : "", key, ...values.map(show)]),
@@ -100,15 +102,15 @@ function show(value: unknown): string {
   return value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value);
 }
 
-/** Draws the runs' curves over each other: validation where every run has it, else the training loss. */
+/** Draws the learning curves of all runs in one plot: validation if every run has it, else the training loss. */
 export function comparisonCurves(runs: readonly NamedRun[]): Picture {
-  const held = runs.every(({ run }) => run.validation);
+  const validated = runs.every(({ run }) => run.validation);
   const epochs = Math.max(...runs.map(({ run }) => run.epochs.length));
   const lines = runs.flatMap(({ label, run }) =>
     run.epochs.map(({ epoch, trainLoss, validation }) => ({
       label,
       epoch,
-      loss: held ? validation?.loss : trainLoss,
+      loss: validated ? validation?.loss : trainLoss,
       accuracy: validation?.accuracy,
     }))
   );
@@ -123,7 +125,7 @@ export function comparisonCurves(runs: readonly NamedRun[]): Picture {
     legend: { orient: "top", symbolType: "stroke", columns: 4, labelLimit: 220 },
   };
   const panel = (field: string, title: string, format: string): unknown => ({
-    width: held ? 300 : 480,
+    width: validated ? 300 : 480,
     height: 240,
     mark: { type: "line", strokeWidth: 2, point: epochs <= 12 ? { size: 36, filled: true } : false },
     encoding: {
@@ -134,21 +136,19 @@ export function comparisonCurves(runs: readonly NamedRun[]): Picture {
   });
   return {
     title: "Runs side by side",
-    subtitle: runs.map(({ label, run }) =>
-      `${label}: test accuracy ${(run.test.accuracy * 100).toFixed(2)} %`
-    ),
+    subtitle: runs.map(({ label, run }) => `${label}: test accuracy ${percent(run.test.accuracy, 2)}`),
     spec: {
       data: { values: lines },
       spacing: 36,
       hconcat: [
-        panel("loss", held ? "validation loss" : "training loss", ".3~f"),
-        ...(held ? [panel("accuracy", "validation accuracy", "~%")] : []),
+        panel("loss", validated ? "validation loss" : "training loss", ".3~f"),
+        ...(validated ? [panel("accuracy", "validation accuracy", "~%")] : []),
       ],
     },
   };
 }
 
-/** The shortest end of each path that tells it from the others. */
+/** The shortest end of each path that distinguishes it from the others. */
 export function shortLabels(paths: readonly string[]): string[] {
   const parts = paths.map((path) =>
     path.replace(/\/metrics\.json$/, "").split("/").filter((part) => part !== "" && part !== ".")

@@ -1,5 +1,5 @@
 /** The confusion matrix: what each class was called. */
-import type { RunMetrics } from "./metrics.ts";
+import type { RunMetrics } from "../artifact/metrics.ts";
 import { BLUE, INK, MUTED, ON_COLOUR, ORANGE, type Picture } from "./picture.ts";
 
 /** More than this, and nobody can read the names. */

@@ -1,12 +1,13 @@
-/** The first layer's weights as images: what each hidden feature looks for. */
+/** The first layer's weights as images, one for each hidden unit. */
+import { count as format } from "../../shared/format.ts";
 import { INPUT } from "../../shared/contract.ts";
 import type { OnnxModel } from "../../shared/onnx/schema.ts";
 import type { Picture } from "./picture.ts";
 import { dataUri } from "./pixels.ts";
 
-/** Tiles across and down. */
+/** Columns and rows of tiles. */
 const COLUMNS = 8, ROWS = 8;
-/** Pixels between tiles, and how large a pixel of the model is drawn. */
+/** Pixels between tiles, and the largest magnification of a pixel. */
 const GAP = 2, MAX_SCALE = 3;
 
 /** Weights of the first layer. */
@@ -18,7 +19,7 @@ export interface FirstLayer {
   weights: Float32Array;
 }
 
-/** Finds the weights that touch the pixels, or nothing if the first layer is not fully connected. */
+/** Finds the weights of the pixels, or undefined if the first layer is not fully connected. */
 export function firstLayer({ inputs, nodes, initializers }: OnnxModel): FirstLayer | undefined {
   const [, channels, height, width] = inputs.find(({ name }) => name === INPUT)?.shape ?? [];
   const name = nodes.find(({ op }) => op === "Gemm")?.inputs[1];
@@ -31,8 +32,8 @@ export function firstLayer({ inputs, nodes, initializers }: OnnxModel): FirstLay
 }
 
 /**
- * Draws the features with the largest weights, largest first. Colour comes with its strength as opacity, so
- * that a weight of nought is the paper's colour, by day and by night.
+ * Draws the units with the largest weights, largest first. Opacity shows the magnitude, so that a weight of zero
+ * has the colour of the background, in light and dark mode.
  */
 export function firstWeights(name: string, layer: FirstLayer): Picture {
   const { width, height } = layer;
@@ -42,10 +43,10 @@ export function firstWeights(name: string, layer: FirstLayer): Picture {
   const across = columns * (width + GAP) - GAP, down = rows * (height + GAP) - GAP;
   const scale = Math.max(1, Math.min(MAX_SCALE, Math.floor(720 / across)));
   return {
-    title: `${name}: what the first layer looks for`,
-    subtitle: `The ${count} strongest of ${features.toLocaleString("en")} features${
+    title: `${name}: first-layer weights`,
+    subtitle: `The ${count} units with the largest weights of ${format(features)}${
       layer.channels > 1 ? ", averaged over the channels" : ""
-    }. Light on blue speaks for one, light on orange against it.`,
+    }. Blue: positive weights, orange: negative.`,
     spec: {
       width: across * scale,
       height: down * scale,
@@ -73,7 +74,7 @@ function tiles({ channels, height, width, weights }: FirstLayer, count: number, 
     return { i, feature, size: feature.reduce((sum, w) => sum + w * w, 0) };
   });
   const strongest = features.sort((a, b) => b.size - a.size || a.i - b.i).slice(0, count);
-  // The far end of the scale: a few wild weights should not bleach all others.
+  // The end of the scale: a few outliers should not make all others pale.
   const sorted = Float64Array.from(strongest.flatMap(({ feature }) => [...feature]), Math.abs).sort();
   const limit = sorted[Math.floor((sorted.length - 1) * 0.995)]! || 1;
   const across = columns * (width + GAP) - GAP, down = Math.ceil(count / columns) * (height + GAP) - GAP;
@@ -84,7 +85,7 @@ function tiles({ channels, height, width, weights }: FirstLayer, count: number, 
       const value = feature[p]! / limit;
       const at = ((top + Math.floor(p / width)) * across + left + p % width) * 4;
       pixels.set(value > 0 ? [0x1f, 0x7a, 0xe8] : [0xe0, 0x62, 0x0d], at);
-      // Sixteen strengths are as many as the eye tells apart here, and halve the file.
+      // Sixteen levels are enough here and halve the file size.
       pixels[at + 3] = Math.round(Math.min(Math.abs(value), 1) * 15) * 17;
     }
   }

@@ -1,6 +1,7 @@
-/** A gallery of the mistakes that the model is most sure of. */
+/** A gallery of the most confident mistakes. */
+import { count, percent } from "../../shared/format.ts";
 import type { Split } from "../dataset/mod.ts";
-import type { RunMetrics } from "./metrics.ts";
+import type { RunMetrics } from "../artifact/metrics.ts";
 import { INK, ORANGE, type Picture } from "./picture.ts";
 import { dataUri } from "./pixels.ts";
 
@@ -8,7 +9,7 @@ const COLUMNS = 6;
 /** Sizes on the picture, in pixels. */
 const SIDE = 96, TILE = { width: 128, height: 150 };
 
-/** The images behind the indices in `metrics.json`. */
+/** The images that the indices in `metrics.json` refer to. */
 export interface GalleryImages {
   test: Pick<Split, "images">;
   channels: number;
@@ -16,9 +17,9 @@ export interface GalleryImages {
   width: number;
 }
 
-/** Draws each image with what it was called and how surely, above what it is; nothing if there is no mistake. */
+/** Draws each image with the predicted class and its probability, and the actual class; undefined without mistakes. */
 export function gallery(
-  { name, mistakes = [], test }: RunMetrics,
+  { name, mistakes, test }: RunMetrics,
   images: GalleryImages,
 ): Picture | undefined {
   if (mistakes.length === 0) return undefined;
@@ -28,8 +29,8 @@ export function gallery(
     x: (i % COLUMNS) * TILE.width,
     y: Math.floor(i / COLUMNS) * TILE.height,
     url: pixelsOf(images, index),
-    called: `${shorten(predicted)} ${score >= 0.9995 ? ">99.9" : (score * 100).toFixed(1)} %`,
-    is: `is ${shorten(actual)} (${index})`,
+    prediction: `${shorten(predicted)} ${score >= 0.9995 ? ">99.9 %" : percent(score)}`,
+    actual: `is ${shorten(actual)} (${index})`,
   }));
   const columns = Math.min(COLUMNS, tiles.length), rows = Math.ceil(tiles.length / COLUMNS);
   const size = { width: columns * TILE.width, height: rows * TILE.height };
@@ -52,9 +53,9 @@ export function gallery(
     encoding: { text: { field } },
   });
   return {
-    title: `${name}: mistakes it is most sure of`,
-    subtitle: `Above, what it was called and how surely; below, what it is, with the index among the ${
-      test.images.toLocaleString("en")
+    title: `${name}: most confident mistakes`,
+    subtitle: `First line: prediction and probability. Second line: actual class, and index among the ${
+      count(test.images)
     } test images.`,
     spec: {
       ...size,
@@ -73,14 +74,14 @@ export function gallery(
           },
           encoding: { url: { field: "url" } },
         },
-        words("called", SIDE + 5, ORANGE, "600"),
-        words("is", SIDE + 20, INK, "normal"),
+        words("prediction", SIDE + 5, ORANGE, "600"),
+        words("actual", SIDE + 20, INK, "normal"),
       ],
     },
   };
 }
 
-/** One image, from `[C, H, W]` to what a PNG holds. */
+/** One image, from `[C, H, W]` to a PNG's `[H, W, C]`. */
 function pixelsOf({ test, channels, height, width }: GalleryImages, index: number): string {
   const plane = height * width;
   const image = test.images.subarray(index * channels * plane, (index + 1) * channels * plane);

@@ -1,13 +1,14 @@
-/** Learning curves: loss and accuracy, epoch by epoch. */
-import type { RunMetrics } from "./metrics.ts";
+/** Learning curves: loss and accuracy by epoch. */
+import { percent } from "../../shared/format.ts";
+import type { RunMetrics } from "../artifact/metrics.ts";
 import { BLUE, INK, MUTED, ORANGE, type Picture } from "./picture.ts";
 
 const TRAINING = "training", VALIDATION = "validation";
 
 /** Draws the loss on both splits, and the validation accuracy with the epoch that was kept. */
 export function learningCurves(run: RunMetrics): Picture {
-  const { epochs, best_epoch, name } = run;
-  const held = epochs.some(({ validation }) => validation);
+  const { epochs, bestEpoch, name } = run;
+  const validated = epochs.some(({ validation }) => validation);
   const losses = epochs.flatMap(({ epoch, trainLoss, validation }) => [
     { epoch, value: trainLoss, split: TRAINING },
     ...(validation ? [{ epoch, value: validation.loss, split: VALIDATION }] : []),
@@ -16,30 +17,30 @@ export function learningCurves(run: RunMetrics): Picture {
     validation ? [{ epoch, value: validation.accuracy, split: VALIDATION }] : []
   );
   const panels = [
-    panel("Loss", losses, ".3~f", held),
-    ...(held ? [panel("Accuracy", accuracies, "~%", held)] : []),
+    panel("Loss", losses, ".3~f", validated),
+    ...(validated ? [panel("Accuracy", accuracies, "~%", validated)] : []),
   ];
-  const best = best_epoch === undefined ? undefined : epochs[best_epoch - 1]?.validation;
+  const best = bestEpoch === undefined ? undefined : epochs[bestEpoch - 1]?.validation;
   return {
     title: `${name}: learning curves`,
     subtitle: best
-      ? `Kept: epoch ${best_epoch}, validation accuracy ${(best.accuracy * 100).toFixed(2)} %. ` +
+      ? `Kept: epoch ${bestEpoch}, validation accuracy ${percent(best.accuracy, 2)}. ` +
         "The training loss includes dropout and augmentation."
-      : "No images were held out; the last epoch was kept.",
+      : "There are no validation images; the last epoch was kept.",
     spec: {
-      hconcat: panels.map((one, i) => withBest(one, best ? best_epoch : undefined, i === 0 ? 6 : 212)),
+      hconcat: panels.map((one, i) => withBest(one, best ? bestEpoch : undefined, i === 0 ? 6 : 212)),
       spacing: 36,
     },
   };
 
   function panel(title: string, values: unknown[], format: string, legend: boolean): Record<string, unknown> {
     return {
-      width: held ? 300 : 480,
+      width: validated ? 300 : 480,
       height: 220,
       data: { values },
       encoding: { x: epochAxis(epochs.length) },
       layer: [{
-        // A line through one epoch would not be seen.
+        // A line through a single epoch would be invisible.
         mark: {
           type: "line",
           strokeWidth: 2,

@@ -1,14 +1,15 @@
 /**
- * `MODEL_CARD.md`: what a model is, what it is for, how good it is and where it fails, for people
- * (Mitchell et al., Model Cards for Model Reporting, 2019, https://arxiv.org/abs/1810.03993). It is made of
- * `metrics.json` alone, so the same run gives the same card.
+ * `MODEL_CARD.md`: what a model is, its intended use, its accuracy and its limits
+ * (Mitchell et al., Model Cards for Model Reporting, 2019, https://arxiv.org/abs/1810.03993). The card depends on
+ * `metrics.json` only, so the same run gives the same card.
  *
  * @module
  */
+import { count, duration, percent } from "../../shared/format.ts";
 import { dataFacts } from "./data_facts.ts";
-import type { RunMetrics } from "./metrics.ts";
+import type { RunMetrics } from "../artifact/metrics.ts";
 
-/** Pictures that lie beside the card, by what they show. */
+/** Plots in the card's folder, by what they show. */
 export interface CardPictures {
   curves?: string;
   confusion?: string;
@@ -19,34 +20,29 @@ export interface CardPictures {
 
 /** Writes the card. */
 export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string {
-  const { name, version, bytes, classes, test, validation, provenance, epochs, best_epoch } = run;
+  const { name, version, bytes, classes, test, validation, provenance, epochs, bestEpoch } = run;
   const { dataset, recipe, seed, backend, codeVersion } = provenance;
   const facts = dataFacts(dataset.name);
   const worst = [...classes].filter(({ images }) => images > 0).sort((a, b) => a.f1 - b.f1).slice(0, 3);
   return [
     `# ${escape(name)}`,
-    `A classifier of small images, ${percent(test.accuracy)} right on ${
+    `A classifier of small images. It classifies ${percent(test.accuracy, 2)} of ${
       count(test.images)
-    } test images it had ` +
-    `not seen. This card was written by \`deno task report\`; \`metrics.json\` has all of it for programs.`,
+    } test images ` +
+    "correctly. `deno task report` wrote this card; `metrics.json` has the same numbers for programs.",
     table(["", ""], [
       ["file", `\`model.onnx\`, ${(bytes / 1e6).toFixed(2)} MB, SHA-256 \`${run.sha256}\``],
       ["version", `\`${version}\``],
       ["network", network(run)],
-      ...(run.input
-        ? [[
-          "input",
-          `\`[N, ${run.input.channels}, ${run.input.height}, ${run.input.width}]\`, pixels in 0..1`,
-        ]]
-        : []),
+      ["input", `\`[N, ${run.input.channels}, ${run.input.height}, ${run.input.width}]\`, pixels in 0..1`],
       ["classes", `${classes.length}: ${names(classes.map(({ label }) => label))}`],
-      ["made by", `version ${codeVersion} of this project, on ${backend}, in ${duration(run.seconds)}`],
+      ["trained with", `version ${codeVersion} of this project, on ${backend}, in ${duration(run.seconds)}`],
     ]),
 
     "## Intended use",
-    "To learn from, to try a deployment with, and to compare recipes by: it answers with one of its " +
-    `${classes.length} classes and a probability for any image of the right size. Decisions about people, safety ` +
-    "or money are not for a network of this size.",
+    "Learning, trying out a deployment, and comparing recipes. The model returns one of its " +
+    `${classes.length} classes and a probability for any image. It must not be used for decisions about people, ` +
+    "safety or money.",
 
     "## Data",
     facts.summary,
@@ -56,11 +52,11 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
     "## Recipe",
     `${count(epochs.length)} epochs` +
     (validation
-      ? `; the weights are those of epoch ${best_epoch}, the best on ${
+      ? `; the weights are those of epoch ${bestEpoch}, the best on ${
         count(validation.images)
-      } training images ` +
-        "that were held out. The test images decided nothing."
-      : "; no images were held out, and the weights are the last epoch's."),
+      } held-out validation ` +
+        "images. The test images were used only to measure the result."
+      : "; there are no validation images, and the weights are the last epoch's."),
     table(["setting", "value"], [
       ...Object.entries(recipe).map(([key, value]) => [words(key), `\`${JSON.stringify(value)}\``]),
       ["seed", `\`${seed}\``],
@@ -73,7 +69,9 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
       [
         ...(validation ? [["validation", validation] as const] : []),
         ["test", test] as const,
-      ].map(([split, score]) => [split, count(score.images), percent(score.accuracy), score.loss.toFixed(4)]),
+      ].map((
+        [split, score],
+      ) => [split, count(score.images), percent(score.accuracy, 2), score.loss.toFixed(4)]),
     ),
     table(
       ["class", "precision", "recall", "F1", "images"],
@@ -86,7 +84,7 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
       ]),
     ),
     image("Confusion matrix", pictures.confusion),
-    image("The mistakes it is most sure of", pictures.mistakes),
+    image("Most confident mistakes", pictures.mistakes),
 
     "## Calibration",
     ...calibration(run),
@@ -95,24 +93,24 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
     "## Limits",
     [
       ...facts.limits,
-      `It is weakest on ${
+      `The weakest classes are ${
         worst.map(({ label, f1 }) => `${escape(label)} (F1 ${percent(f1, 1)})`).join(", ")
       }.`,
       ...confusions(run),
-      "It has not been tested against images made to deceive it.",
+      "It has not been tested against adversarial images.",
     ].map((limit) => `- ${limit}`).join("\n"),
     image("First-layer weights", pictures.weights),
 
     "## How to reproduce",
     `With version ${codeVersion} of this project and the data above:`,
     "```sh\n" + reproduce(run) + "\n```",
-    `The same seed, backend (${backend}) and kind of machine give the same bytes; others give another model of ` +
-    "about the same accuracy. To measure the file and to draw these pictures again:",
+    `The same seed, backend (${backend}) and kind of machine give the same bytes; others give a different model of ` +
+    "about the same accuracy. To measure the file and to draw these plots again:",
     "```sh\ndeno task evaluate --model FOLDER/model.onnx\ndeno task report FOLDER\n```",
   ].filter((part) => part !== "").join("\n\n") + "\n";
 }
 
-/** The command that made the model; for old files, the one that comes nearest. */
+/** The command that made the model; of the quickstart, the one that gives the same model. */
 function reproduce({ command, provenance: { dataset, recipe, seed, backend } }: RunMetrics): string {
   if (command !== undefined) return command;
   const name = recipe["name"] === "quickstart" ? ["--recipe", "quickstart"] : [];
@@ -124,21 +122,20 @@ function reproduce({ command, provenance: { dataset, recipe, seed, backend } }: 
 
 function network({ input, provenance: { recipe }, classes }: RunMetrics): string {
   const hidden = Array.isArray(recipe["hidden"]) ? recipe["hidden"] as number[] : [];
-  const sizes = [...(input ? [input.channels * input.height * input.width] : []), ...hidden, classes.length];
+  const sizes = [input.channels * input.height * input.width, ...hidden, classes.length];
   const parameters = sizes.slice(1).reduce((sum, size, i) => sum + size * (sizes[i]! + 1), 0);
-  return `multilayer perceptron, ${sizes.join("-")}` + (input ? `, ${count(parameters)} parameters` : "");
+  return `multilayer perceptron, ${sizes.join("-")}, ${count(parameters)} parameters`;
 }
 
 function calibration({ calibration }: RunMetrics): string[] {
-  if (!calibration) return ["Not measured."];
   const { temperature, ece, loss, validation, bins } = calibration;
   const rows = [
     ...(validation ? [["validation", validation] as const] : []),
     ["test", { ece, loss }] as const,
   ].map(([split, { ece, loss }]) => [
     split,
-    percent(ece.before),
-    percent(ece.after),
+    percent(ece.before, 2),
+    percent(ece.after, 2),
     loss.before.toFixed(4),
     loss.after.toFixed(4),
   ]);
@@ -147,17 +144,17 @@ function calibration({ calibration }: RunMetrics): string[] {
       ? `The logits are divided by a temperature of ${temperature}, fitted on the ${
         count(validation.images)
       } ` +
-        "held-out images; it is part of the file, so `probabilities` are calibrated and `logits` are raw."
+        "validation images; it is part of the file, so `probabilities` are calibrated and `logits` are raw."
       : temperature === 1
-      ? "No images were held out to fit a temperature on: `probabilities` are the softmax of the raw `logits`."
-      : `The logits are divided by a temperature of ${temperature}, which another run with held-out images found; ` +
+      ? "There are no validation images to fit a temperature on: `probabilities` are the softmax of the raw `logits`."
+      : `The logits are divided by a temperature of ${temperature}, which another run with validation images found; ` +
         "it is part of the file, so `probabilities` are calibrated and `logits` are raw.",
     `Expected calibration error in ${bins.after.length} bins (<https://arxiv.org/abs/1706.04599>):`,
     table(["split", "error before", "error after", "cross-entropy before", "after"], rows),
   ];
 }
 
-/** The pairs that are mixed up most. */
+/** The most frequent confusions. */
 function confusions({ confusion, classes }: RunMetrics): string[] {
   const pairs = confusion.flatMap((row, actual) =>
     row.map((images, predicted) => ({ images, actual, predicted })).filter(({ predicted }) =>
@@ -166,14 +163,14 @@ function confusions({ confusion, classes }: RunMetrics): string[] {
   ).filter(({ images }) => images > 0).sort((a, b) => b.images - a.images).slice(0, 3);
   if (pairs.length === 0) return [];
   const said = pairs.map(({ images, actual, predicted }) =>
-    `${escape(classes[actual]!.label)} called ${escape(classes[predicted]!.label)} (${count(images)} of ${
-      count(classes[actual]!.images)
-    })`
+    `${escape(classes[actual]!.label)} classified as ${escape(classes[predicted]!.label)} (${
+      count(images)
+    } of ${count(classes[actual]!.images)})`
   );
-  return [`Its commonest mistakes: ${said.join(", ")}.`];
+  return [`The most frequent mistakes: ${said.join(", ")}.`];
 }
 
-/** The first thirty; a thousand would fill pages. */
+/** The first thirty. */
 function names(labels: readonly string[]): string {
   const shown = labels.slice(0, 30).map(escape).join(", ");
   return labels.length > 30 ? `${shown}, … (all below)` : shown;
@@ -184,7 +181,7 @@ function image(title: string, file: string | undefined): string {
 }
 
 function table(head: string[], rows: string[][]): string {
-  // A bar would begin another cell.
+  // A bar would start another cell.
   const line = (cells: string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const rule = head.map((_, i) =>
@@ -193,7 +190,7 @@ function table(head: string[], rows: string[][]): string {
   return [line(head), line(rule), ...rows.map(line)].join("\n");
 }
 
-/** Class and model names are the user's, and Markdown gives a meaning to some of what may be in them. */
+/** Class and model names are user input, which may contain Markdown. */
 function escape(text: string): string {
   return text.replace(/[\\`*_[\]<>#]/g, "\\$&").replace(/\s+/g, " ");
 }
@@ -201,16 +198,4 @@ function escape(text: string): string {
 /** `batchSize` as `batch size`. */
 function words(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-}
-
-function percent(share: number, digits = 2): string {
-  return `${(share * 100).toFixed(digits)} %`;
-}
-
-function count(n: number): string {
-  return n.toLocaleString("en");
-}
-
-function duration(seconds: number): string {
-  return seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
 }

@@ -1,29 +1,29 @@
-/** The reliability diagram: whether the model is as often right as it is sure. */
-import type { RunMetrics } from "./metrics.ts";
+/** The reliability diagram: accuracy by confidence. */
+import { percent } from "../../shared/format.ts";
+import type { RunMetrics } from "../artifact/metrics.ts";
 import { BLUE, INK, MUTED, ORANGE, type Picture } from "./picture.ts";
 
-/** Between bars, so that they can be told apart. */
+/** Space between bars. */
 const GAP = 0.004;
 
 /**
- * Draws accuracy by confidence, without and with the temperature, over how many images there are of each.
- *
- * @returns nothing if the run was not measured so
+ * Draws accuracy by confidence, without and with the temperature, above the share of images in each bin.
  */
-export function reliabilityDiagram({ name, calibration, test }: RunMetrics): Picture | undefined {
-  if (!calibration) return undefined;
+export function reliabilityDiagram({ name, calibration, test }: RunMetrics): Picture {
   const { temperature, ece, bins } = calibration;
-  const panels = temperature === 1 ? [panel(bins.after, `as served: error ${percent(ece.after)}`, true)] : [
-    panel(bins.before, `raw: error ${percent(ece.before)}`, true),
-    panel(bins.after, `temperature ${temperature}: error ${percent(ece.after)}`, false),
-  ];
+  const panels = temperature === 1
+    ? [panel(bins.after, `as served: error ${percent(ece.after, 2)}`, true)]
+    : [
+      panel(bins.before, `raw: error ${percent(ece.before, 2)}`, true),
+      panel(bins.after, `temperature ${temperature}: error ${percent(ece.after, 2)}`, false),
+    ];
   return {
-    title: `${name}: is it as often right as it is sure?`,
+    title: `${name}: accuracy by confidence`,
     subtitle:
       `${
         test.images.toLocaleString("en")
-      } test images in ${bins.after.length} bins. On the dashed line it is; ` +
-      "below it, it is too sure.",
+      } test images in ${bins.after.length} bins. A calibrated model is on the dashed line; ` +
+      "below it, the model is overconfident.",
     spec: { hconcat: panels, spacing: 28 },
   };
 
@@ -94,8 +94,4 @@ export function reliabilityDiagram({ name, calibration, test }: RunMetrics): Pic
       ],
     };
   }
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(2)} %`;
 }

@@ -1,13 +1,18 @@
 /**
  * TensorBoard's event files: a protobuf message per measurement, in TFRecords, with the field numbers of
  * https://github.com/tensorflow/tensorboard/blob/2.21.0/tensorboard/compat/proto/event.proto and
- * summary.proto. `tensorboard --logdir DIR` shows them while the run goes on.
+ * summary.proto. `tensorboard --logdir DIR` shows them during the run.
  *
  * @module
  */
+import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { EpochSummary } from "../learning/events.ts";
+import { InputError } from "../../shared/errors.ts";
+import type { EpochSummary, TrainingListener } from "../learning/events.ts";
 import { tfRecord } from "./tfrecord.ts";
+
+/** How often the loss is read: reading waits for the device. */
+const INTERVAL_STEPS = 10;
 
 const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;
 const SESSION_LOG = { status: 1 } as const;
@@ -64,7 +69,7 @@ export function encodeEvent(event: BoardEvent): Uint8Array {
   return out.finish();
 }
 
-/** Text is a tensor of one string that the page's text plug-in is told to show. */
+/** Text is a tensor of one string for the text plug-in. */
 function writeText(out: BinaryWriter, { tag, text }: { tag: string; text: string }): void {
   out.tag(VALUE.tag, WireType.LengthDelimited).string(tag);
   message(out, VALUE.tensor, () => {
@@ -88,52 +93,48 @@ function message(out: BinaryWriter, field: number, write: () => void): void {
   out.join();
 }
 
-/** What a run is, for the page's text. */
+/** The settings of a run. */
 export interface BoardRun {
   name: string;
   dataset: string;
   recipe: object;
   seed: number;
   backend: string;
-  /** The step to go on after; 0, the default, for a run that begins. */
+  /** The step to continue after; 0, the default, for a new run. */
   step?: number;
 }
 
 /**
  * Writes a run's measurements into `DIR/<name>`. Every process writes a file of its own there, so a resumed
- * run adds to what there is, and no crash can harm it.
+ * run adds to the earlier ones, and a crash cannot damage them.
  */
 export class TensorBoard {
   /** The event file. */
   readonly file: string;
-  #waiting: Uint8Array<ArrayBuffer>[] = [];
+  #pending: Uint8Array<ArrayBuffer>[] = [];
 
   private constructor(file: string) {
     this.file = file;
   }
 
   /**
-   * Begins a file and writes down what the run is.
+   * Creates a file and writes the run's settings.
    *
-   * @throws {Error} if it cannot be written
+   * @throws {InputError} if it cannot be written
    */
   static async open(folder: string, run: BoardRun): Promise<TensorBoard> {
-    // TensorBoard takes any file with "tfevents" in its name and reads them in the order of their names.
-    const name = `events.out.tfevents.${Date.now()}.${Deno.pid}.selvedge`;
-    const board = new TensorBoard(`${folder.replace(/(.)\/+$/, "$1")}/${run.name}/${name}`);
+    const board = new TensorBoard(await createEventFile(join(folder, run.name)));
     const step = (run.step ?? 0) + 1;
     board.#add({ wallTime: now(), step: 0, fileVersion: "brain.Event:2" });
     board.#add({ wallTime: now(), step, start: true });
     board.#add({ wallTime: now(), step, tag: "run", text: describe(run) });
-    await board.#write(async () => {
-      await Deno.mkdir(`${folder}/${run.name}`, { recursive: true });
-      await Deno.writeFile(board.file, new Uint8Array(), { createNew: true });
-    });
     await board.flush();
     return board;
   }
 
-  /** Notes numbers within an epoch, after so many steps of the run. */
+  /** Adds numbers within an epoch.
+   *
+   * @param step of the whole run */
   step(step: number, { loss, imagesPerSecond }: { loss: number; imagesPerSecond: number }): void {
     this.#add({
       wallTime: now(),
@@ -143,10 +144,10 @@ export class TensorBoard {
   }
 
   /**
-   * Notes an epoch's numbers and writes all that waits.
+   * Adds an epoch's numbers and writes all pending events.
    *
-   * @param step how many steps the run has done: one x axis for all, as a resumed run is cut off by step
-   * @throws {Error} if it cannot be written
+   * @param step steps of the run so far: the x axis of all plots, as TensorBoard merges a resumed run by step
+   * @throws {InputError} if it cannot be written
    */
   async epoch(
     step: number,
@@ -167,31 +168,74 @@ export class TensorBoard {
   }
 
   /**
-   * Writes all that waits, in one piece.
+   * Writes all pending events in one operation.
    *
-   * @throws {Error} if it cannot be written
+   * @throws {InputError} if it cannot be written
    */
   async flush(): Promise<void> {
-    const bytes = new Uint8Array(await new Blob(this.#waiting).arrayBuffer());
-    await this.#write(() => Deno.writeFile(this.file, bytes, { append: true, create: false }));
-    this.#waiting = [];
+    const bytes = new Uint8Array(await new Blob(this.#pending).arrayBuffer());
+    try {
+      await Deno.writeFile(this.file, bytes, { append: true, create: false });
+    } catch (cause) {
+      throw unwritable(this.file, cause);
+    }
+    this.#pending = [];
   }
 
   #add(event: BoardEvent): void {
-    this.#waiting.push(tfRecord(encodeEvent(event)));
+    this.#pending.push(tfRecord(encodeEvent(event)));
   }
+}
 
-  async #write(write: () => Promise<void>): Promise<void> {
+/**
+ * A listener that writes the measurements of a run.
+ *
+ * @param board of the run
+ */
+export function tensorBoardListener(board: TensorBoard): TrainingListener {
+  let epochStartedMs = performance.now(), steps = 0;
+  return {
+    async onStep({ step, totalSteps, images, readLoss }): Promise<void> {
+      steps = totalSteps;
+      if (step === 1) epochStartedMs = performance.now();
+      if (step % INTERVAL_STEPS !== 0) return;
+      const imagesPerSecond = images / (performance.now() - epochStartedMs) * 1000;
+      board.step(totalSteps, { loss: await readLoss(), imagesPerSecond });
+    },
+    onEpoch: (summary) => board.epoch(steps, summary),
+  };
+}
+
+/** TensorBoard reads all files with "tfevents" in their names, in the order of the names. */
+async function createEventFile(folder: string): Promise<string> {
+  const startedMs = Date.now();
+  // The counter separates files of the same millisecond: createNew fails if a name is taken.
+  for (let i = 0;; i++) {
+    const file = join(folder, `events.out.tfevents.${startedMs}.${String(i).padStart(4, "0")}.selvedge`);
     try {
-      await write();
+      await Deno.mkdir(folder, { recursive: true });
+      await Deno.writeFile(file, new Uint8Array(), { createNew: true });
+      return file;
     } catch (cause) {
-      throw new Error(
-        `Cannot write TensorBoard events to "${this.file}": ${(cause as Error).message}. ` +
-          "Choose another folder with --tensorboard",
-        { cause },
-      );
+      if (cause instanceof Deno.errors.AlreadyExists && await isFile(file)) continue;
+      throw unwritable(file, cause);
     }
   }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, () => false);
+}
+
+function unwritable(file: string, cause: unknown): InputError {
+  return new InputError(
+    "unavailable",
+    `Cannot write TensorBoard events to "${file}": ${(cause as Error).message}`,
+    {
+      cause,
+      hint: "Choose another folder with --tensorboard",
+    },
+  );
 }
 
 function describe({ name, dataset, recipe, seed, backend }: BoardRun): string {
@@ -204,7 +248,7 @@ function describe({ name, dataset, recipe, seed, backend }: BoardRun): string {
     .join("\n");
 }
 
-/** The recipe has a name too. */
+/** Keys of the recipe, of which `name` is one too. */
 function prefixed(recipe: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(recipe).map(([key, value]) => [`recipe.${key}`, value]));
 }

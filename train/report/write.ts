@@ -1,8 +1,9 @@
 /**
- * Writes all that people look at into a run's folder: the model card, and the pictures as SVG.
+ * Writes the report of a run into its folder: the model card, and the plots as SVG.
  *
  * @module
  */
+import { join } from "node:path";
 import { readOnnx } from "../../shared/onnx/read.ts";
 import type { Dataset } from "../dataset/mod.ts";
 import { replaceFile } from "../files/replace_file.ts";
@@ -12,25 +13,25 @@ import { firstLayer, firstWeights } from "./first_weights.ts";
 import { gallery, type GalleryImages } from "./gallery.ts";
 import { learningCurves } from "./learning_curves.ts";
 import { galleryImages } from "./images.ts";
-import { readMetrics, type RunMetrics } from "./metrics.ts";
+import { readMetrics, type RunMetrics } from "../artifact/metrics.ts";
 import { type CardPictures, modelCard } from "./model_card.ts";
 import { drawPicture, type Picture } from "./picture.ts";
 import { reliabilityDiagram } from "./reliability_diagram.ts";
 
-/** What a report is made of. */
+/** Inputs of a report. */
 export interface ReportSource {
   run: RunMetrics;
-  /** The ONNX file, for the first layer's weights; absent if it is not at hand. */
+  /** The ONNX file, for the first layer's weights; absent if it is not available. */
   model?: Uint8Array;
-  /** The test images, for the gallery of mistakes; absent if they are not at hand. */
+  /** The test images, for the gallery of mistakes; absent if they are not available. */
   images?: GalleryImages;
 }
 
 export interface ReportPlaces {
   /** The run's folder. */
   folder: string;
-  /** Where pictures go that show images which must not be passed on: a folder that git ignores. */
-  unshared: string;
+  /** Folder for plots that show images which must not be distributed; git ignores it. */
+  private: string;
 }
 
 /**
@@ -59,7 +60,7 @@ export async function writeReport(
   for (const [what, name, picture] of pictures) {
     if (!picture) continue;
     const elsewhere = what === "mistakes" && !mayBeShown;
-    files.push(await write(elsewhere ? places.unshared : folder, name, await drawPicture(picture)));
+    files.push(await write(elsewhere ? places.private : folder, name, await drawPicture(picture)));
     if (!elsewhere) shown[what] = name;
   }
   files.push(await write(folder, "MODEL_CARD.md", modelCard(run, shown)));
@@ -67,23 +68,25 @@ export async function writeReport(
 }
 
 /**
- * Writes the report of a run that has just been written into its folder.
+ * Writes the report of a run from the files in its folder.
  *
  * @returns the paths of the files
  */
-export async function writeRunReport(folder: string, unshared: string, dataset: Dataset): Promise<string[]> {
+export async function writeRunReport(
+  folder: string,
+  privateFolder: string,
+  dataset: Dataset,
+): Promise<string[]> {
   const run = await readMetrics(folder);
-  const model = await Deno.readFile(`${folder}/model.onnx`);
-  return await writeReport({ run, model, images: galleryImages(dataset) }, { folder, unshared });
+  const model = await Deno.readFile(join(folder, "model.onnx"));
+  return await writeReport({ run, model, images: galleryImages(dataset) }, {
+    folder,
+    private: privateFolder,
+  });
 }
 
 async function write(folder: string, name: string, text: string): Promise<string> {
-  const file = `${folder}/${name}`;
-  try {
-    await Deno.mkdir(folder, { recursive: true });
-    await replaceFile(file, new TextEncoder().encode(text));
-  } catch (cause) {
-    throw new Error(`Cannot write "${file}": ${(cause as Error).message}`, { cause });
-  }
+  const file = join(folder, name);
+  await replaceFile(file, text);
   return file;
 }
