@@ -13,7 +13,6 @@ export {
   type DatasetOptions,
   type DatasetProgress,
   DATASETS,
-  DatasetUnavailableError,
   loadDataset,
   type Split,
 } from "./dataset/mod.ts";

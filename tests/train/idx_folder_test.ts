@@ -1,3 +1,4 @@
+import { InputError } from "../../shared/errors.ts";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type DatasetOptions, loadDataset } from "../../train/dataset/mod.ts";
@@ -17,8 +18,8 @@ async function assertRefused(
   message: string,
 ): Promise<void> {
   await inFolder(files, async (folder) => {
-    const error = await assertRejects(() => loadDataset(folder, options), Error);
-    assertStringIncludes(error.message, message);
+    const error = await assertRejects(() => loadDataset(folder, options), InputError);
+    assertStringIncludes(`${error.message}. ${error.hint}`, message);
   });
 }
 
@@ -97,8 +98,8 @@ Deno.test("an IDX set that cannot be used is refused with what to do", async (t)
     ],
     ["one class", idxFiles("", IMAGES, new Uint8Array(10), SMALL), {}, "at least 2 classes: there is 1"],
     ["too few names", good, { labels: ["x", "y"] }, "one for each of the 3 classes"],
-    ["another size", good, { imageSize: 28 }, "current size is 8×8. Leave --image-size out"],
-    ["colour", good, { channels: 3 }, "IDX images are grey. Leave --channels out"],
+    ["another size", good, { imageSize: 28 }, "current size is 8×8. Omit --image-size"],
+    ["colour", good, { channels: 3 }, "IDX images are grey. Omit --channels"],
     [
       "tiny images",
       idxFiles("", IMAGES.subarray(0, 490), LABELS, { side: 7 }),

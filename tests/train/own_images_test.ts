@@ -1,4 +1,4 @@
-import { fileURLToPath } from "node:url";
+import { InputError } from "../../shared/errors.ts";
 import { assert, assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
@@ -34,9 +34,9 @@ async function assertRefused(
   ...messages: string[]
 ): Promise<void> {
   await inFolder(files, async (folder) => {
-    const error = await assertRejects(() => load(folder), Error);
+    const error = await assertRejects(() => load(folder), InputError);
     for (const message of [`Cannot use the folder "${folder}" as`, ...messages]) {
-      assertStringIncludes(error.message, message);
+      assertStringIncludes(`${error.message}. ${error.hint}`, message);
     }
   });
 }
@@ -203,7 +203,8 @@ Deno.test("too many unreadable files stop the run", async () => {
   const bad = Object.fromEntries(Array.from({ length: 3 }, (_, i) => [`a/bad${i}.png`, `no ${i}`]));
   await assertRefused(
     { ...squares(["a", "b"], 10), ...bad },
-    "at most 2 of its 23 files may be unreadable: there are 3 or more. Mend or remove them",
+    "at most 2 of its 23 files may be unreadable: there are 3 or more",
+    "Repair or remove them",
     "a/bad0.png: Cannot decode the image",
   );
 });
@@ -215,10 +216,10 @@ Deno.test("a folder that is not laid out by class is refused with what to do", a
     ["pictures only", { "a.png": square(1) }, ["there are none. Make a folder for each class"]],
     ["one class", squares(["cats"], 3), ['there is only "cats"']],
     ["an empty class", { ...squares(["a", "b"], 3), "c/.keep": "" }, [
-      '"c" holds none. Put some in or remove it',
+      '"c" has none. Add some or remove it',
     ]],
     ["names that differ by case", squares(["Cat", "cat"], 3), ['there are "Cat", "cat" in "."']],
-    ["names that differ by form", squares(["\u00e9", "e\u0301"], 3), ["way of writing a character"]],
+    ["names that differ by form", squares(["\u00e9", "e\u0301"], 3), ["Unicode form"]],
     ["names that differ by a blank", squares(["a", "a "], 3), ["Put their images into one of them"]],
     ["too many classes", Object.fromEntries(many.map((path) => [path, ""])), [
       "at most 1000 class folders: there are 1001",
@@ -235,7 +236,7 @@ Deno.test("a folder that is not laid out by class is refused with what to do", a
     ["splits beside classes", squares(["train", "test", "cats"], 3), ['there is "cats". Move class folders']],
     ["two validation splits", squares(["train", "val", "validation"], 3), ["Remove one"]],
     ["one picture of a class", { ...squares(["a"], 3), "b/0.png": square(9) }, [
-      'class "b" must have at least 2 readable images, one to learn from and one to test with: it has 1',
+      'class "b" must have at least 2 readable images, one for training and one for testing: it has 1',
     ]],
     ["no readable picture of a test class", {
       ...squares(["a", "b"], 9, "train/"),
@@ -269,25 +270,6 @@ Deno.test("links out of the folder are not followed, but listed", async () => {
   });
 });
 
-Deno.test("what may not be read is listed, or refused if it is a folder", async () => {
-  // deno-lint-ignore no-console
-  if (!await canBeHumble()) return console.log("not run: root may read everything, and setpriv is missing");
-  await inFolder(squares(["a", "b"], 10), async (folder) => {
-    await Deno.chmod(join(folder, "a/3.png"), 0);
-    const output = await loadHumbly(folder);
-    assertStringIncludes(
-      output,
-      'Skipped "a/3.png": it may not be read. Give yourself permission to read it',
-    );
-    await Deno.chmod(join(folder, "b"), 0);
-    assertStringIncludes(
-      await loadHumbly(folder),
-      '"b" may not be read. Give yourself permission to read it',
-    );
-    await Deno.chmod(join(folder, "b"), 0o755);
-  });
-});
-
 /** Root may read everything, unless it gives that up. */
 const WITHOUT_PRIVILEGE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
 
@@ -304,7 +286,7 @@ async function loadHumbly(folder: string): Promise<string> {
   const script = `import { loadFolder } from ${JSON.stringify(module)};
     await loadFolder(${JSON.stringify(folder)}, "mine", { onNote: (line) => console.log(line) }, "/nowhere")
       .catch((error) => console.log(error.message));`;
-  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+  const config = join(import.meta.dirname!, "../../deno.json");
   const [program, ...args] = [
     ...(Deno.uid() === 0 ? WITHOUT_PRIVILEGE : []),
     ...[Deno.execPath(), "run", "--allow-all", "--config", config, "-"],
@@ -317,6 +299,30 @@ async function loadHumbly(folder: string): Promise<string> {
   const { stdout, stderr } = await child.output();
   return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
 }
+
+const canDropPrivileges = await canBeHumble();
+
+Deno.test({
+  name: "an unreadable file is skipped, and an unreadable folder refused" +
+    (canDropPrivileges ? "" : " (not run: root can read everything, and setpriv is missing)"),
+  ignore: !canDropPrivileges,
+  fn: async () => {
+    await inFolder(squares(["a", "b"], 10), async (folder) => {
+      await Deno.chmod(join(folder, "a/3.png"), 0);
+      const output = await loadHumbly(folder);
+      assertStringIncludes(
+        output,
+        'Skipped "a/3.png": it is not readable: permission denied',
+      );
+      await Deno.chmod(join(folder, "b"), 0);
+      assertStringIncludes(
+        await loadHumbly(folder),
+        '"b" is not readable: permission denied',
+      );
+      await Deno.chmod(join(folder, "b"), 0o755);
+    });
+  },
+});
 
 Deno.test("test images that are training images too are counted", async () => {
   const files = { ...squares(["a", "b"], 4, "train/"), ...squares(["a", "b"], 2, "test/") };
@@ -352,7 +358,7 @@ Deno.test("decoded pictures are kept by content, and a damaged cache is made aga
       }
       await Deno.writeFile(file, kept.subarray(0, 100));
       assertEquals(await read(), first);
-      assertEquals(notes, ["NOTE: the cache of decoded images is damaged, so they are decoded again"]);
+      assertEquals(notes, ["NOTE: the cache of decoded images is damaged; they are decoded again"]);
       assertEquals(await Deno.readFile(file), kept, "it is whole again");
 
       // A changed file is another file.
@@ -398,7 +404,7 @@ Deno.test("a cache that cannot be written is said, and the run goes on", async (
     const options: DatasetOptions = { onNote: (line) => notes.push(line) };
     const { train } = await loadFolder(folder, "mine", options, join(folder, "taken/cache"));
     assertEquals(train.count, 8);
-    assertStringIncludes(notes.join(), "NOTE: the decoded images cannot be kept for the next run");
+    assertStringIncludes(notes.join(), "NOTE: cannot cache the decoded images for the next run");
   });
 });
 
@@ -458,7 +464,7 @@ Deno.test("loadDataset() refuses a folder that is not there, and a file", async 
   await assertRejects(
     () => loadDataset("./no/such/folder"),
     Error,
-    'folder "./no/such/folder" as there is none',
+    'folder "./no/such/folder" as there is no such folder',
   );
   await inFolder({ "file": "" }, async (folder) => {
     await assertRejects(() => loadDataset(`${folder}/file`), Error, "as it is a file");

@@ -1,7 +1,7 @@
 import { assertEquals, assertGreaterOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
 import { Random } from "../../shared/random.ts";
 import { checkpointIn } from "../../train/artifact/checkpoint.ts";
-import { readMetrics } from "../../train/report/metrics.ts";
+import { readMetrics } from "../../train/artifact/metrics.ts";
 import { runTask, startTask } from "../helpers/command.ts";
 import { WITHOUT_NATIVE } from "../helpers/products.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";

@@ -65,15 +65,15 @@ Deno.test("drawSilhouettes() gives every class a shape of its own", () => {
 });
 
 Deno.test("drawSilhouettes() rejects a count or a seed that is no such integer", () => {
-  assertThrows(() => drawSilhouettes(-1, 0), InputError, "current value is -1");
-  assertThrows(() => drawSilhouettes(1.5, 0), InputError, "current value is 1.5");
+  assertThrows(() => drawSilhouettes(-1, 0), RangeError, "current value is -1");
+  assertThrows(() => drawSilhouettes(1.5, 0), RangeError, "current value is 1.5");
   assertThrows(
     () => drawSilhouettes(1, NaN),
-    InputError,
+    RangeError,
     "seed must be an integer in 0..4294967295: current value is NaN",
   );
-  assertThrows(() => drawSilhouettes(1, -1), InputError, "current value is -1");
-  assertThrows(() => drawSilhouettes(1, 2 ** 32), InputError, "current value is 4294967296");
+  assertThrows(() => drawSilhouettes(1, -1), RangeError, "current value is -1");
+  assertThrows(() => drawSilhouettes(1, 2 ** 32), RangeError, "current value is 4294967296");
   assertEquals(drawSilhouettes(0, 0).images.length, 0);
 });
 
@@ -89,7 +89,7 @@ Deno.test("drawSilhouette() rejects a class that is not there", () => {
   for (const wrong of [-1, 10, 0.5]) {
     assertThrows(
       () => drawSilhouette(wrong, 0),
-      InputError,
+      RangeError,
       `must be an integer in 0..9: current value is ${wrong}`,
     );
   }

@@ -53,7 +53,10 @@ const schema = object({
   maxLogitDifference: positive,
   provenance: object({
     dataset: object({ name: text, sha256: text, splitSeed: v.exactOptional(whole(0)) }),
-    recipe: v.record(v.string(), v.unknown(), "an object"),
+    recipe: v.custom<Record<string, unknown>>(
+      (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+      "an object",
+    ),
     seed: whole(0),
     backend: text,
     codeVersion: text,

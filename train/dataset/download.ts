@@ -7,7 +7,6 @@
 import { join } from "node:path";
 import { replaceFile } from "../files/replace_file.ts";
 import { sha256 } from "./digest.ts";
-import { replaceFile } from "../files/replace_file.ts";
 
 /** A file with known size and content. */
 export interface RemoteFile {

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { digestSplits, sha256 } from "./digest.ts";
 import { download, DownloadError, type RemoteFile } from "./download.ts";
 import { type NamedBytes, readSplit } from "./idx.ts";
-import { type Dataset, type DatasetOptions, type Split } from "./types.ts";
+import type { Dataset, DatasetOptions, Split } from "./types.ts";
 
 /** The class names, in the order of the label numbers. */
 export const FASHION_MNIST_LABELS = [

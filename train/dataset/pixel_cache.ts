@@ -12,7 +12,6 @@ import { preprocessingFor } from "../../shared/image.ts";
 import { replaceFile } from "../files/replace_file.ts";
 import { sha256 } from "./digest.ts";
 import type { InputShape } from "./picture.ts";
-import { replaceFile } from "../files/replace_file.ts";
 
 /** Can be deleted at any time. */
 export const CACHE = join(import.meta.dirname!, "../../data/cache/images");
