@@ -216,7 +216,7 @@ Deno.test("evaluate asks for the folder of a model that was trained on one", asy
     assertEquals(without.code, 1);
     assertMatch(
       without.stderr,
-      /trained on a folder of pictures or IDX files, ".+": name it with --dataset DIR/,
+      /trained on a folder of pictures or IDX files, ".+"\nhint: Name the folder with --dataset DIR/,
     );
     const other = await runTask("evaluate", [...model, "--dataset", `${folder}/.other`]);
     assertEquals(other.code, 1);
@@ -225,11 +225,11 @@ Deno.test("evaluate asks for the folder of a model that was trained on one", asy
     await write(folder, { "a/new.png": square(4711) });
     const changed = await runTask("evaluate", [...model, "--dataset", folder]);
     assertEquals(changed.code, 0, changed.stderr);
-    assertStringIncludes(changed.stderr, "some that are tested may have been learnt");
+    assertStringIncludes(changed.stderr, "some test images may have been training images");
   });
 });
 
-Deno.test("a bad folder ends in one line and leaves nothing behind", async () => {
+Deno.test("a bad folder ends in an error with a hint and leaves nothing behind", async () => {
   await inFolder({ ...squares(["a"], 3) }, async (folder) => {
     const { code, stdout, stderr } = await runTask("train", [
       "--dataset",
@@ -240,7 +240,7 @@ Deno.test("a bad folder ends in one line and leaves nothing behind", async () =>
     assertEquals([code, stdout], [1, ""]);
     assertMatch(
       stderr,
-      /^error: Cannot use the folder ".+" as it must have at least 2 class folders[^\n]*\n$/,
+      /^error: Cannot use the folder ".+" as it must have at least 2 class folders[^\n]*\nhint: [^\n]*\n$/,
     );
     assertEquals((await Array.fromAsync(Deno.readDir(folder))).length, 1);
   });

@@ -66,7 +66,7 @@ function sourceOf({ provenance }: ModelDescription): string {
   const source = provenance.dataset?.name ?? "fashion-mnist";
   if (isBuiltIn(source)) return source;
   throw new InputError(
-    "usage",
+    "not-found",
     `Cannot evaluate as the model was trained on a folder of pictures or IDX files, "${source}"`,
     { hint: "Name the folder with --dataset DIR" },
   );
