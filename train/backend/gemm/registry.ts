@@ -15,13 +15,28 @@ const maths = { relaxed: new WeakMap<object, HeapMath>(), simd: new WeakMap<obje
 let active: { build: BuildName; replaced: tf.KernelConfig[] } | undefined;
 
 /**
- * Registers the kernels. The WASM backend must be the current one. Harmless when called again, also with
+ * Registers the kernels: everything that multiplies matrices on the backend uses them from then on. The WASM backend must be the current one. Harmless when called again, also with
  * another choice.
  *
  * @param choice a build, or `auto` for the fastest that the engine can run
  * @returns the build in use
  * @throws {Error} if the engine cannot run it, or the memory of the backend cannot be reached: its threaded
  *   variant has another kind of memory
+ *
+ * @example
+ * ```ts
+ * import * as tf from "@tensorflow/tfjs";
+ * import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+ * import { removeGemm, useGemm } from "@selvedge/selvedge/gemm";
+ *
+ * const program = import.meta.resolve("@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm");
+ * setWasmPaths(new URL(".", program).href);
+ * await tf.setBackend("wasm");
+ * console.assert(["relaxed", "simd"].includes(useGemm("auto")));
+ * const product = tf.matMul(tf.tensor2d([[1, 2], [3, 4]]), tf.tensor2d([[5, 6], [7, 8]]));
+ * console.assert((await product.data()).join() === "19,22,43,50");
+ * removeGemm();
+ * ```
  */
 export function useGemm(choice: "auto" | BuildName): BuildName {
   const supported = supportedBuilds();
