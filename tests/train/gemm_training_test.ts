@@ -2,6 +2,7 @@ import { assertEquals, assertLess } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
+import { linear } from "../../train/backend/gemm/linear.ts";
 import { HeapAdamW, HeapSgd } from "../../train/backend/gemm/optimizers.ts";
 import { useBackend } from "../../train/backend/mod.ts";
 import { batches, range } from "../../train/learning/batches.ts";
@@ -102,4 +103,32 @@ each("a training step keeps no memory", () => {
   model.dispose();
   optimizer.dispose();
   tf.dispose([images, targets]);
+});
+
+each("linear() and its gradients have the bytes of TensorFlow.js's operations", () => {
+  const random = (shape: [number, number], seed: number): tf.Tensor2D =>
+    tf.randomUniform(shape, -1, 1, "float32", seed);
+  for (const [batch, inFeatures, outFeatures] of [[5, 7, 3], [64, 33, 20], [1, 1, 1]] as const) {
+    const x = random([batch, inFeatures], 1), weight = random([outFeatures, inFeatures], 2);
+    const bias = tf.tidy(() => random([1, outFeatures], 3).as1D()), dy = random([batch, outFeatures], 4);
+    for (const relu of [false, true]) {
+      const stock = (x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor): tf.Tensor => {
+        const sum = tf.add(tf.matMul(x, weight, false, true), bias);
+        return relu ? tf.relu(sum) : sum;
+      };
+      const ours = (x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor): tf.Tensor =>
+        linear(x as tf.Tensor2D, weight as tf.Tensor2D, bias as tf.Tensor1D, { relu, constant: false });
+      const run = (layer: typeof stock): number[][] => {
+        const { value, grads } = tf.valueAndGrads((x, weight, bias) => layer(x!, weight!, bias!))(
+          [x, weight, bias],
+          dy,
+        );
+        const values = [value, ...grads].map((tensor) => [...tensor.dataSync()]);
+        tf.dispose([value, ...grads]);
+        return values;
+      };
+      assertEquals(run(ours), run(stock));
+    }
+    tf.dispose([x, weight, bias, dy]);
+  }
 });

@@ -7,6 +7,8 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Dataset } from "../dataset/mod.ts";
 import type { Recipe } from "./recipe.ts";
+import { linear } from "../backend/gemm/linear.ts";
+import { usesGemm } from "../backend/gemm/registry.ts";
 import { TorchRandom } from "./torch_random.ts";
 
 /** A fully connected layer, `y = xAᵀ + b`. */
@@ -109,8 +111,12 @@ export class Mlp {
   logits(images: tf.Tensor2D, masks: tf.Tensor2D[] = []): tf.Tensor2D {
     let x = images;
     for (const [i, { weight, bias }] of this.#layers.entries()) {
-      x = tf.add(tf.matMul(x, weight, false, true), bias);
-      if (i < this.#layers.length - 1) x = tf.relu(x);
+      const relu = i < this.#layers.length - 1;
+      if (usesGemm()) x = linear(x, weight, bias, { relu, constant: i === 0 });
+      else {
+        x = tf.add(tf.matMul(x, weight, false, true), bias);
+        if (relu) x = tf.relu(x);
+      }
       const mask = masks[i];
       if (mask) x = tf.mul(x, mask);
     }

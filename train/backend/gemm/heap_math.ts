@@ -60,6 +60,7 @@ interface Exports {
     ]
   ): void;
   activate(c: number, bias: number, rows: number, columns: number, floor: number): void;
+  reluGradient(dy: number, y: number, dz: number, count: number): void;
   sumRows(x: number, to: number, rows: number, columns: number): void;
   average(a: number, w: number, count: number, decay: number, rest: number): void;
   sgd(w: number, g: number, v: number, count: number, rate: number, momentum: number): void;
@@ -79,6 +80,7 @@ export class HeapMath {
   readonly adamW: Exports["adamW"];
   readonly average: Exports["average"];
   readonly activate: Exports["activate"];
+  readonly reluGradient: Exports["reluGradient"];
   /** Multiplies in place of our kernel. */
   native: NativeGemm | undefined;
   readonly #heap: Heap;
@@ -102,6 +104,7 @@ export class HeapMath {
     this.adamW = exports.adamW;
     this.average = exports.average;
     this.activate = exports.activate;
+    this.reluGradient = exports.reluGradient;
     this.#heap = heap;
     this.#gemm = exports.gemm;
     // One cache line more than is needed, so that it can begin with one.

@@ -68,6 +68,11 @@ export function removeGemm(): void {
   active = undefined;
 }
 
+/** Whether our kernels are registered and their backend is the current one. */
+export function usesGemm(): boolean {
+  return active !== undefined && tf.getBackend() === "wasm";
+}
+
 /**
  * The arithmetic on the memory of the current backend.
  *

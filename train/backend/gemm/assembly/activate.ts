@@ -22,3 +22,20 @@ export function activate(c: usize, bias: usize, rows: usize, columns: usize, flo
     }
   }
 }
+
+/**
+ * The gradient of a ReLU: dz = dy where y > 0, else dy·0, as TensorFlow.js computes it.
+ *
+ * @param dy `[count]`
+ * @param y `[count]`, what the ReLU returned
+ * @param dz `[count]`, written
+ */
+export function reluGradient(dy: usize, y: usize, dz: usize, count: usize): void {
+  const zero = f32x4.splat(0), one = f32x4.splat(1), end = count << 2, fours = end & ~15;
+  let i: usize = 0;
+  for (; i < fours; i += 16) {
+    const step = v128.and(f32x4.gt(v128.load(y + i), zero), one);
+    v128.store(dz + i, f32x4.mul(v128.load(dy + i), step));
+  }
+  for (; i < end; i += 4) f32.store(dz + i, f32.load(dy + i) * (f32.load(y + i) > 0 ? 1 : 0));
+}

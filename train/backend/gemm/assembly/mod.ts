@@ -4,7 +4,7 @@
  * hands over, and nothing here allocates.
  */
 export { gemm, scratchBytes } from "./gemm";
-export { activate } from "./activate";
+export { activate, reluGradient } from "./activate";
 export { augment, blend, dropout } from "./batch";
 export { sumRows } from "./sum";
 export { adamW, average, sgd } from "./update";
