@@ -5,30 +5,30 @@
  * @module
  */
 import { createRequire } from "node:module";
+import { type BundleFile, bundleFiles } from "../../serve/deploy/entry.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** A file of a bundle. */
-export interface BundleFile {
-  name: string;
-  bytes: number;
-}
-
-/** Makes the bundle as `deno task deploy` does, without deploying it. */
-export async function bundle(folder: string): Promise<BundleFile[]> {
+/**
+ * Makes the bundle as `deno task deploy --dry-run` does.
+ *
+ * @param model as `--model` takes it; the shipped model by default
+ */
+export async function bundle(folder: string, model?: string): Promise<BundleFile[]> {
+  const args = [
+    "deploy",
+    "--dry-run",
+    "--outdir",
+    folder,
+    ...(model === undefined ? [] : ["--model", model]),
+  ];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "npm:wrangler", "deploy", "--dry-run", "--outdir", folder],
+    args: ["run", "-A", "serve/deploy/main.ts", ...args],
     cwd: ROOT,
-    env: { WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false", NO_COLOR: "1" },
+    env: { MODEL: "", NO_COLOR: "1" },
   }).output();
   if (code !== 0) throw new Error(new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
-  const files: BundleFile[] = [];
-  for await (const { name } of Deno.readDir(folder)) {
-    // Neither is uploaded as part of the worker.
-    if (name.endsWith(".map") || name === "README.md") continue;
-    files.push({ name, bytes: (await Deno.stat(`${folder}/${name}`)).size });
-  }
-  return files;
+  return await bundleFiles(folder);
 }
 
 /** Writes a configuration for `workerd serve` beside a bundle. */
