@@ -5,7 +5,6 @@ export { default as makeJpegDecoder } from "@jsquash/jpeg/codec/dec/mozjpeg_dec.
 export { default as makeWebpDecoder } from "@jsquash/webp/codec/dec/webp_dec.js";
 import source jpegWasm from "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm";
 import source webpWasm from "@jsquash/webp/codec/dec/webp_dec.wasm";
-// A copy from the npm package imagescript, which is 6.8 MB; a test compares them.
-import source reducedJpegWasm from "./imagescript/jpeg.wasm";
+import source reducedJpegWasm from "imagescript/wasm/any/jpeg.wasm";
 
 export { jpegWasm, reducedJpegWasm, webpWasm };

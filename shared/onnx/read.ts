@@ -5,7 +5,6 @@
  * @module
  */
 import { InputError } from "../errors.ts";
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import {
   ATTRIBUTE,
   DATA_TYPE,
@@ -25,6 +24,7 @@ import {
   TYPE,
   VALUE,
 } from "./schema.ts";
+import { WIRE_TYPE, WireReader } from "./wire.ts";
 
 export type { OnnxModel } from "./schema.ts";
 
@@ -57,7 +57,7 @@ export function readOnnx(bytes: Uint8Array): OnnxModel {
   };
   let hasGraph = false;
   try {
-    fields(new BinaryReader(bytes), bytes.length, {
+    fields(new WireReader(bytes), bytes.length, {
       [MODEL.producerName]: (reader) => model.producer.name = reader.string(),
       [MODEL.producerVersion]: (reader) => model.producer.version = reader.string(),
       [MODEL.graph]: (reader) => {
@@ -91,7 +91,7 @@ export function readOnnx(bytes: Uint8Array): OnnxModel {
   return model;
 }
 
-function readGraph(reader: BinaryReader, model: OnnxModel): void {
+function readGraph(reader: WireReader, model: OnnxModel): void {
   nested(reader, {
     [GRAPH.node]: (reader) => model.nodes.push(readNode(reader)),
     [GRAPH.name]: (reader) => model.name = reader.string(),
@@ -102,7 +102,7 @@ function readGraph(reader: BinaryReader, model: OnnxModel): void {
   });
 }
 
-function readNode(reader: BinaryReader): OnnxNode {
+function readNode(reader: WireReader): OnnxNode {
   const node: OnnxNode = { name: "", op: "", inputs: [], outputs: [], attributes: [], doc: "" };
   nested(reader, {
     [NODE.input]: (reader) => node.inputs.push(reader.string()),
@@ -117,7 +117,7 @@ function readNode(reader: BinaryReader): OnnxNode {
           attribute.type = "float";
           attribute.value = reader.float();
         },
-        [ATTRIBUTE.int]: (reader) => attribute.value = Number(reader.int64()),
+        [ATTRIBUTE.int]: (reader) => attribute.value = reader.integer(),
       });
       node.attributes.push(attribute);
     },
@@ -126,18 +126,18 @@ function readNode(reader: BinaryReader): OnnxNode {
   return node;
 }
 
-function readTensor(reader: BinaryReader): OnnxTensor {
+function readTensor(reader: WireReader): OnnxTensor {
   const tensor: OnnxTensor = { name: "", dims: [], data: new Float32Array() };
-  let type = 0, raw = new Uint8Array();
+  let type = 0, raw: Uint8Array = new Uint8Array();
   const floats: number[] = [];
   nested(reader, {
     [TENSOR.dims]: (reader, wireType) => {
-      packed(reader, wireType, () => tensor.dims.push(Number(reader.int64())));
+      packed(reader, wireType, () => tensor.dims.push(reader.integer()));
     },
-    [TENSOR.dataType]: (reader) => type = reader.int32(),
+    [TENSOR.dataType]: (reader) => type = reader.integer(),
     [TENSOR.floatData]: (reader, wireType) => packed(reader, wireType, () => floats.push(reader.float())),
     [TENSOR.name]: (reader) => tensor.name = reader.string(),
-    [TENSOR.rawData]: (reader) => raw = reader.bytes() as Uint8Array<ArrayBuffer>,
+    [TENSOR.rawData]: (reader) => raw = reader.bytes(),
   });
   if (type === DATA_TYPE.float32) {
     if (raw.length > 0) {
@@ -151,7 +151,7 @@ function readTensor(reader: BinaryReader): OnnxTensor {
   return tensor;
 }
 
-function readValue(reader: BinaryReader): OnnxValue {
+function readValue(reader: WireReader): OnnxValue {
   const value: OnnxValue = {
     name: "",
     type: 0,
@@ -168,13 +168,13 @@ function readValue(reader: BinaryReader): OnnxValue {
         [TYPE.denotation]: (reader) => value.denotation = reader.string(),
         [TYPE.tensor]: (reader) =>
           nested(reader, {
-            [TENSOR_TYPE.elementType]: (reader) => value.type = reader.int32(),
+            [TENSOR_TYPE.elementType]: (reader) => value.type = reader.integer(),
             [TENSOR_TYPE.shape]: (reader) =>
               nested(reader, {
                 [SHAPE.dimension]: (reader) => {
                   let size: number | string = "", denotation = "";
                   nested(reader, {
-                    [DIMENSION.value]: (reader) => size = Number(reader.int64()),
+                    [DIMENSION.value]: (reader) => size = reader.integer(),
                     [DIMENSION.param]: (reader) => size = reader.string(),
                     [DIMENSION.denotation]: (reader) => denotation = reader.string(),
                   });
@@ -189,29 +189,26 @@ function readValue(reader: BinaryReader): OnnxValue {
   return value;
 }
 
-type Handlers = Record<number, (reader: BinaryReader, wireType: WireType) => void>;
+type Handlers = Record<number, (reader: WireReader, wireType: number) => void>;
 
 /** Reads one length-delimited message, handing each known field to its handler. */
-function nested(reader: BinaryReader, handlers: Handlers): void {
-  const length = reader.uint32();
-  const end = reader.pos + length;
-  if (end > reader.len) throw new RangeError("a message runs past the end of the file");
-  fields(reader, end, handlers);
+function nested(reader: WireReader, handlers: Handlers): void {
+  fields(reader, reader.end(), handlers);
 }
 
-function fields(reader: BinaryReader, end: number, handlers: Handlers): void {
-  while (reader.pos < end) {
-    const [field, wireType] = reader.tag();
+function fields(reader: WireReader, end: number, handlers: Handlers): void {
+  while (reader.position < end) {
+    const { field, wireType } = reader.tag();
     const handler = handlers[field];
     if (handler) handler(reader, wireType);
-    else reader.skip(wireType, field);
+    else reader.skip(wireType);
   }
-  if (reader.pos !== end) throw new RangeError("a field runs past the end of its message");
+  if (reader.position !== end) throw new RangeError("a field runs past the end of its message");
 }
 
 /** A repeated number may be packed into one field or stand alone; both are valid protobuf. */
-function packed(reader: BinaryReader, wireType: WireType, read: () => void): void {
-  if (wireType !== WireType.LengthDelimited) return read();
-  const end = reader.uint32() + reader.pos;
-  while (reader.pos < end) read();
+function packed(reader: WireReader, wireType: number, read: () => void): void {
+  if (wireType !== WIRE_TYPE.lengthDelimited) return read();
+  const end = reader.end();
+  while (reader.position < end) read();
 }
