@@ -1,5 +1,5 @@
 import { VARIABLES } from "../serve/config.ts";
-import { assertEquals, assertFalse } from "@std/assert";
+import { assertEquals, assertFalse, assertMatch } from "@std/assert";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -83,9 +83,9 @@ Deno.test("each dependency has one exact version, in every list and task that na
 });
 
 Deno.test("the tasks that serve may read the server's variables and no others", async () => {
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  for (const name of ["serve", "serve:native"]) {
-    const allowed = /--allow-env=(\S+)/.exec(tasks[name].command)?.[1]?.split(",");
-    assertEquals(allowed, VARIABLES.map(({ name }) => name), name);
+  const { tasks, permissions } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  for (const [task, set] of [["serve", "serve"], ["serve:native", "serve-native"]] as const) {
+    assertMatch(tasks[task].command, new RegExp(`deno run -P=${set} `));
+    assertEquals(permissions[set].env, VARIABLES.map(({ name }) => name), task);
   }
 });
