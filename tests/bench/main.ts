@@ -6,6 +6,7 @@ import { type Command, flag } from "../../train/cli/options.ts";
 import { InputError } from "../../shared/errors.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { benchInstall } from "./install.ts";
+import { benchQuickstart } from "./quickstart.ts";
 import { benchServe } from "./serve.ts";
 import { benchEpochs, benchGemm, benchSteps } from "./train.ts";
 
@@ -15,9 +16,9 @@ const command = {
   name: "deno task bench",
   summary: "Measures training, classification and the server on this machine.",
   options: { software: flag("Trains on a WebGPU adapter in software, too: slow") },
-  operands: "[gemm] [train] [epoch] [classify] [serve] [install]",
-  notes:
-    `gemm multiplies matrices, train takes single training steps, epoch trains with the real loop. Only ratios\n` +
+  operands: "[gemm] [train] [epoch] [quickstart] [classify] [serve] [install]",
+  notes: `gemm multiplies matrices, train takes single training steps, epoch trains with the real loop,\n` +
+    `quickstart runs the tutorial. Only ratios\n` +
     `of one run mean anything: machines differ, and shared ones drift. Classification is the median of ${ROUNDS}\n` +
     `rounds, the rest the best of several. PyTorch runs alongside if python3, or what PYTHON names, has it.`,
 } satisfies Command;
@@ -28,6 +29,7 @@ await runCommand(command, async (values, operands, signal) => {
     gemm: () => benchGemm(options),
     train: () => benchSteps(options),
     epoch: () => benchEpochs(options),
+    quickstart: benchQuickstart,
     classify: benchClassify,
     serve: benchServe,
     install: benchInstall,

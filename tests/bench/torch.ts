@@ -34,7 +34,7 @@ export class Torch {
 
   /** Starts it, or answers with the reason why it cannot be had. */
   static async start(): Promise<Torch | string> {
-    const python = Deno.env.get("PYTHON") ?? "python3";
+    const python = pythonCommand();
     try {
       const { success, stdout } = await new Deno.Command(python, {
         args: ["-c", "import torch; print(torch.__version__, torch.cuda.is_available())"],
@@ -72,4 +72,9 @@ export class Torch {
     await this.#writer.close();
     await this.#process.status;
   }
+}
+
+/** The Python that is measured. */
+export function pythonCommand(): string {
+  return Deno.env.get("PYTHON") ?? "python3";
 }
