@@ -71,6 +71,42 @@ def epoch(count, batch_size, optimizer, device):
     return run, 1
 
 
+def default_epoch(count, batch_size, device):
+    """An epoch with all that the default recipe does: AdamW, mirrored, moved, blended, dropout, averaged weights."""
+    torch.manual_seed(0)
+    layers = [nn.Linear(784, 512), nn.ReLU(), nn.Dropout(0.05), nn.Linear(512, 512), nn.ReLU(), nn.Dropout(0.05)]
+    model = nn.Sequential(*layers, nn.Linear(512, 10)).to(device)
+    update = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+    averages = [parameter.detach().clone() for parameter in model.parameters()]
+    images = torch.randint(256, (count, 28, 28), dtype=torch.uint8)
+    labels = torch.randint(10, (count,))
+
+    def run():
+        losses = []
+        for indices in torch.randperm(count).split(batch_size):
+            size = len(indices)
+            batch = images[indices].to(torch.float32) / 255
+            batch = torch.where(torch.rand(size, 1, 1) < 0.5, batch.flip(2), batch)
+            moves = torch.randint(-1, 2, (2, size, 1)) * (torch.rand(size, 1) < 0.4)
+            rows, columns = torch.arange(28) + 1 - moves
+            padded = nn.functional.pad(batch, (1, 1, 1, 1))
+            batch = padded[torch.arange(size)[:, None, None], rows[:, :, None], columns[:, None, :]].reshape(-1, 784)
+            targets = nn.functional.one_hot(labels[indices], 10).to(torch.float32)
+            share, partners = torch.distributions.Beta(0.4, 0.4).sample(), torch.randperm(size)
+            batch = torch.lerp(batch[partners], batch, share)
+            targets = torch.lerp(targets[partners], targets, share)
+            loss = nn.functional.cross_entropy(model(batch.to(device)), targets.to(device))
+            update.zero_grad()
+            loss.backward()
+            update.step()
+            with torch.no_grad():
+                torch._foreach_lerp_(averages, list(model.parameters()), 0.001)
+            losses.append(loss.detach())
+        return torch.stack(losses).mean().item()
+
+    return run, 1
+
+
 for line in sys.stdin:
     request = json.loads(line)
     torch.set_num_threads(request["threads"])
@@ -79,6 +115,8 @@ for line in sys.stdin:
         m, k, n = request["shape"]
         a, b = torch.rand(m, k), torch.rand(k, n)
         run, calls = lambda: a @ b, 1
+    elif request.get("optimizer") == "default":
+        run, calls = default_epoch(request["epoch"], request["batch_size"], request["device"])
     elif "epoch" in request:
         run, calls = epoch(request["epoch"], *training)
     else:

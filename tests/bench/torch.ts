@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 export type TorchWork =
   | { shape: readonly number[] }
   | { batch_size: number; optimizer: "sgd" | "adamw"; steps: number }
-  | { batch_size: number; optimizer: "sgd"; epoch: number };
+  | { batch_size: number; optimizer: "sgd" | "default"; epoch: number };
 
 /** How it is measured: for at least so many seconds. */
 export type TorchRequest = TorchWork & { threads: number; seconds: number; device: "cpu" | "cuda" };

@@ -94,14 +94,19 @@ export async function benchSteps({ software, signal }: TrainBenchOptions): Promi
   });
 }
 
-/** Whole epochs of the training loop: shuffled, mirrored at random, scaled and uploaded. */
+/**
+ * Whole epochs of the training loop: with SGD, shuffled and mirrored at random; and with all that the default recipe
+ * does.
+ */
 export async function benchEpochs({ software, signal }: TrainBenchOptions): Promise<void> {
   const trainers = (await trainersHere(software)).filter((trainer) => !isSlow(trainer));
   const dataset = await loadDataset("silhouettes");
   const { count } = dataset.train;
   await besideTorch(async (torch) => {
-    for (const batchSize of [64, 256]) {
-      const recipe = { ...RECIPES.quickstart, epochs: 1, batchSize, shuffle: true, flip: true };
+    const simple = { ...RECIPES.quickstart, epochs: 1, shuffle: true, flip: true };
+    const complete = { ...RECIPES.default, epochs: 1, validation: 0 };
+    for (const recipe of [{ ...simple, batchSize: 64 }, { ...simple, batchSize: 256 }, complete]) {
+      const { batchSize } = recipe, optimizer = recipe === complete ? "default" : "sgd";
       const ours = trainers.map((trainer) => ({
         name: TRAINERS[trainer],
         async measure(): Promise<number> {
@@ -113,9 +118,11 @@ export async function benchEpochs({ software, signal }: TrainBenchOptions): Prom
         },
       }));
       await compare(
-        `An epoch of ${count} images with sgd, batch ${batchSize}, images/s`,
+        `An epoch of ${count} images with ${
+          optimizer === "sgd" ? "sgd" : "the default recipe"
+        }, batch ${batchSize}, images/s`,
         count,
-        [...rivals(torch, 1, { epoch: count, batch_size: batchSize, optimizer: "sgd" }), ...ours],
+        [...rivals(torch, 1, { epoch: count, batch_size: batchSize, optimizer }), ...ours],
       );
     }
   });
@@ -175,7 +182,11 @@ async function trainersHere(software: boolean): Promise<Trainer[]> {
   const { isFallbackAdapter } = (adapter?.info ?? {}) as { isFallbackAdapter?: boolean };
   const gpu = adapter !== null && adapter !== undefined && (software || !isFallbackAdapter);
   if (!gpu) print(`\nWithout WebGPU: ${adapter ? "its adapter is software; see --software" : "no adapter"}`);
-  return (Object.keys(TRAINERS) as Trainer[]).filter((trainer) => trainer !== "webgpu" || gpu);
+  const { gemm, hint } = await useBackend("wasm");
+  if (gemm !== "native") print(`\nWithout a native BLAS: ${hint}`);
+  return (Object.keys(TRAINERS) as Trainer[]).filter((trainer) =>
+    trainer === "webgpu" ? gpu : !trainer.startsWith("native") || gemm === "native"
+  );
 }
 
 function isSlow(trainer: Trainer): boolean {
