@@ -2,10 +2,11 @@
 import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { print, runCommand } from "../../train/cli/command.ts";
-import { type Command, flag } from "../../train/cli/options.ts";
+import { type Command, flag, text } from "../../train/cli/options.ts";
 import { InputError } from "../../shared/errors.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { benchInstall } from "./install.ts";
+import { benchPhotos } from "./photos.ts";
 import { benchQuickstart } from "./quickstart.ts";
 import { benchServe } from "./serve.ts";
 import { benchEpochs, benchGemm, benchSteps } from "./train.ts";
@@ -15,10 +16,15 @@ const ROUNDS = 5;
 const command = {
   name: "deno task bench",
   summary: "Measures training, classification and the server on this machine.",
-  options: { software: flag("Trains on a WebGPU adapter in software, too: slow") },
-  operands: "[gemm] [train] [epoch] [quickstart] [classify] [serve] [install]",
-  notes: `gemm multiplies matrices, train takes single training steps, epoch trains with the real loop,\n` +
-    `quickstart runs the tutorial. Only ratios\n` +
+  options: {
+    software: flag("Trains on a WebGPU adapter in software, too: slow"),
+    model: text("NAME|FILE", "Model of colour images for photos"),
+  },
+  operands: "[gemm] [train] [epoch] [quickstart] [classify] [serve] [photos] [install]",
+  notes: `gemm multiplies matrices, train takes single training steps, epoch trains with the real loop,
+` +
+    `quickstart runs the tutorial, photos serves photographs with a model of yours. Only ratios
+` +
     `of one run mean anything: machines differ, and shared ones drift. Classification is the median of ${ROUNDS}\n` +
     `rounds, the rest the best of several. PyTorch runs alongside if python3, or what PYTHON names, has it.`,
 } satisfies Command;
@@ -32,6 +38,7 @@ await runCommand(command, async (values, operands, signal) => {
     quickstart: benchQuickstart,
     classify: benchClassify,
     serve: benchServe,
+    photos: () => benchPhotos(values.model, signal),
     install: benchInstall,
   };
   for (const name of operands) {
@@ -42,8 +49,9 @@ await runCommand(command, async (values, operands, signal) => {
   const { hardwareConcurrency } = navigator;
   print(`${Deno.build.target}, Deno ${Deno.version.deno}, ${hardwareConcurrency} cores`);
   for (const [name, run] of Object.entries(parts)) {
-    // Downloads 900 MB, so only on request.
-    const selected = operands.length === 0 ? name !== "install" : operands.includes(name);
+    // One needs a model of the user's, and one downloads 900 MB.
+    const onRequest = name === "photos" || name === "install";
+    const selected = operands.length === 0 ? !onRequest : operands.includes(name);
     if (selected) await run(signal);
   }
 });
