@@ -22,18 +22,17 @@ type Command = keyof typeof COMMANDS;
 /** CPU time of a request on Workers Free, in ms (https://developers.cloudflare.com/workers/platform/limits/). */
 const FREE_CPU_MS = 10;
 
+const DEPLOY_OPTIONS = `  --dry-run          Bundle without deploying, and show the size and the expected cost
+  --upload           Upload a version without sending requests to it: wrangler versions upload
+`;
+
 function help(command: Command): string {
   return `${COMMANDS[command]}
 
 Usage: deno task ${command} [options] [options of wrangler ${command}]
 
   --model NAME|FILE  Model to serve: its name, its folder or an ONNX file (default: $MODEL or fashion-mnist)
-${
-    command === "deploy"
-      ? "  --dry-run          Bundle without deploying, and show the size and the expected cost\n"
-      : ""
-  }\
-  --help             Show this help
+${command === "deploy" ? DEPLOY_OPTIONS : ""}  --help             Show this help
 
 All other options go to wrangler, such as --name WORKER; deno run -A ${config.imports.wrangler} ${command} --help
 lists them. Settings and bindings are in wrangler.toml; see docs/deploy.md.
@@ -45,6 +44,8 @@ interface Options {
   model: string;
   /** Whether only the bundle is wanted. */
   dryRun: boolean;
+  /** Whether the version is to get no requests yet. */
+  upload: boolean;
   /** Arguments for wrangler. */
   rest: string[];
 }
@@ -66,7 +67,8 @@ function readOptions([command, ...args]: string[]): Options {
     command,
     model: model ?? (Deno.env.get("MODEL") || SHIPPED_MODEL),
     dryRun: command === "deploy" && rest.includes("--dry-run"),
-    rest,
+    upload: command === "deploy" && rest.includes("--upload"),
+    rest: rest.filter((arg) => arg !== "--upload"),
   };
 }
 
@@ -80,19 +82,20 @@ function take(args: readonly string[], option: string): [value: string | undefin
 }
 
 /** Prepares the entry and runs wrangler; resolves to its exit code. */
-async function run({ command, model, dryRun, rest }: Options): Promise<number> {
+async function run({ command, model, dryRun, upload, rest }: Options): Promise<number> {
   const { file, bytes } = await readModel(model);
   await using entry = await writeEntry(bytes);
   const { description, firstMs, imageMs } = await tryModel(bytes);
   write(Deno.stdout, describe(description, file));
-  if (!dryRun) return await wrangler([command, entry.path, ...rest]);
+  const start = [...(upload ? ["versions", "upload"] : [command]), entry.path];
+  if (!dryRun) return await wrangler([...start, ...rest]);
   await using stack = new AsyncDisposableStack();
   let [folder, others] = take(rest, "--outdir");
   if (!folder) {
     folder = await Deno.makeTempDir({ prefix: "selvedge-bundle-" });
     stack.adopt(folder, (folder) => Deno.remove(folder, { recursive: true }));
   }
-  const code = await wrangler([command, entry.path, ...others, "--outdir", folder]);
+  const code = await wrangler([...start, ...others, "--outdir", folder]);
   if (code === 0) write(Deno.stdout, `\n${size(await bundleFiles(folder))}${cost(firstMs, imageMs)}`);
   return code;
 }

@@ -16,7 +16,7 @@ import { cpuMicros, startServers } from "./servers.ts";
 import { bundle } from "./workerd.ts";
 
 const CONNECTIONS = [1, 4];
-const ROUNDS = 3, WARM_UP = 20, AMOUNT = 40;
+const ROUNDS = 3, WARM_UP = 10, AMOUNT = 24;
 const WIDTH = 400, HEIGHT = 533;
 
 /** JPEG files as people send them. */
