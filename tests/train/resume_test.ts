@@ -124,7 +124,7 @@ Deno.test("a run that cannot write its model keeps the checkpoint, and continues
     // A folder where the file should be.
     await Deno.mkdir(`${folder}/metrics.json/x`, { recursive: true });
     const refused = await runTask("train", args);
-    assertEquals(refused.code, 1);
+    assertEquals(refused.code, 69);
     assertStringIncludes(refused.stderr, `Cannot write the model to "${folder}"`);
     await Deno.remove(`${folder}/metrics.json`, { recursive: true });
     const again = await runTask("train", [...args, "--resume"]);
@@ -153,7 +153,7 @@ Deno.test("deno task train neither continues nor replaces an interrupted run wit
 
     const again = await runTask("train", args);
     assertEquals(again.code, 1);
-    assertStringIncludes(again.stderr, "Go on with it by --resume, or throw it away by --restart");
+    assertStringIncludes(again.stderr, "Continue it with --resume, or discard it with --restart");
     const other = await runTask("train", [...args, "--resume", "--dropout", "0.3"]);
     assertEquals(other.code, 1);
     assertStringIncludes(

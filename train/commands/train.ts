@@ -73,7 +73,7 @@ const command = {
   notes: [
     "Defaults of --recipe quickstart: 5 epochs, batches of 64, plain SGD, no regularization, no validation images.",
     "A checkpoint is written to NAME's folder after each epoch and removed at the end of the run.",
-    "Exit codes: 0 success, 2 wrong option, 69 data set or device unavailable, 130 interrupted, 1 other errors.",
+    "Exit codes: 0 success, 2 wrong option, 69 data set, device or folder unavailable, 130 interrupted, 1 other errors.",
   ].join("\n"),
 } satisfies Command;
 
