@@ -56,9 +56,12 @@ export async function runOffline(program: string, args: string[]): Promise<Finis
   return decode(await command.output());
 }
 
+/** Deno prints it as long as permission sets in its configuration are experimental. */
+const WARNING = /^Warning Permissions in the config file is an experimental feature.*\n/;
+
 function decode({ code, stdout, stderr }: Deno.CommandOutput): Finished {
   const text = new TextDecoder();
-  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr).replace(WARNING, "") };
 }
 
 /** Whether a download is in the cache: then a machine without network does have the data. */
