@@ -4,6 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { NATIVE_PACKAGE } from "../../shared/inference/ort_native.ts";
 import { print } from "../../train/cli/command.ts";
 import { bundle, configure, workerdPath } from "./workerd.ts";
 
@@ -81,7 +82,14 @@ function wasm({ model }: Setting, port: number): Promise<Made> {
 async function native(setting: Setting, port: number): Promise<Made> {
   const { peer } = await wasm(setting, port) as { peer: Peer };
   // Measured where it is in Deno's cache already; nothing is installed for a bench.
-  const args = ["run", "--cached-only", "--no-lock", ...peer.args.slice(1)];
+  const cached = ["--cached-only", "--no-lock", "--node-modules-dir=none"];
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", ...cached, `await import("${NATIVE_PACKAGE}")`],
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  if (!success) return "not measured: Deno, native: deno task serve:native installs onnxruntime-node first";
+  const args = ["run", ...cached, ...peer.args.slice(1)];
   return { peer: { ...peer, name: "Deno, native", args, env: { ...peer.env, RUNTIME: "native" } }, port };
 }
 
