@@ -7,6 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
+import { InputError } from "../../shared/errors.ts";
 import { type BackendName, useBackend } from "../../train/backend/mod.ts";
 import { loadDataset } from "../../train/dataset/mod.ts";
 import { fit, type FitResult } from "../../train/learning/fit.ts";
@@ -109,7 +110,7 @@ onGpu("a GPU that is lost stops a run with the reason", async () => {
     Error,
     "it was lost",
   );
-  assertThrows(() => backend.check(), Error, "Cannot go on with the GPU");
+  assertThrows(() => backend.check(), InputError, "Cannot continue on the GPU");
   forgetDevice();
 });
 

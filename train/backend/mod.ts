@@ -38,7 +38,7 @@ export interface Backend {
   /**
    * To be called after each read of a result.
    *
-   * @throws {Error} if the GPU reported an error or went away: its results are then silently wrong
+   * @throws {InputError} `unavailable` if the GPU reported an error or went away: its results are then silently wrong
    */
   check(): void;
 }
@@ -49,7 +49,7 @@ export interface Backend {
  * @param requested `auto` takes the first that is available; a name takes that one or fails
  * @param gemm the same, for what multiplies matrices if it is WASM
  * @param threads how many a native BLAS uses; by default all cores. Our kernel uses one.
- * @throws {Error} if the requested backend is unavailable
+ * @throws {InputError} `unavailable` if the requested backend is unavailable
  */
 export async function useBackend(
   requested: "auto" | BackendName,
@@ -59,14 +59,14 @@ export async function useBackend(
   if (requested === "auto" || requested === "webgpu") {
     const gpu = await useWebGpu(requested === "webgpu");
     if (typeof gpu !== "string") return gpu;
-    if (requested === "webgpu") throw new Error(`Cannot train on WebGPU as ${gpu}`);
+    if (requested === "webgpu") throw new InputError("unavailable", `Cannot train on WebGPU as ${gpu}`);
     const wasm = await useWasm(gpu, gemm, threads);
     if (typeof wasm !== "string") return wasm;
     return await useCpu(`${gpu}, and ${wasm}`);
   }
   if (requested === "cpu") return await useCpu("asked for");
   const wasm = await useWasm("asked for", gemm, threads);
-  if (typeof wasm === "string") throw new Error(`Cannot train on WASM as ${wasm}`);
+  if (typeof wasm === "string") throw new InputError("unavailable", `Cannot train on WASM as ${wasm}`);
   return wasm;
 }
 
@@ -86,6 +86,10 @@ async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
   await tf.ready();
 
   let failure: string | undefined;
+  const gpuError = (reason: string): InputError =>
+    new InputError("unavailable", `Cannot continue on the GPU (${device}) as ${reason}`, {
+      hint: "Continue after the last full epoch with --resume, or train on the CPU with --backend wasm",
+    });
   const backend = tf.backend() as unknown as {
     device: GPUDevice;
     read(dataId: object): Promise<unknown>;
@@ -98,12 +102,12 @@ async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
   });
   gpu.lost.then(({ message, reason }) => failure ??= `it was lost: ${message || reason}`);
   const check = (): void => {
-    if (failure !== undefined) throw new Error(`Cannot go on with the GPU (${device}) as ${failure}`);
+    if (failure !== undefined) throw gpuError(failure);
   };
   // A lost device makes uploads and reads fail with words about a buffer: say what happened instead.
   const explain = (error: unknown): never => {
     check();
-    throw new Error(`Cannot go on with the GPU (${device}) as it fails: ${(error as Error).message}`);
+    throw gpuError(`it failed: ${(error as Error).message}`);
   };
   const { read, uploadToGPU } = Object.getPrototypeOf(backend) as typeof backend;
   backend.uploadToGPU = (dataId): void => {
