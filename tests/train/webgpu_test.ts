@@ -162,7 +162,7 @@ Deno.test("deno task train falls back where there is no adapter, and says so", a
       auto.stdout + auto.stderr,
     );
     const forced = await runTask("train", [...args, "--backend", "webgpu"], none);
-    assertEquals(forced.code, 1);
+    assertEquals(forced.code, 69);
     assert(
       forced.stderr.includes("Cannot train on WebGPU as no WebGPU adapter was found"),
       forced.stderr,
