@@ -41,6 +41,8 @@ export const METADATA = {
   labels: "selvedge.labels",
   /** {@linkcode Provenance.dataset} */
   dataset: "selvedge.dataset",
+  /** {@linkcode Provenance.backbone} */
+  backbone: "selvedge.backbone",
   /** {@linkcode Provenance.recipe} */
   recipe: "selvedge.recipe",
   /** `number` */
@@ -56,7 +58,13 @@ export const METADATA = {
 /** What a model scored, and on what. Accuracies are in 0..1, losses are mean cross-entropies. */
 export interface Metrics {
   /** On images held out of the training split, by which the model was chosen; absent if none were. */
-  validation?: { images: number; accuracy: number; loss: number };
+  validation?: {
+    images: number;
+    accuracy: number;
+    loss: number;
+    /** Number of folds, where every training image was validated by a model that was trained without it. */
+    folds?: number;
+  };
   /** On the test split, for reporting only. */
   test: { images: number; accuracy: number; loss: number };
   /** How far the probabilities can be believed; absent if that was not measured. */
@@ -77,6 +85,21 @@ export interface Provenance {
     sha256: string;
     /** The seed by which the test split was drawn; absent if the data set came split. */
     splitSeed?: number;
+  };
+  /** The frozen network that turns images into features; absent if the model takes the pixels themselves. */
+  backbone?: {
+    /** Its name in this project, or of its file. */
+    name: string;
+    /** SHA-256 of its file, as 64 hexadecimal digits. */
+    sha256: string;
+    /** The tensors that became features. */
+    features: string[];
+    /** How its weights are stored. */
+    store: string;
+    /** An SPDX identifier; absent where it is not known. */
+    licence?: string;
+    /** Where it can be had. */
+    source?: string;
   };
   /** Every hyper-parameter of the run. */
   recipe: Record<string, unknown>;
@@ -157,6 +180,7 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
   const metrics = json(model, METADATA.metrics) as Metrics | undefined;
   const known = {
     dataset: json(model, METADATA.dataset),
+    backbone: json(model, METADATA.backbone),
     recipe: json(model, METADATA.recipe),
     seed: json(model, METADATA.seed),
     backend: json(model, METADATA.backend),

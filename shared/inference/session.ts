@@ -18,6 +18,12 @@ export interface Session {
    * @returns the outputs by name, row-major
    */
   run(name: string, data: Float32Array, dims: number[]): Promise<Record<string, Float32Array>>;
+  /**
+   * Runs a batch for the shapes of the outputs.
+   *
+   * @returns the dimensions of the float32 outputs by name
+   */
+  shapes(name: string, data: Float32Array, dims: number[]): Promise<Map<string, readonly number[]>>;
   /** Frees the memory; the session cannot be used afterwards. */
   release(): Promise<void>;
 }
@@ -56,6 +62,14 @@ export function adapt(session: InferenceSession, TensorClass: typeof Tensor): Se
       const arrays: Record<string, Float32Array> = {};
       for (const name in outputs) arrays[name] = outputs[name]!.data as Float32Array;
       return arrays;
+    },
+    async shapes(name, data, dims): Promise<Map<string, readonly number[]>> {
+      const outputs = await session.run({ [name]: new TensorClass("float32", data, dims) });
+      const shapes = new Map<string, readonly number[]>();
+      for (const [name, { dims, type }] of Object.entries(outputs)) {
+        if (type === "float32") shapes.set(name, dims);
+      }
+      return shapes;
     },
     release: () => session.release(),
   };

@@ -14,7 +14,8 @@ import type { Dataset } from "../../train/dataset/mod.ts";
 import { fit } from "../../train/learning/fit.ts";
 import { type LinearWeights, Mlp } from "../../train/learning/mlp.ts";
 import { learningRateAt, OPTIMIZERS, type Recipe, RECIPES } from "../../train/learning/recipe.ts";
-import { sampleValidation, score } from "../../train/learning/validation.ts";
+import { sampleValidation } from "../../train/learning/split.ts";
+import { score } from "../../train/learning/validation.ts";
 
 // A 4-3-2 network, two images, three steps. The expected numbers are PyTorch 2.13's (CPU, float32), from
 // nn.Sequential(Linear(4, 3), ReLU(), Linear(3, 2)) with the weights of `firstWeights` below,

@@ -21,7 +21,7 @@ import type { Recipe } from "../learning/recipe.ts";
 export interface RunIdentity {
   /** Name of the data set. */
   dataset: string;
-  /** SHA-256 of the data set. */
+  /** SHA-256 of the data set, and of the backbone if there is one. */
   data: string;
   recipe: Recipe;
   seed: number;
@@ -38,11 +38,18 @@ const RESTART = "Start over with --restart";
 
 /** What identifies a run of this version of the code. */
 export function runIdentity(
-  { dataset, recipe, seed, backend }: { dataset: Dataset; recipe: Recipe; seed: number; backend: Backend },
+  { dataset, recipe, seed, backend, backbone }: {
+    dataset: Dataset;
+    recipe: Recipe;
+    seed: number;
+    backend: Backend;
+    /** What made the features, if there is one. */
+    backbone?: { sha256: string } | undefined;
+  },
 ): RunIdentity {
   return {
     dataset: dataset.name,
-    data: dataset.sha256,
+    data: [dataset.sha256, backbone?.sha256].filter(Boolean).join(" "),
     recipe,
     seed,
     backend: backend.id,

@@ -12,7 +12,7 @@ import {
   PROBABILITIES,
   type Provenance,
 } from "../../shared/contract.ts";
-import { preprocessingFor } from "../../shared/image.ts";
+import { type Preprocessing, preprocessingFor } from "../../shared/image.ts";
 import { DATA_TYPE, type OnnxModel, type OnnxNode, type OnnxTensor } from "../../shared/onnx/schema.ts";
 import type { LinearWeights } from "../learning/mlp.ts";
 
@@ -24,6 +24,8 @@ export interface ModelInfo {
   labels: readonly string[];
   /** Size of one input image. */
   input: ImageShape;
+  /** How pictures become the input; the default is that of the channels. */
+  preprocessing?: Preprocessing;
   /** How the model was trained. */
   provenance: Provenance;
   /** Divides the logits before the softmax; with 1, the default, the graph has no division. */
@@ -39,13 +41,16 @@ export interface ModelInfo {
  */
 export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): OnnxModel {
   const { name, labels, input: { channels, height, width }, provenance, temperature = 1, metrics } = info;
+  const { preprocessing = preprocessingFor(channels) } = info;
   const nodes: OnnxNode[] = [{
     name: "flatten",
     op: "Flatten",
     inputs: [INPUT],
     outputs: ["flatten"],
     attributes: [{ name: "axis", type: "int", value: 1 }],
-    doc: `[N, ${channels}, ${height}, ${width}] to [N, ${channels * height * width}], row-major.`,
+    doc: layers[0]!.inFeatures === channels * height * width
+      ? `[N, ${channels}, ${height}, ${width}] to [N, ${channels * height * width}], row-major.`
+      : `[N, ${layers[0]!.inFeatures}]: the features of the backbone.`,
   }];
   const initializers: OnnxTensor[] = [];
   let x = "flatten";
@@ -98,7 +103,6 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
   });
 
   const classes = labels.length;
-  const preprocessing = preprocessingFor(channels);
   const perClass = { type: DATA_TYPE.float32, shape: ["N", classes], denotation: "" };
   const classDenotations = ["DATA_BATCH", "DATA_FEATURE"];
   return {
@@ -131,6 +135,7 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
       ...(preprocessing ? [[METADATA.preprocessing, JSON.stringify(preprocessing)] as const] : []),
       [METADATA.labels, JSON.stringify(labels)],
       [METADATA.dataset, JSON.stringify(provenance.dataset)],
+      ...(provenance.backbone ? [[METADATA.backbone, JSON.stringify(provenance.backbone)] as const] : []),
       [METADATA.recipe, JSON.stringify(provenance.recipe)],
       [METADATA.seed, JSON.stringify(provenance.seed)],
       [METADATA.backend, JSON.stringify(provenance.backend)],

@@ -8,11 +8,17 @@ import config from "../../deno.json" with { type: "json" };
 import { type Backend, useBackend } from "../backend/mod.ts";
 import { checkDataset } from "../dataset/check.ts";
 import type { Dataset } from "../dataset/mod.ts";
+import { attachHead, roundWeights } from "../backbone/attach.ts";
+import type { Backbone } from "../backbone/backbone.ts";
 import { fit, type FitOptions, type FitResult } from "../learning/fit.ts";
-import { Mlp, mlpSizes } from "../learning/mlp.ts";
+import { createMlp, type LinearWeights, Mlp } from "../learning/mlp.ts";
 import { checkRecipe, type Recipe, RECIPES } from "../learning/recipe.ts";
-import { logitsOf, splitTraining } from "../learning/validation.ts";
-import { type Artifact, buildArtifact } from "./artifact.ts";
+import { crossValidate, type FoldEvent } from "../learning/cross_validation.ts";
+import { splitTraining } from "../learning/split.ts";
+import { logitsOf, scoreLogits } from "../learning/validation.ts";
+import { argMax } from "../../shared/softmax.ts";
+import type { Provenance } from "../../shared/contract.ts";
+import { type Artifact, type ArtifactSource, buildArtifact } from "./artifact.ts";
 
 /** What to train, and on what. The network follows from the data set and the recipe. */
 export interface TrainOptions extends Partial<FitOptions> {
@@ -26,6 +32,10 @@ export interface TrainOptions extends Partial<FitOptions> {
   backend?: Backend;
   /** The model's name, which is written to the file; the data set's if absent. */
   name?: string;
+  /** What made the features of the data set; absent if the model learns from the pixels. */
+  backbone?: Backbone;
+  /** Called before each fold of a cross-validation. */
+  onFold?: (event: FoldEvent) => void;
 }
 
 /** A trained model, measured on the test split by ONNX Runtime. */
@@ -62,41 +72,73 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   checkDataset(dataset);
   checkRecipe(recipe, dataset);
   const backend = options.backend ?? await useBackend("auto");
-  const model = new Mlp(mlpSizes(dataset, recipe), seed);
+  const folded = recipe.folds > 0 && dataset.validation === undefined
+    ? await crossValidate(dataset, { ...options, recipe, seed, backend }, options.onFold)
+    : undefined;
+  // What the folds have measured needs no validation images: all images are left to train on.
+  const applied = folded ? { ...recipe, validation: 0 } : recipe;
+  const model = createMlp(dataset, applied, seed);
   try {
-    const result = await fit(model, dataset, { ...options, recipe, seed, backend });
-    const artifact = await exportModel(model, result, { dataset, recipe, seed, backend, name });
+    const result = await fit(model, dataset, { ...options, recipe: applied, seed, backend });
+    const validation = folded
+      ? { ...folded, metrics: { ...scoreLogits(folded), folds: recipe.folds } }
+      : await validationOf(model, result, dataset, recipe, seed);
+    const artifact = await exportModel(model, validation, {
+      dataset,
+      recipe,
+      seed,
+      backend,
+      name,
+      ...(options.backbone && { backbone: options.backbone }),
+    });
     return { ...result, artifact };
   } finally {
     model.dispose();
   }
 }
 
-async function exportModel(
+type Validation = NonNullable<ArtifactSource["validation"]>;
+
+/** The validation images and how the best epoch classifies them; undefined if there are none. */
+async function validationOf(
   model: Mlp,
   { epochs, bestEpoch }: FitResult,
-  { dataset, recipe, seed, backend, name }: Required<
-    Pick<TrainOptions, "dataset" | "recipe" | "seed" | "backend" | "name">
-  >,
-): Promise<Artifact> {
-  const { name: datasetName, sha256, splitSeed, labels, channels, height, width, train, test } = dataset;
-  const { validationIndices } = splitTraining(dataset, recipe.validation, seed);
+  dataset: Dataset,
+  recipe: Recipe,
+  seed: number,
+): Promise<Validation | undefined> {
   const score = bestEpoch === undefined ? undefined : epochs[bestEpoch - 1]!.validation;
-  const logits = await logitsOf(model, test, dataset);
-  const validation = score && {
+  if (!score) return undefined;
+  const { train } = dataset;
+  const { validationIndices } = splitTraining(dataset, recipe.validation, seed);
+  return {
     metrics: { images: validationIndices.length, ...score },
     logits: await logitsOf(model, train, dataset, validationIndices),
     labels: Array.from(validationIndices, (index) => train.labels[index]!),
   };
+}
+
+type Exported = Required<Pick<TrainOptions, "dataset" | "recipe" | "seed" | "backend" | "name">>;
+
+async function exportModel(
+  model: Mlp,
+  validation: Validation | undefined,
+  { dataset, recipe, seed, backend, name, backbone }: Exported & { backbone?: Backbone },
+): Promise<Artifact> {
+  const { name: datasetName, sha256, splitSeed, labels, channels, height, width, preprocessing, test } =
+    dataset;
+  const { layers, logits, int8 } = await storedWeights(model, dataset, backbone);
   backend.check();
   return await buildArtifact({
-    layers: await model.weights(),
+    layers,
     info: {
       name,
       labels,
       input: { channels, height, width },
+      ...(preprocessing && { preprocessing }),
       provenance: {
         dataset: { name: datasetName, sha256, ...(splitSeed !== undefined && { splitSeed }) },
+        ...(backbone && { backbone: describeBackbone(backbone) }),
         recipe: { ...recipe },
         seed,
         backend: backend.id,
@@ -105,5 +147,59 @@ async function exportModel(
     },
     test: { ...test, logits },
     ...(validation && { validation }),
+    ...(backbone && { attach: (head: Uint8Array) => attachHead(backbone, head, int8) }),
   });
+}
+
+/** The share of training images whose class may change when weights are rounded to int8. */
+const MAX_CHANGED = 0.005;
+
+/**
+ * The weights as the file stores them, and their logits for the test images. Weights beside an int8 backbone are
+ * rounded too, unless that changes the class of more than 0.5 % of the training images.
+ */
+async function storedWeights(
+  model: Mlp,
+  dataset: Dataset,
+  backbone: Backbone | undefined,
+): Promise<{ layers: LinearWeights[]; logits: Float32Array; int8: boolean }> {
+  const layers = await model.weights();
+  const { train, test } = dataset;
+  if (backbone?.store === "int8") {
+    const rounded = roundWeights(layers);
+    const stored = new Mlp(model.sizes, 0);
+    try {
+      stored.load(rounded);
+      const [before, after] = [await logitsOf(model, train, dataset), await logitsOf(stored, train, dataset)];
+      if (changedShare(before, after, dataset.labels.length) <= MAX_CHANGED) {
+        return { layers: rounded, logits: await logitsOf(stored, test, dataset), int8: true };
+      }
+    } finally {
+      stored.dispose();
+    }
+  }
+  return { layers, logits: await logitsOf(model, test, dataset), int8: false };
+}
+
+/** The share of rows whose largest logit is another one. */
+function changedShare(a: Float32Array, b: Float32Array, classes: number): number {
+  let changed = 0;
+  for (let start = 0; start < a.length; start += classes) {
+    const best = (logits: Float32Array): number => argMax(logits.subarray(start, start + classes));
+    if (best(a) !== best(b)) changed++;
+  }
+  return changed / (a.length / classes);
+}
+
+function describeBackbone(
+  { name, fileSha256, features, store, licence, source }: Backbone,
+): NonNullable<Provenance["backbone"]> {
+  return {
+    name,
+    sha256: fileSha256,
+    features: features.map(({ name }) => name),
+    store,
+    ...(licence !== undefined && { licence }),
+    ...(source !== undefined && { source }),
+  };
 }

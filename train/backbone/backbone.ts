@@ -8,7 +8,7 @@ import { type ModelProto, type TensorProto, type ValueInfoProto, ValueInfoProtoS
 import { type ImageShape, INPUT } from "../../shared/contract.ts";
 import { sha256 } from "../../shared/sha256.ts";
 import { InputError } from "../../shared/errors.ts";
-import { createSession, type NamedTensor, runOnce } from "../../shared/inference/ort.ts";
+import { createSession } from "../../shared/inference/ort.ts";
 import { Random } from "../../shared/random.ts";
 import { chooseFeatures, type FeatureTensor, sizeOf } from "./features.ts";
 import { constant, writeNetwork } from "./network.ts";
@@ -45,6 +45,18 @@ export interface Normalization {
   deviation: readonly [number, number, number];
 }
 
+/** Where a network comes from. */
+export interface BackboneSource {
+  /** Its name in the table of backbones, or of its file. */
+  name: string;
+  /** SHA-256 of its file, in hex. */
+  fileSha256: string;
+  /** An SPDX identifier; absent where it is not known. */
+  licence?: string;
+  /** Where it can be had. */
+  source?: string;
+}
+
 export interface BackboneOptions {
   normalization: Normalization;
   /** Pixels along each side, for a network that takes any; 224 by default. */
@@ -56,9 +68,7 @@ export interface BackboneOptions {
 }
 
 /** A network that turns pictures into features. */
-export interface Backbone {
-  /** For people: its name in the table of backbones, or the file's. */
-  name: string;
+export interface Backbone extends BackboneSource {
   /** Takes `image` `[N, 3, H, W]` in 0..1 and gives `features` `[N, D]`. */
   model: ModelProto;
   /** The encoded model. */
@@ -82,9 +92,10 @@ export interface Backbone {
  */
 export async function prepareBackbone(
   network: ModelProto,
-  name: string,
+  origin: BackboneSource,
   { normalization, imageSize, features: wanted, store = "int8" }: BackboneOptions,
 ): Promise<Backbone> {
+  const { name } = origin;
   const graph = network.graph!;
   const { name: inputName, height: ownHeight, width: ownWidth } = imageInput(network, name);
   const height = ownHeight ?? imageSize ?? DEFAULT_SIDE, width = ownWidth ?? imageSize ?? DEFAULT_SIDE;
@@ -114,7 +125,7 @@ export async function prepareBackbone(
   const bytes = writeNetwork(network);
   checkSize(bytes.length, name, store);
   const backbone: Backbone = {
-    name,
+    ...origin,
     model: network,
     bytes,
     sha256: await sha256(bytes),
@@ -160,9 +171,13 @@ async function shapesOf(
   graph.output = untyped([...own, ...inner]);
   const bytes = writeNetwork(network);
   graph.output = untyped(own);
-  let outputs: NamedTensor[];
   try {
-    outputs = await runOnce(bytes, input, new Float32Array(dims.reduce((a, b) => a * b)), dims);
+    const session = await createSession(bytes);
+    try {
+      return await session.shapes(input, new Float32Array(dims.reduce((a, b) => a * b)), [...dims]);
+    } finally {
+      await session.release();
+    }
   } catch (cause) {
     throw new InputError(
       "unsupported",
@@ -171,7 +186,6 @@ async function shapesOf(
       { cause },
     );
   }
-  return new Map(outputs.flatMap(({ name, dims, data }) => data ? [[name, dims] as const] : []));
 }
 
 /** Puts our input, pixels in 0..1, in front: `(image − mean) / deviation`. */

@@ -12,7 +12,7 @@ import { type View, viewOf, VIEWS } from "./views.ts";
 export interface ExtractOptions {
   /** Views of each picture beside the picture itself; none by default. */
   views?: readonly View[];
-  /** Where features are kept. */
+  /** Where features are kept; empty for nowhere. */
   directory?: string;
   /** Reports how many views are done of those that were not kept, and the seconds left. */
   onProgress?: (progress: { done: number; total: number; secondsLeft: number }) => void;
@@ -51,7 +51,7 @@ export async function extractFeatures(
   const imageSize = 3 * height * width;
   const count = images.length / imageSize;
   const all = [VIEWS.whole, ...views];
-  const known = await readFeatures(key, size, directory);
+  const known = directory === "" ? new Map() : await readFeatures(key, size, directory);
   const hashes = Array.from({ length: count }, (_, i) => imageAt(i)).map((image) => sha256(image));
   const missing = new Map<string, { index: number; view: View }>();
   for (const [index, hash] of hashes.entries()) {
@@ -84,9 +84,11 @@ export async function extractFeatures(
     } finally {
       await runner.close();
       // A cache that cannot be written costs time, not the run.
-      await writeFeatures(key, size, known, directory).catch((error) =>
-        onNote?.(`NOTE: the features cannot be kept for the next run: ${(error as Error).message}`)
-      );
+      if (directory !== "") {
+        await writeFeatures(key, size, known, directory).catch((error) =>
+          onNote?.(`NOTE: the features cannot be kept for the next run: ${(error as Error).message}`)
+        );
+      }
     }
   }
   const features = new Float32Array(count * all.length * size);

@@ -9,7 +9,7 @@ import { constant, numbersOf, opsetOf } from "./network.ts";
 import { node } from "./nodes.ts";
 
 /** Below so many values, the scales and the node outweigh what is saved. */
-const WORTH_STORING = 1024;
+export const WORTH_STORING = 1024;
 
 /** The operator set in which `DequantizeLinear` got an axis. */
 const PER_AXIS_OPSET = 13;
@@ -43,6 +43,16 @@ export function quantize(data: Float32Array, dims: readonly number[], axis: numb
     values[i] = Math.max(-127, Math.min(127, Math.round(data[i]! / scales[channelOf(i)]!)));
   }
   return { values, scales };
+}
+
+/** The weights that int8 stands for, row-major. */
+export function dequantize(
+  { values, scales }: Quantized,
+  dims: readonly number[],
+  axis: number,
+): Float32Array<ArrayBuffer> {
+  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  return Float32Array.from(values, (value, i) => value * scales[Math.floor(i / inner) % dims[axis]!]!);
 }
 
 /** Stores the large weights of a network in int8; they become outputs of nodes under the same names. */

@@ -5,6 +5,7 @@
  */
 import { choice, group, number, type Option, type Values } from "./options.ts";
 import type { Dataset } from "../dataset/mod.ts";
+import { type Advice, adviseRecipe } from "../learning/advice.ts";
 import { OPTIMIZERS, type Recipe, RECIPES, SCHEDULES } from "../learning/recipe.ts";
 
 const standard = RECIPES.default;
@@ -73,6 +74,13 @@ export const recipeOptions = {
     "shift-probability": amount("shiftProbability", "Probability of a shift", { min: 0, max: 1 }),
     mixup: amount("mixup", "Alpha of mixup's Beta distribution; 0 disables mixup", { min: 0, max: 1 }),
   }),
+  standardize: choice(["yes", "no"], "Gives the inputs mean 0 and deviation 1 (default by the data)"),
+  balance: choice(["yes", "no"], "Repeats images of smaller classes (default by the data)"),
+  folds: number("Cross-validates in so many folds; 0 for none (default by the data)", {
+    min: 0,
+    max: 100,
+    whole: true,
+  }),
 };
 
 /** The values of {@linkcode recipeOptions}. */
@@ -83,11 +91,18 @@ export type RecipeValues = Values<typeof recipeOptions>;
  *
  * @param dataset limits the number of validation images, so that a small set keeps most images for training
  */
-export function chooseRecipe({ train, validation }: Dataset, values: RecipeValues): Recipe {
-  const base = RECIPES[values.recipe ?? "default"];
+export function chooseRecipe(dataset: Dataset, values: RecipeValues): Advice {
+  const { train, validation } = dataset;
+  const advice = values.recipe === "quickstart" ? undefined : adviseRecipe(dataset);
+  const base = advice?.recipe ?? RECIPES.quickstart;
+  // Whoever asks for validation images wants them instead of folds.
+  const folds = values.folds ?? (values.validation === undefined ? base.folds : 0);
   const optimizer = values.optimizer ?? base.optimizer;
-  return {
+  const recipe: Recipe = {
     ...base,
+    standardize: values.standardize === undefined ? base.standardize : values.standardize === "yes",
+    balance: values.balance === undefined ? base.balance : values.balance === "yes",
+    folds: validation === undefined ? folds : 0,
     epochs: values.epochs ?? base.epochs,
     batchSize: values["batch-size"] ?? base.batchSize,
     optimizer,
@@ -108,6 +123,7 @@ export function chooseRecipe({ train, validation }: Dataset, values: RecipeValue
     validation: validation ?? Math.min(values.validation ?? base.validation, Math.floor(train.count / 10)),
     earlyStopping: values["early-stopping"] ?? base.earlyStopping,
   };
+  return { recipe, reasons: advice?.reasons ?? [] };
 }
 
 /** The recipe in one line, for people. */
@@ -144,5 +160,8 @@ export function describeRecipe(recipe: Recipe): string {
       : []),
     ...(flip ? ["random flips"] : []),
     ...(earlyStopping ? [`early stopping after ${earlyStopping} epochs`] : []),
+    ...(recipe.standardize ? ["standardized inputs"] : []),
+    ...(recipe.balance ? ["balanced classes"] : []),
+    ...(recipe.folds > 0 ? [`${recipe.folds} folds`] : []),
   ].join(", ");
 }

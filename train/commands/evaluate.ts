@@ -73,12 +73,13 @@ function sourceOf({ provenance }: ModelDescription): string {
 }
 
 /** Reads a folder as for the training: same size, same channels, same split. */
-function folderOptions({ input, labels, provenance }: ModelDescription): DatasetOptions {
+function folderOptions({ input, labels, preprocessing, provenance }: ModelDescription): DatasetOptions {
   const splitSeed = provenance.dataset?.splitSeed;
   return {
     ...(input.height === input.width && { imageSize: input.height }),
     ...((input.channels === 1 || input.channels === 3) && { channels: input.channels }),
     labels,
+    ...(preprocessing && { preprocessing }),
     ...(splitSeed !== undefined && { splitSeed }),
   };
 }

@@ -1,7 +1,7 @@
 /** `deno task train`: trains an image classifier and exports it as ONNX. */
 import { join } from "node:path";
 import { InputError } from "../../shared/errors.ts";
-import { count, duration, percent } from "../../shared/format.ts";
+import { count, duration } from "../../shared/format.ts";
 import { MODELS_FOLDER, shortPath } from "../../shared/models.ts";
 import { toSnakeCase } from "../../shared/naming.ts";
 import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
@@ -14,22 +14,29 @@ import {
   runIdentity,
 } from "../artifact/checkpoint.ts";
 import { train, type TrainResult } from "../artifact/run.ts";
+import type { Backbone } from "../backbone/backbone.ts";
 import { type Backend, BACKENDS, useBackend } from "../backend/mod.ts";
+import { backboneOptions, makeFeatures, photoOptions, readBackbone } from "../cli/backbone_options.ts";
 import { gemmOption, threadsOption } from "../cli/backend_options.ts";
 import { note, print, runCommand } from "../cli/command.ts";
 import { reproducibleCommand } from "../cli/command_line.ts";
 import { dataOption, datasetOption, folderOptions, readFolderOptions } from "../cli/dataset_options.ts";
 import { nextSteps } from "../cli/next_steps.ts";
 import { choice, type Command, flag, group, type Option, seed, text, type Values } from "../cli/options.ts";
-import { clearProgress, showDownload } from "../cli/progress.ts";
+import { describeBackbone, describeData, weakClasses, withInterval } from "../cli/facts.ts";
+import { clearProgress, showDownload, showProgress } from "../cli/progress.ts";
 import { chooseRecipe, describeRecipe, recipeOptions } from "../cli/recipe_options.ts";
 import { isInShippedFolder, shippedFolder } from "../cli/shipped.ts";
 import { trainingProgress } from "../cli/training_progress.ts";
-import { type Dataset, loadDataset } from "../dataset/mod.ts";
+import { type Dataset, DATASETS, loadDataset } from "../dataset/mod.ts";
 import type { TrainingListener, TrainingState } from "../learning/events.ts";
 import type { Recipe } from "../learning/recipe.ts";
 import { privateFolder } from "../report/places.ts";
 import { TensorBoard, tensorBoardListener } from "../report/tensorboard.ts";
+
+const BACKBONE_TIP =
+  "Tip: --backbone default learns from a pretrained network, which is far more accurate on photographs " +
+  "(docs/own-images.md)";
 
 const modelName: Option<string> = {
   value: "NAME",
@@ -51,6 +58,7 @@ const command = {
       data: dataOption,
       ...folderOptions,
     }),
+    ...group("Backbone", backboneOptions),
     ...recipeOptions,
     ...group("Run", {
       seed: seed("Seed of all random numbers: same seed, backend and machine give the same file"),
@@ -85,6 +93,8 @@ interface Plan {
   /** Where the model is written. */
   folder: string;
   dataset: Dataset;
+  /** What made the features of the data set, if there is one. */
+  backbone?: Backbone;
   recipe: Recipe;
   seed: number;
   backend: Backend;
@@ -109,31 +119,42 @@ await runCommand(command, async (values, _operands, signal) => {
 async function makePlan(values: TrainValues, signal: AbortSignal, say: typeof note): Promise<Plan> {
   checkUsage(values);
   const source = values.dataset ?? "fashion-mnist";
-  const dataset = await loadDataset(source, {
+  const isFolder = !(DATASETS as readonly string[]).includes(source);
+  const opened = await readBackbone(values, signal);
+  if (opened && !isFolder) {
+    throw new InputError(
+      "usage",
+      `Option --backbone is for a folder of photographs, named by --dataset DIR: current data set is "${source}"`,
+    );
+  }
+  const loaded = await loadDataset(source, {
     ...await readFolderOptions(source, values),
+    ...(opened && photoOptions(opened, values)),
     ...(values.data !== undefined && { data: values.data }),
     signal,
     onNote: say,
     onProgress: showDownload,
   });
   clearProgress();
-  const recipe = chooseRecipe(dataset, values["dry-run"] ? { ...values, epochs: 1 } : values);
-  const name = values.name ?? dataset.name + (recipe.name === "default" ? "" : `-${recipe.name}`);
+  const name = values.name ?? loaded.name + (values.recipe === "quickstart" ? "-quickstart" : "");
   const folder = await chooseFolder(values, name, say);
-  await checkDestination(folder, dataset.name);
+  await checkDestination(folder, loaded.name);
 
-  if (dataset.name === "silhouettes") {
-    say("NOTE: these are silhouettes drawn by code, not photographs: use the model only to try things out");
-  }
-  say(`Data: ${dataset.name}, ${dataset.train.count} + ${dataset.test.count} images, ${dataset.source}`);
-  if (source === dataset.source) say(`Classes: ${listSome(dataset.labels)}`);
+  for (const line of describeData(loaded, isFolder)) say(line);
+  if (opened) say(describeBackbone(opened));
+  else if (isFolder && loaded.channels === 3) say(BACKBONE_TIP);
+  const { backbone, dataset } = opened
+    ? await makeFeatures(opened, loaded, values, say, signal)
+    : { backbone: undefined, dataset: loaded };
+  const { recipe, reasons } = chooseRecipe(dataset, values["dry-run"] ? { ...values, epochs: 1 } : values);
   const backend = await useBackend(values.backend ?? "auto", values.gemm, values.threads);
   say(`Device: ${backend.name} (${backend.reason})`);
   if (backend.hint) say(backend.hint);
   const seed = values.seed ?? 0;
   say(`Recipe: ${describeRecipe(recipe)}, seed ${seed}`);
+  for (const reason of reasons) say(`  ${reason}`);
   if (values["dry-run"]) say("Dry run: three batches through all stages, nothing is kept");
-  return { name, folder, dataset, recipe, seed, backend };
+  return { name, folder, dataset, recipe, seed, backend, ...(backbone && { backbone }) };
 }
 
 function checkUsage(values: TrainValues): void {
@@ -220,7 +241,7 @@ function modelSummary(): TrainingListener {
 
 /** Trains; if that is interrupted, it reports what the checkpoint has. */
 async function runTraining(
-  { name, dataset, recipe, seed, backend }: Plan,
+  { name, dataset, backbone, recipe, seed, backend }: Plan,
   values: TrainValues,
   options: { listeners: TrainingListener[]; signal: AbortSignal; state?: TrainingState },
 ): Promise<TrainResult> {
@@ -230,7 +251,10 @@ async function runTraining(
   try {
     return await train({
       ...{ name, dataset, recipe, seed, backend, ...options },
+      ...(backbone && { backbone }),
       ...(dryRun && { maxSteps: 3 }),
+      onFold: ({ fold, folds }) =>
+        values.quiet || showProgress("Cross-validating", (fold - 1) / folds, `fold ${fold} of ${folds}`),
       listeners: [counter, ...options.listeners],
     });
   } catch (error) {
@@ -281,7 +305,7 @@ function printJson(
 }
 
 async function printSummary(
-  { artifact: { bytes, metrics, maxDifference }, bestEpoch, seconds }: TrainResult,
+  { artifact: { bytes, metrics, evaluation, maxDifference }, bestEpoch, seconds }: TrainResult,
   file: string | undefined,
   say: typeof note,
 ): Promise<void> {
@@ -290,13 +314,15 @@ async function printSummary(
     : `; epoch ${bestEpoch} was the best on the validation images and is kept`;
   say(`Trained in ${duration(seconds)}${best}`);
   say(`ONNX Runtime and TensorFlow.js agree within ${maxDifference.toExponential(1)}`);
-  print(`Test accuracy ${percent(metrics.test.accuracy, 2)}, average loss ${metrics.test.loss.toFixed(4)}`);
+  for (const line of weakClasses(evaluation)) say(line);
+  if (metrics.validation?.folds !== undefined) {
+    say(
+      `Cross-validation accuracy ${withInterval(metrics.validation)}, in ${metrics.validation.folds} folds`,
+    );
+  }
+  print(`Test accuracy ${withInterval(metrics.test)}, average loss ${metrics.test.loss.toFixed(4)}`);
   if (file === undefined) return print("Dry run passed; nothing was kept");
   print(`Saved ${shortPath(file)} (${(bytes.length / 1e6).toFixed(2)} MB)`);
   say();
   for (const line of await nextSteps(file, { hasReport: true })) say(line);
-}
-
-function listSome(labels: readonly string[]): string {
-  return labels.slice(0, 10).join(", ") + (labels.length > 10 ? ` and ${labels.length - 10} more` : "");
 }

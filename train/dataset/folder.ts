@@ -53,7 +53,13 @@ export async function loadFolder(
         `they are called ${some(labels)}`,
     );
   }
-  const shape: InputShape = { channels, height: imageSize, width: imageSize };
+  const { preprocessing } = options;
+  const shape: InputShape = {
+    channels,
+    height: imageSize,
+    width: imageSize,
+    ...(preprocessing && { preprocessing }),
+  };
   const { train: pictures, test: ownTest, validation } = await readAll(listing, shape, {
     ...options,
     folder,

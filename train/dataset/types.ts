@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { Preprocessing } from "../../shared/image.ts";
+
 /** Images and labels of one split. */
 export interface Split {
   /** `[count, channels, height, width]`, row-major, `0..255`; in grey, 0 is the background. */
@@ -11,6 +13,18 @@ export interface Split {
   labels: Uint8Array | Uint16Array;
   /** Number of images. */
   count: number;
+  /** What a backbone made of the images; absent if the model learns from the pixels. */
+  features?: Features;
+}
+
+/** Features of the images of a split, which the model learns from in place of their pixels. */
+export interface Features {
+  /** `[count, views, size]`, row-major; the first view is the image itself, the others are augmentation. */
+  values: Float32Array;
+  /** Features of an image. */
+  size: number;
+  /** Views of an image. */
+  views: number;
 }
 
 /** A training split and a test split that share one set of labels. */
@@ -34,6 +48,8 @@ export interface Dataset {
    * has none, and the recipe holds out some of the training images instead.
    */
   validation?: number;
+  /** How its pictures were fitted; absent if by the default of the channels. */
+  preprocessing?: Preprocessing;
   /** The seed by which the test split was drawn; absent if the data set came split. */
   splitSeed?: number;
   /** SHA-256 in hex over train images, train labels, test images and test labels, bytes only, no file headers. */
@@ -62,6 +78,8 @@ export interface DatasetOptions {
   imageSize?: number;
   /** What pictures of a folder become: 1 is grey, the default; 3 is red, green and blue. */
   channels?: 1 | 3;
+  /** How pictures of a folder are fitted; the default is that of the channels. */
+  preprocessing?: Preprocessing;
   /** The names of an IDX set's classes; a folder of pictures has its own, which must be these then. */
   labels?: readonly string[];
   /** Draws the test split where a folder comes without one; 0 when left out. */

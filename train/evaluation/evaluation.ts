@@ -37,7 +37,10 @@ export interface Evaluation {
 }
 
 /** Images per inference: above 64, ONNX Runtime's time per image no longer falls. */
-const BATCH_SIZE = 500;
+const MAX_BATCH_SIZE = 500;
+
+/** Pixels of all images of an inference, so that its activations fit into WebAssembly's memory: 4 of 3×224×224. */
+const MAX_BATCH_PIXELS = 4 * 3 * 224 * 224;
 
 /**
  * Runs a model over a split.
@@ -121,10 +124,11 @@ export async function inBatches(
   onProgress?: (images: number) => void,
 ): Promise<Float32Array> {
   const count = images.length / imageSize;
+  const batchSize = Math.max(1, Math.min(MAX_BATCH_SIZE, Math.floor(MAX_BATCH_PIXELS / imageSize)));
   let logits = new Float32Array();
-  for (let start = 0; start < count; start += BATCH_SIZE) {
-    const batch = await run(images.subarray(start * imageSize, (start + BATCH_SIZE) * imageSize));
-    const end = Math.min(start + BATCH_SIZE, count);
+  for (let start = 0; start < count; start += batchSize) {
+    const batch = await run(images.subarray(start * imageSize, (start + batchSize) * imageSize));
+    const end = Math.min(start + batchSize, count);
     if (start === 0) logits = new Float32Array(batch.length / end * count);
     logits.set(batch, logits.length / count * start);
     onProgress?.(end);

@@ -7,7 +7,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Random } from "../../shared/random.ts";
 import { batchMemory, type Blend } from "./batch_memory.ts";
-import type { Split } from "../dataset/mod.ts";
+import type { Features, Split } from "../dataset/types.ts";
 
 /** One step's worth of images. */
 export interface Batch {
@@ -51,7 +51,8 @@ export interface Augmentation {
  */
 export function* batches(split: Split, indices: Uint32Array, options: BatchOptions): Generator<Batch> {
   const { batchSize, classes, augmentation } = options;
-  const size = split.images.length / split.count;
+  const { features } = split;
+  const size = inputSize(split);
   const { flip = false, shift = 0, shiftProbability = 1, mixup = 0, labelSmoothing = 0, random } =
     augmentation ?? {};
   const { width, height = size / width } = options;
@@ -72,13 +73,42 @@ export function* batches(split: Split, indices: Uint32Array, options: BatchOptio
       const index = indices[start + i]!;
       return split.images.subarray(index * size, (index + 1) * size);
     };
-    const images = { read, count, rows: size / width, height, width, moves };
+    const pixels = features
+      ? readFeatures(features, indices.subarray(start, start + count), random, blend)
+      : batchMemory.images({ read, count, rows: size / width, height, width, moves }, blend);
     yield {
-      images: upload(batchMemory.images(images, blend), [count, size]),
+      images: upload(pixels, [count, size]),
       targets: upload(blend ? batchMemory.blend(targets, count, blend) : targets, [count, classes]),
       count,
     };
   }
+}
+
+/** Numbers that the model takes for an image of a split: its features, or else its pixels. */
+export function inputSize({ images, count, features }: Pick<Split, "images" | "count" | "features">): number {
+  return features?.size ?? images.length / count;
+}
+
+/** The features of some images, a random view of each with augmentation, and blended like pixels. */
+function readFeatures(
+  { values, size, views }: Features,
+  indices: Uint32Array,
+  random: Random | undefined,
+  blend: Blend | undefined,
+): Float32Array {
+  const rows = new Float32Array(indices.length * size);
+  for (const [i, index] of indices.entries()) {
+    // Without augmentation, the first view: the image itself.
+    const view = random && views > 1 ? random.below(views) : 0;
+    const start = (index * views + view) * size;
+    rows.set(values.subarray(start, start + size), i * size);
+  }
+  if (!blend) return rows;
+  const { partners, share } = blend;
+  return rows.map((value, at) => {
+    const row = Math.floor(at / size);
+    return share * value + (1 - share) * rows[partners[row]! * size + at % size]!;
+  });
 }
 
 /** WASM copies the numbers at once; other backends keep the array that they are given. */

@@ -15,7 +15,8 @@ import { type Mlp, mlpSizes } from "./mlp.ts";
 import { type Numbers, readNumbers, writeNumbers } from "./numbers.ts";
 import { clipGradients, createOptimizer, type RecipeOptimizer } from "./optimizer.ts";
 import { checkRecipe, learningRateAt, type Recipe } from "./recipe.ts";
-import { score, splitTraining, type TrainingSplit } from "./validation.ts";
+import { balanced, balancedCount, splitTraining, type TrainingSplit } from "./split.ts";
+import { score } from "./validation.ts";
 import { WeightAverage } from "./weight_average.ts";
 
 /** How to train. */
@@ -50,7 +51,7 @@ export interface FitResult {
 }
 
 /** One generator for each use, so that turning one off leaves the others as they were. */
-const STREAM = { order: 2, augmentation: 3, dropout: 4 } as const;
+const STREAM = { order: 2, augmentation: 3, dropout: 4, balance: 6 } as const;
 
 /**
  * Trains a model in place. It ends with the weights of the epoch that was best on the validation images, or with
@@ -100,6 +101,7 @@ class Run {
   readonly #options: FitOptions;
   readonly #listeners: readonly TrainingListener[];
   readonly #split: TrainingSplit;
+  readonly #imagesPerEpoch: number;
   readonly #stepsPerEpoch: number;
   readonly #optimizer: RecipeOptimizer;
   readonly #average: WeightAverage | undefined;
@@ -115,7 +117,11 @@ class Run {
     this.#options = options;
     this.#listeners = listeners;
     this.#split = splitTraining(dataset, recipe.validation, seed);
-    const batchCount = Math.ceil(this.#split.trainIndices.length / recipe.batchSize);
+    const { trainIndices } = this.#split;
+    this.#imagesPerEpoch = recipe.balance
+      ? balancedCount(trainIndices, dataset.train.labels)
+      : trainIndices.length;
+    const batchCount = Math.ceil(this.#imagesPerEpoch / recipe.batchSize);
     this.#stepsPerEpoch = Math.min(batchCount, maxSteps);
     this.#optimizer = createOptimizer(recipe, backend, model);
     this.#average = recipe.ema > 0
@@ -180,7 +186,9 @@ class Run {
   #batches(random: (stream: number) => Random): Generator<Batch> {
     const { recipe } = this.#options;
     const { train, labels, width, height } = this.#dataset;
-    const indices = this.#split.trainIndices.slice();
+    const indices = recipe.balance
+      ? balanced(this.#split.trainIndices, train.labels, random(STREAM.balance))
+      : this.#split.trainIndices.slice();
     if (recipe.shuffle) random(STREAM.order).shuffle(indices);
     const options: BatchOptions = {
       batchSize: recipe.batchSize,
@@ -220,7 +228,7 @@ class Run {
     const step: StepEvent = {
       ...event,
       totalSteps: this.#steps,
-      imagesPerEpoch: this.#split.trainIndices.length,
+      imagesPerEpoch: this.#imagesPerEpoch,
       async readLoss(): Promise<number> {
         const [value] = await loss.data();
         backend.check();

@@ -6,9 +6,12 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import type { Dataset } from "../dataset/mod.ts";
+import { inputSize } from "./batches.ts";
 import type { Recipe } from "./recipe.ts";
 import { linear } from "../backend/gemm/linear.ts";
 import { usesGemm } from "../backend/gemm/registry.ts";
+import { foldStandardization, measureInputs, type Standardization } from "./standardization.ts";
+import { splitTraining } from "./split.ts";
 import { TorchRandom } from "./torch_random.ts";
 
 /** A fully connected layer, `y = xAᵀ + b`. */
@@ -37,10 +40,17 @@ export interface LinearWeights {
  * @returns as `[784, 512, 512, 10]`
  */
 export function mlpSizes(
-  { channels, height, width, labels }: Pick<Dataset, "channels" | "height" | "width" | "labels">,
+  { train, labels }: Pick<Dataset, "train" | "labels">,
   { hidden }: Pick<Recipe, "hidden">,
 ): number[] {
-  return [channels * height * width, ...hidden, labels.length];
+  return [inputSize(train), ...hidden, labels.length];
+}
+
+/** The initial network for a data set and a recipe. */
+export function createMlp(dataset: Dataset, recipe: Recipe, seed: number): Mlp {
+  const { trainIndices } = splitTraining(dataset, recipe.validation, seed);
+  const standardization = recipe.standardize ? measureInputs(dataset, trainIndices) : undefined;
+  return new Mlp(mlpSizes(dataset, recipe), seed, standardization);
 }
 
 /** A multilayer perceptron (MLP) whose weights are on the TensorFlow.js backend. */
@@ -48,15 +58,22 @@ export class Mlp {
   /** Features from input to output, as `[784, 512, 512, 10]`. */
   readonly sizes: readonly number[];
   readonly #layers: Linear[];
+  readonly #standardization: { mean: tf.Tensor1D; scale: tf.Tensor1D; values: Standardization } | undefined;
 
   /**
    * Initializes as PyTorch's Linear does by default: weights and biases uniform in ±1/√in, and the same numbers as
    * after `torch.manual_seed(seed)` on a CPU.
    *
    * @param sizes features from input to output, as `[784, 512, 512, 10]`
+   * @param standardization is applied to the input before the first layer; none by default
    */
-  constructor(sizes: readonly number[], seed: number) {
+  constructor(sizes: readonly number[], seed: number, standardization?: Standardization) {
     this.sizes = sizes;
+    this.#standardization = standardization && {
+      mean: tf.tensor1d(standardization.mean),
+      scale: tf.tensor1d(standardization.deviation.map((deviation) => 1 / deviation)),
+      values: standardization,
+    };
     const random = new TorchRandom(seed);
     this.#layers = sizes.slice(1).map((outFeatures, i) => {
       const inFeatures = sizes[i]!;
@@ -110,6 +127,10 @@ export class Mlp {
    */
   logits(images: tf.Tensor2D, masks: tf.Tensor2D[] = []): tf.Tensor2D {
     let x = images;
+    if (this.#standardization) {
+      const { mean, scale } = this.#standardization;
+      x = tf.mul(tf.sub(x, mean), scale);
+    }
     for (const [i, { weight, bias }] of this.#layers.entries()) {
       const relu = i < this.#layers.length - 1;
       if (usesGemm()) x = linear(x, weight, bias, { relu, constant: i === 0 });
@@ -123,17 +144,21 @@ export class Mlp {
     return x;
   }
 
-  /** Reads the weights from the device. */
+  /**
+   * Reads the weights from the device, for inputs as they are: the standardization is folded into the first layer.
+   */
   async weights(): Promise<LinearWeights[]> {
-    return await Promise.all(this.#layers.map(async ({ weight, bias }) => {
+    const layers = await Promise.all(this.#layers.map(async ({ weight, bias }) => {
       const [outFeatures, inFeatures] = weight.shape;
       const [a, b] = await Promise.all([weight.data(), bias.data()]);
       // Copies, as a backend may return a view of memory that it reuses.
       return { inFeatures, outFeatures, weight: new Float32Array(a), bias: new Float32Array(b) };
     }));
+    if (this.#standardization) layers[0] = foldStandardization(layers[0]!, this.#standardization.values);
+    return layers;
   }
 
-  /** Writes weights, as {@linkcode weights} returns them, to the device. */
+  /** Writes weights, as {@linkcode weights} of a model without standardization returns them, to the device. */
   load(weights: readonly LinearWeights[]): void {
     tf.tidy(() => {
       for (const [i, { weight, bias }] of this.#layers.entries()) {
@@ -146,6 +171,8 @@ export class Mlp {
 
   /** Frees the device's memory. */
   dispose(): void {
+    this.#standardization?.mean.dispose();
+    this.#standardization?.scale.dispose();
     for (const { weight, bias } of this.#layers) {
       weight.dispose();
       bias.dispose();

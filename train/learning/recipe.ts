@@ -53,6 +53,15 @@ export interface Recipe {
   validation: number;
   /** Ends the run after this many epochs without a better validation accuracy; 0 disables it. */
   earlyStopping: number;
+  /** Whether the inputs get mean 0 and deviation 1; the file still takes pixels in 0..1. */
+  standardize: boolean;
+  /** Whether images of smaller classes are repeated until all classes have as many. */
+  balance: boolean;
+  /**
+   * Number of folds of a cross-validation, which replaces the validation images where images are few: each fold is
+   * validated once with a model trained on the others, and the model is then trained on all images. 0 disables it.
+   */
+  folds: number;
 }
 
 /** PyTorch's quickstart, number for number (https://docs.pytorch.org/tutorials/beginner/basics/quickstart_tutorial.html). */
@@ -77,6 +86,9 @@ const quickstart: Recipe = {
   shuffle: false, // the tutorial's DataLoader keeps the files' order
   validation: 0, // the tutorial measures the test split after every epoch
   earlyStopping: 0,
+  standardize: false,
+  balance: false,
+  folds: 0,
 };
 
 /** The recipe of the model to deploy, chosen by validation accuracy. */
@@ -101,6 +113,9 @@ const standard: Recipe = {
   shuffle: true,
   validation: 5000, // ± 0.8 percentage points at 90 % (two standard errors)
   earlyStopping: 0, // the last epochs of a cosine schedule are its best
+  standardize: false,
+  balance: false, // the classes of Fashion-MNIST are of equal size
+  folds: 0, // 5,000 validation images are enough
 };
 
 /** The recipes of `deno task train` and `deno task quickstart`. */
@@ -132,6 +147,7 @@ const RANGES = {
   ema: { min: 0, below: 1 },
   validation: { min: 0, whole: true },
   earlyStopping: { min: 0, whole: true },
+  folds: { min: 0, max: 100, whole: true },
 } satisfies Partial<Record<keyof Recipe, Range>>;
 
 /**

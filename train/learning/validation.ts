@@ -1,59 +1,18 @@
 /**
- * The validation images: which ones they are, and how well a model classifies them.
+ * How well a model classifies the validation images.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
 import type { Dataset, Split } from "../dataset/mod.ts";
-import { stratify } from "../dataset/stratify.ts";
+import type { Scored } from "../evaluation/calibration.ts";
+import { argMax, crossEntropy } from "../../shared/softmax.ts";
 import { batches, range } from "./batches.ts";
 import type { Score } from "./events.ts";
 import type { Mlp } from "./mlp.ts";
 
 /** Images per forward pass. */
 const BATCH_SIZE = 1000;
-
-/** The images of a training split, divided by use. Indices into the split; no index is in both. */
-export interface TrainingSplit {
-  trainIndices: Uint32Array<ArrayBuffer>;
-  validationIndices: Uint32Array<ArrayBuffer>;
-}
-
-/**
- * Takes the data set's own validation images, or else a stratified sample of the training split.
- *
- * @param count images of the sample; 0 for none
- * @param seed of the sample
- */
-export function splitTraining(
-  { train, labels, validation }: Pick<Dataset, "train" | "labels" | "validation">,
-  count: number,
-  seed: number,
-): TrainingSplit {
-  if (validation === undefined) return sampleValidation(train.labels, labels.length, count, seed);
-  // They are the last ones of the training split.
-  return {
-    trainIndices: range(train.count - validation),
-    validationIndices: range(validation, train.count - validation),
-  };
-}
-
-/**
- * Draws `count` validation images, of every class its share.
- *
- * @param labels class indices of the training split
- * @param classes number of classes
- */
-export function sampleValidation(
-  labels: ArrayLike<number>,
-  classes: number,
-  count: number,
-  seed: number,
-): TrainingSplit {
-  if (count === 0) return { trainIndices: range(labels.length), validationIndices: range(0) };
-  const { rest: left, sample: drawn } = stratify(labels, classes, count / labels.length, seed);
-  return { trainIndices: Uint32Array.from(left), validationIndices: Uint32Array.from(drawn) };
-}
 
 /**
  * Measures a model on the TensorFlow.js backend.
@@ -104,4 +63,16 @@ export async function logitsOf(
     tf.dispose([images, targets, logits]);
   }
   return all;
+}
+
+/** The accuracy and the mean cross-entropy of logits. */
+export function scoreLogits({ logits, labels }: Scored): Score & { images: number } {
+  const images = labels.length, classes = logits.length / images;
+  let hits = 0, loss = 0;
+  for (let i = 0; i < images; i++) {
+    const row = logits.subarray(i * classes, (i + 1) * classes);
+    if (argMax(row) === labels[i]) hits++;
+    loss += crossEntropy(row, labels[i]!);
+  }
+  return { images, accuracy: hits / images, loss: loss / images };
 }

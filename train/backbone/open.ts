@@ -1,0 +1,113 @@
+/**
+ * Opens a backbone by its name or its file, and puts the features of a data set in it.
+ *
+ * @module
+ */
+import { basename } from "node:path";
+import { InputError } from "../../shared/errors.ts";
+import type { DownloadOptions } from "../dataset/download.ts";
+import { sha256 } from "../dataset/digest.ts";
+import type { Dataset, Split } from "../dataset/mod.ts";
+import { type Backbone, type BackboneOptions, prepareBackbone } from "./backbone.ts";
+import { extractFeatures, type Extraction, type ExtractOptions } from "./extract.ts";
+import { readFeatures } from "./feature_cache.ts";
+import { readNetwork } from "./network.ts";
+import { BACKBONES, DEFAULT_BACKBONE, fetchBackbone, IMAGENET } from "./registry.ts";
+
+/** What {@linkcode openBackbone} takes beside the name. */
+export type OpenOptions = Partial<BackboneOptions> & {
+  /** Progress and cancellation of a download. */
+  download?: DownloadOptions;
+};
+
+/**
+ * Opens a backbone: one that is known by name, or an ONNX file.
+ *
+ * @throws {InputError} if there is none of that name, it cannot be downloaded, or it cannot be used
+ */
+export async function openBackbone(nameOrFile: string, options: OpenOptions = {}): Promise<Backbone> {
+  const { download, normalization, ...rest } = options;
+  const name = nameOrFile === "default" ? DEFAULT_BACKBONE : nameOrFile;
+  const known = Object.hasOwn(BACKBONES, name) ? BACKBONES[name]! : undefined;
+  if (!known && !/[/\\]|\.onnx$/i.test(name)) {
+    throw new InputError(
+      "not-found",
+      `Cannot open the backbone as its name must be one of default, ${
+        Object.keys(BACKBONES).join(", ")
+      }, or a ` +
+        `file that ends in ".onnx": current value is "${name}"`,
+    );
+  }
+  const path = known ? await fetchBackbone(known, download) : name;
+  const network = await readNetwork(path);
+  const origin = {
+    name: known ? name : basename(name).replace(/\.onnx$/i, ""),
+    fileSha256: known?.file.sha256 ?? sha256(await Deno.readFile(path)),
+    ...(known && { licence: known.licence, source: known.source }),
+  };
+  return await prepareBackbone(network, origin, {
+    normalization: normalization ?? known?.normalization ?? IMAGENET,
+    ...(known && { imageSize: known.imageSize }),
+    ...rest,
+  });
+}
+
+/** Pictures by which int8 weights are compared with float32 ones. */
+const COMPARED = 32;
+
+/**
+ * How much int8 weights change the features of some pictures: the mean square of the difference, as a share of the
+ * variance between the pictures.
+ */
+export async function int8Noise(
+  int8: Backbone,
+  float32: Backbone,
+  { images, count }: Split,
+): Promise<number> {
+  const imageSize = images.length / count;
+  const some = images.subarray(0, Math.min(COMPARED, count) * imageSize);
+  const options = { directory: "" };
+  const [a, b] = [await extractFeatures(int8, some, options), await extractFeatures(float32, some, options)];
+  const size = float32.size, rows = b.features.length / size;
+  let difference = 0, variance = 0;
+  for (let i = 0; i < size; i++) {
+    let sum = 0, squares = 0;
+    for (let row = 0; row < rows; row++) {
+      const value = b.features[row * size + i]!;
+      sum += value;
+      squares += value * value;
+      difference += (a.features[row * size + i]! - value) ** 2;
+    }
+    variance += squares - sum * sum / rows;
+  }
+  return difference / variance;
+}
+
+/** Whether features of this backbone are kept from an earlier run. */
+export async function hasFeatures({ sha256, size }: Backbone, directory?: string): Promise<boolean> {
+  return (await readFeatures(sha256, size, directory)).size > 0;
+}
+
+/**
+ * Computes the features of both splits of a data set. Only training images get views.
+ *
+ * @returns the data set with features, and how they were computed
+ */
+export async function withFeatures(
+  dataset: Dataset,
+  backbone: Backbone,
+  options: ExtractOptions = {},
+): Promise<{ dataset: Dataset; train: Extraction; test: Extraction }> {
+  const { views: _, ...forTest } = options;
+  const train = await extractFeatures(backbone, dataset.train.images, options);
+  const test = await extractFeatures(backbone, dataset.test.images, forTest);
+  const attach = (split: Split, { features, views }: Extraction): Split => ({
+    ...split,
+    features: { values: features, size: backbone.size, views },
+  });
+  return {
+    dataset: { ...dataset, train: attach(dataset.train, train), test: attach(dataset.test, test) },
+    train,
+    test,
+  };
+}
