@@ -216,7 +216,7 @@ Deno.test("extractFeatures() computes once, finds features by pixels, and adds v
 Deno.test("fetchBackbone() takes the first mirror with the right file, once, and refuses a wrong one", async () => {
   const bytes = new TextEncoder().encode("a network");
   let requests = 0;
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, ({ url }) => {
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen(): void {} }, ({ url }): Response => {
     requests++;
     const { pathname } = new URL(url);
     if (pathname.startsWith("/gone/")) return new Response(null, { status: 404 });
