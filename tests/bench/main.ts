@@ -2,7 +2,7 @@
 import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { print, runCommand } from "../../train/cli/command.ts";
-import { type Command, flag, text } from "../../train/cli/options.ts";
+import { type Command, flag, number, text } from "../../train/cli/options.ts";
 import { InputError } from "../../shared/errors.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { benchInstall } from "./install.ts";
@@ -17,16 +17,23 @@ const command = {
   name: "deno task bench",
   summary: "Measures training, classification and the server on this machine.",
   options: {
-    software: flag("Trains on a WebGPU adapter in software, too: slow"),
+    software: flag("Include a WebGPU adapter in software, which is slow"),
+    threads: number("Threads of quickstart, of both programs", {
+      min: 1,
+      max: 256,
+      whole: true,
+      fallback: "1",
+    }),
     model: text("NAME|FILE", "Model of colour images for photos"),
   },
   operands: "[gemm] [train] [epoch] [quickstart] [classify] [serve] [photos] [install]",
-  notes: `gemm multiplies matrices, train takes single training steps, epoch trains with the real loop,
+  notes: `gemm multiplies matrices, train takes single training steps, epoch runs the training loop,
 ` +
-    `quickstart runs the tutorial, photos serves photographs with a model of yours. Only ratios
+    `quickstart runs the tutorial, photos serves photographs with your own model. Compare only figures
 ` +
-    `of one run mean anything: machines differ, and shared ones drift. Classification is the median of ${ROUNDS}\n` +
-    `rounds, the rest the best of several. PyTorch runs alongside if python3, or what PYTHON names, has it.`,
+    `of the same run, as machines differ and shared ones vary. PyTorch is measured beside it if it is
+` +
+    `installed for python3, or for the interpreter in the variable PYTHON.`,
 } satisfies Command;
 
 await runCommand(command, async (values, operands, signal) => {
@@ -35,7 +42,7 @@ await runCommand(command, async (values, operands, signal) => {
     gemm: () => benchGemm(options),
     train: () => benchSteps(options),
     epoch: () => benchEpochs(options),
-    quickstart: benchQuickstart,
+    quickstart: () => benchQuickstart(values.threads ?? 1, signal),
     classify: benchClassify,
     serve: benchServe,
     photos: () => benchPhotos(values.model, signal),

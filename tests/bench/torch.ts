@@ -1,23 +1,23 @@
 /**
- * PyTorch beside us, if there is a Python that has it: `python3`, or what the variable PYTHON names.
+ * PyTorch, if it is installed for `python3` or for the interpreter in the variable PYTHON.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 
-/** What pytorch.py can measure: a product, steps on one batch with the loss read at the last, or an epoch. */
+/** What pytorch.py measures: a product, steps on one batch whose last loss is read, or an epoch. */
 export type TorchWork =
   | { shape: readonly number[] }
   | { batch_size: number; optimizer: "sgd" | "adamw"; steps: number }
   | { batch_size: number; optimizer: "sgd" | "default"; epoch: number };
 
-/** How it is measured: for at least so many seconds. */
+/** What is measured, on which device, and for how many seconds at least. */
 export type TorchRequest = TorchWork & { threads: number; seconds: number; device: "cpu" | "cuda" };
 
 /** A Python process that measures on request. */
 export class Torch {
   readonly version: string;
-  /** Whether it has a graphics card. */
+  /** Whether PyTorch can use a graphics card. */
   readonly cuda: boolean;
   readonly #process: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -32,7 +32,7 @@ export class Torch {
     this.#reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  /** Starts it, or answers with the reason why it cannot be had. */
+  /** Starts the process, or returns the reason why PyTorch is unavailable. */
   static async start(): Promise<Torch | string> {
     const python = pythonCommand();
     try {
@@ -51,11 +51,11 @@ export class Torch {
   }
 
   /**
-   * Seconds of the fastest product, step or epoch.
+   * Seconds of each product, step or epoch.
    *
    * @throws {Error} if Python has stopped
    */
-  async measure(request: TorchRequest): Promise<number> {
+  async measure(request: TorchRequest): Promise<number[]> {
     await this.#writer.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`));
     while (!this.#rest.includes("\n")) {
       const { done, value } = await this.#reader.read();

@@ -1,12 +1,12 @@
 /**
- * Training, against PyTorch: the bare matrix multiplication, single steps, and whole epochs.
+ * Training beside PyTorch and jax-js: matrix multiplication, single steps, and whole epochs.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
 import { drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { type BackendName, type GemmName, useBackend } from "../../train/backend/mod.ts";
-import { batches, range } from "../../train/learning/batches.ts";
+import { type Batch, batches, range } from "../../train/learning/batches.ts";
 import { print } from "../../train/cli/command.ts";
 import { loadDataset } from "../../train/dataset/mod.ts";
 import { fit } from "../../train/learning/fit.ts";
@@ -15,13 +15,16 @@ import { Mlp } from "../../train/learning/mlp.ts";
 import { RECIPES } from "../../train/learning/recipe.ts";
 import { removeGemm } from "../../train/backend/gemm/registry.ts";
 import { FORMS, multiplySeconds, SHAPES } from "./gemm.ts";
-import { Torch, type TorchWork } from "./torch.ts";
+import { withJaxStep } from "./jax.ts";
+import { besideTorch, compare, rivals } from "./table.ts";
 
-const ROUNDS = 3;
-/** On a GPU the loss is read after this many steps: each read waits for all that was asked of it. */
-const STEPS_A_READ = 20;
+/** On a GPU the loss is read after this many steps, because each read waits for the device. */
+const STEPS_PER_READ = 20;
+/** How long each row is measured in each round. */
+const ROW_SECONDS = 1;
+const LEARNING_RATE = 1e-3;
 
-/** Who trains: a backend, on WASM with one of the ways in which we help it, or TensorFlow.js as it comes. */
+/** A backend; on WASM, one of our ways to multiply matrices, or TensorFlow.js without changes. */
 type Trainer = "stock" | "native2" | GemmName | Exclude<BackendName, "wasm">;
 const TRAINERS: Record<Trainer, string> = {
   webgpu: "WebGPU",
@@ -29,36 +32,29 @@ const TRAINERS: Record<Trainer, string> = {
   native2: "WASM, native BLAS, 2 threads",
   relaxed: "WASM, our kernel, relaxed SIMD",
   simd: "WASM, our kernel, plain SIMD",
-  stock: "WASM, TensorFlow.js as it is",
-  cpu: "CPU, TensorFlow.js as it is",
+  stock: "WASM, TensorFlow.js unchanged",
+  cpu: "CPU, TensorFlow.js unchanged",
 };
 
-/** One row of a table. */
-interface Entry {
-  name: string;
-  /** Seconds of the fastest run. */
-  measure(): Promise<number>;
-  /** Whether the others are compared with it. */
-  rival?: boolean;
-  /** Measured in one round only, as it takes long. */
-  slow?: boolean;
-}
-
-/** What the bench was asked for. */
+/** Options of the training benchmarks. */
 export interface TrainBenchOptions {
-  /** Trains on a WebGPU adapter in software, too. */
+  /** Includes a WebGPU adapter in software. */
   software: boolean;
   signal: AbortSignal;
 }
 
-/** The bare matrix multiplication, in all forms. */
+/** Matrix multiplication in all transposed forms. */
 export async function benchGemm({ signal }: TrainBenchOptions): Promise<void> {
+  const native = await hasNative() ? ["native", "native2"] as const : [];
   await besideTorch(async (torch) => {
     for (const [m, k, n] of SHAPES) {
-      const ours = (["simd", "relaxed", "native"] as const).flatMap((gemm) =>
+      const ours = ([...native, "relaxed", "simd"] as const).flatMap((trainer) =>
         FORMS.map((form) => ({
-          name: `${TRAINERS[gemm]}, ${form.name}`,
-          measure: () => multiplySeconds(gemm, [m, k, n], form, signal),
+          name: `${TRAINERS[trainer]}, ${form.name}`,
+          async measure(): Promise<number[]> {
+            await use(trainer);
+            return multiplySeconds([m, k, n], form, signal);
+          },
         }))
       );
       await compare(
@@ -70,34 +66,38 @@ export async function benchGemm({ signal }: TrainBenchOptions): Promise<void> {
   });
 }
 
-/** Steps of 784-512-512-10 on a batch that is there already. */
+/** Steps of 784-512-512-10 on a batch that is already on the device. */
 export async function benchSteps({ software, signal }: TrainBenchOptions): Promise<void> {
   const trainers = await trainersHere(software);
   await besideTorch(async (torch) => {
     for (const optimizer of ["sgd", "adamw"] as const) {
       for (const batchSize of [64, 256, 1024]) {
         const ours = trainers
-          // What takes seconds a step is measured once, and with one optimizer.
+          // Steps that take seconds are measured once, with one optimizer.
           .filter((trainer) => optimizer === "sgd" || !isSlow(trainer))
           .map((trainer) => ({
             name: TRAINERS[trainer],
             slow: isSlow(trainer) || software && trainer === "webgpu",
             measure: () => stepSeconds(trainer, optimizer, batchSize, signal),
           }));
+        const jax = optimizer === "sgd"
+          ? [{ name: "jax-js, WASM, all cores", measure: () => jaxStepSeconds(batchSize, signal) }]
+          : [];
         await compare(
           `Training 784-512-512-10 with ${optimizer}, batch ${batchSize}, images/s`,
           batchSize,
-          [...rivals(torch, 1, { batch_size: batchSize, optimizer, steps: STEPS_A_READ }), ...ours],
+          [
+            ...rivals(torch, ROW_SECONDS, { batch_size: batchSize, optimizer, steps: STEPS_PER_READ }),
+            ...ours,
+            ...jax,
+          ],
         );
       }
     }
   });
 }
 
-/**
- * Whole epochs of the training loop: with SGD, shuffled and mirrored at random; and with all that the default recipe
- * does.
- */
+/** Epochs of the training loop: with SGD, shuffled and mirrored at random; and with the default recipe. */
 export async function benchEpochs({ software, signal }: TrainBenchOptions): Promise<void> {
   const trainers = (await trainersHere(software)).filter((trainer) => !isSlow(trainer));
   const dataset = await loadDataset("silhouettes");
@@ -109,12 +109,12 @@ export async function benchEpochs({ software, signal }: TrainBenchOptions): Prom
       const { batchSize } = recipe, optimizer = recipe === complete ? "default" : "sgd";
       const ours = trainers.map((trainer) => ({
         name: TRAINERS[trainer],
-        async measure(): Promise<number> {
+        async measure(): Promise<number[]> {
           const backend = await use(trainer);
           const model = new Mlp([784, 512, 512, 10], 0);
           const { epochs } = await fit(model, dataset, { recipe, seed: 0, backend, signal });
           model.dispose();
-          return count / epochs[0]!.imagesPerSecond;
+          return [count / epochs[0]!.imagesPerSecond];
         },
       }));
       await compare(
@@ -128,65 +128,21 @@ export async function benchEpochs({ software, signal }: TrainBenchOptions): Prom
   });
 }
 
-/** Runs a bench with a PyTorch beside it, if there is one. */
-async function besideTorch(run: (torch: Torch | undefined) => Promise<void>): Promise<void> {
-  const torch = await Torch.start();
-  if (typeof torch === "string") print(`\nWithout PyTorch: ${torch}`);
-  else {print(
-      `\nPyTorch ${torch.version}; beside each speed, its share of PyTorch's in the order of the rows`,
-    );}
-  try {
-    await run(typeof torch === "string" ? undefined : torch);
-  } finally {
-    if (typeof torch !== "string") await torch.close();
-  }
-}
-
-/** PyTorch on one core, on two, and on the graphics card if it has one. */
-function rivals(torch: Torch | undefined, seconds: number, work: TorchWork, cuda = true): Entry[] {
-  if (!torch) return [];
-  const devices = [
-    { name: "PyTorch, 1 thread", threads: 1, device: "cpu" as const },
-    { name: "PyTorch, 2 threads", threads: 2, device: "cpu" as const },
-    ...(cuda && torch.cuda ? [{ name: "PyTorch, CUDA", threads: 1, device: "cuda" as const }] : []),
-  ];
-  return devices.map(({ name, threads, device }) => ({
-    name,
-    rival: true,
-    measure: () => torch.measure({ threads, seconds, device, ...work }),
-  }));
-}
-
-/**
- * Prints the best of some rounds, in which all take turns: the machine may be slower for a while, and would be
- * so for one of them only.
- */
-async function compare(title: string, work: number, entries: Entry[]): Promise<void> {
-  const best = entries.map(() => Infinity);
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [i, { measure, slow }] of entries.entries()) {
-      if (round === 0 || !slow) best[i] = Math.min(best[i]!, await measure());
-    }
-  }
-  print(`\n${title}`);
-  for (const [i, { name, rival }] of entries.entries()) {
-    const speed = work / best[i]!;
-    const shares = rival ? [] : entries.flatMap((other, j) => other.rival ? [best[j]! / best[i]!] : []);
-    const beside = shares.map((share) => `  ${share.toFixed(share < 0.1 ? 3 : 2)}×`).join("");
-    print(`  ${name.padEnd(42)} ${speed.toFixed(speed < 100 ? 1 : 0).padStart(7)}${beside}`);
-  }
-}
-
 async function trainersHere(software: boolean): Promise<Trainer[]> {
   const adapter = await navigator.gpu?.requestAdapter();
   const { isFallbackAdapter } = (adapter?.info ?? {}) as { isFallbackAdapter?: boolean };
   const gpu = adapter !== null && adapter !== undefined && (software || !isFallbackAdapter);
   if (!gpu) print(`\nWithout WebGPU: ${adapter ? "its adapter is software; see --software" : "no adapter"}`);
+  const native = await hasNative();
+  return (Object.keys(TRAINERS) as Trainer[]).filter((trainer) =>
+    trainer === "webgpu" ? gpu : native || !trainer.startsWith("native")
+  );
+}
+
+async function hasNative(): Promise<boolean> {
   const { gemm, hint } = await useBackend("wasm");
   if (gemm !== "native") print(`\nWithout a native BLAS: ${hint}`);
-  return (Object.keys(TRAINERS) as Trainer[]).filter((trainer) =>
-    trainer === "webgpu" ? gpu : !trainer.startsWith("native") || gemm === "native"
-  );
+  return gemm === "native";
 }
 
 function isSlow(trainer: Trainer): boolean {
@@ -201,31 +157,25 @@ async function use(trainer: Trainer): ReturnType<typeof useBackend> {
   return backend;
 }
 
-/** Seconds of the fastest step. */
+/** Seconds of each step. */
 async function stepSeconds(
   trainer: Trainer,
   optimizerName: "sgd" | "adamw",
   batchSize: number,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<number[]> {
   const backend = await use(trainer);
   const inPlace = trainer.startsWith("native") || trainer === "relaxed" || trainer === "simd";
-  const split = { ...drawSilhouettes(batchSize, 1), count: batchSize };
-  const [batch] = batches(split, range(batchSize), { batchSize, classes: 10, width: 28 });
-  const { images, targets } = batch!;
+  const { images, targets } = firstBatch(batchSize);
   const model = new Mlp([784, 512, 512, 10], 0);
-  // TensorFlow.js has no AdamW; its Adam is that without the decay, which costs a few percent more.
+  // TensorFlow.js has no AdamW; its Adam is AdamW without weight decay, which costs a few percent more.
   const optimizer = optimizerName === "sgd"
-    ? inPlace ? new HeapSgd(1e-3) : tf.train.sgd(1e-3)
+    ? inPlace ? new HeapSgd(LEARNING_RATE) : tf.train.sgd(LEARNING_RATE)
     : inPlace
-    ? new HeapAdamW(1e-3, { weightDecay: 0.01 })
-    : tf.train.adam(1e-3);
-  const reads = isSlow(trainer) ? 1 : trainer === "webgpu" ? 2 : Math.max(10, 6400 / batchSize);
-  const steps = trainer === "webgpu" ? STEPS_A_READ : 1;
-  let best = Infinity;
-  for (let read = 0; read < reads; read++) {
-    signal.throwIfAborted();
-    const start = performance.now();
+    ? new HeapAdamW(LEARNING_RATE, { weightDecay: 0.01 })
+    : tf.train.adam(LEARNING_RATE);
+  const steps = trainer === "webgpu" ? STEPS_PER_READ : 1;
+  const seconds = await repeat(isSlow(trainer) ? 1 : Infinity, signal, async () => {
     for (let step = 1; step <= steps; step++) {
       const loss = optimizer.minimize(
         () => tf.losses.softmaxCrossEntropy(targets, model.logits(images)).asScalar(),
@@ -235,11 +185,47 @@ async function stepSeconds(
       loss.dispose();
     }
     backend.check();
-    best = Math.min(best, (performance.now() - start) / steps);
-    if (read % 10 === 0) await new Promise((resolve) => setTimeout(resolve));
-  }
+  });
   tf.dispose([images, targets]);
   model.dispose();
   optimizer.dispose();
-  return best / 1000;
+  return seconds.map((value) => value / steps);
+}
+
+/** Seconds of each step of jax-js, with the same weights and batch. */
+async function jaxStepSeconds(batchSize: number, signal: AbortSignal): Promise<number[]> {
+  await use("cpu");
+  const { images, targets } = firstBatch(batchSize);
+  const model = new Mlp([784, 512, 512, 10], 0);
+  const weights = await model.weights();
+  const batch = {
+    images: new Float32Array(await images.data()),
+    targets: new Float32Array(await targets.data()),
+  };
+  tf.dispose([images, targets]);
+  model.dispose();
+  return await withJaxStep(weights, batch, LEARNING_RATE, async (step) => {
+    await step(); // compiles
+    return await repeat(Infinity, signal, step);
+  });
+}
+
+function firstBatch(batchSize: number): Batch {
+  const split = { ...drawSilhouettes(batchSize, 1), count: batchSize };
+  const [batch] = batches(split, range(batchSize), { batchSize, classes: 10, width: 28 });
+  return batch!;
+}
+
+/** Seconds of each call, for {@linkcode ROW_SECONDS} or up to a number of calls. */
+async function repeat(calls: number, signal: AbortSignal, run: () => Promise<unknown>): Promise<number[]> {
+  const seconds: number[] = [];
+  const endMs = performance.now() + ROW_SECONDS * 1000;
+  while (seconds.length < calls && performance.now() < endMs) {
+    signal.throwIfAborted();
+    const startMs = performance.now();
+    await run();
+    seconds.push((performance.now() - startMs) / 1000);
+    if (seconds.length % 10 === 0) await new Promise((resolve) => setTimeout(resolve));
+  }
+  return seconds;
 }
