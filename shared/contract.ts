@@ -94,6 +94,8 @@ export interface Provenance {
     sha256: string;
     /** The tensors that became features. */
     features: string[];
+    /** Number of features. */
+    size: number;
     /** How its weights are stored. */
     store: string;
     /** An SPDX identifier; absent where it is not known. */

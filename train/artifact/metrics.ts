@@ -32,8 +32,10 @@ const schema = object({
   bytes: whole(1),
   /** Shape of one input image. */
   input: object({ channels: whole(1), height: whole(1), width: whole(1) }),
-  /** On the held-out validation images; absent if there are none. */
-  validation: v.exactOptional(countedScore),
+  /** On the validation images, or on all training images by cross-validation; absent if there are none. */
+  validation: v.exactOptional(
+    object({ images: whole(1), accuracy: share, loss: positive, folds: v.exactOptional(whole(2)) }),
+  ),
   test: countedScore,
   /** {@linkcode import("../evaluation/calibration.ts").Calibration} */
   calibration: object({
@@ -53,6 +55,15 @@ const schema = object({
   maxLogitDifference: positive,
   provenance: object({
     dataset: object({ name: text, sha256: text, splitSeed: v.exactOptional(whole(0)) }),
+    backbone: v.exactOptional(object({
+      name: text,
+      sha256: text,
+      features: list(text),
+      size: whole(1),
+      store: text,
+      licence: v.exactOptional(text),
+      source: v.exactOptional(text),
+    })),
     recipe: v.custom<Record<string, unknown>>(
       (value) => typeof value === "object" && value !== null && !Array.isArray(value),
       "an object",

@@ -192,12 +192,13 @@ function changedShare(a: Float32Array, b: Float32Array, classes: number): number
 }
 
 function describeBackbone(
-  { name, fileSha256, features, store, licence, source }: Backbone,
+  { name, fileSha256, features, size, store, licence, source }: Backbone,
 ): NonNullable<Provenance["backbone"]> {
   return {
     name,
     sha256: fileSha256,
     features: features.map(({ name }) => name),
+    size,
     store,
     ...(licence !== undefined && { licence }),
     ...(source !== undefined && { source }),

@@ -120,7 +120,8 @@ export function chooseRecipe(dataset: Dataset, values: RecipeValues): Advice {
     shiftProbability: values["shift-probability"] ?? base.shiftProbability,
     mixup: values.mixup ?? base.mixup,
     ema: values.ema ?? base.ema,
-    validation: validation ?? Math.min(values.validation ?? base.validation, Math.floor(train.count / 10)),
+    validation: validation ??
+      (folds > 0 ? 0 : Math.min(values.validation ?? base.validation, Math.floor(train.count / 10))),
     earlyStopping: values["early-stopping"] ?? base.earlyStopping,
   };
   return { recipe, reasons: advice?.reasons ?? [] };

@@ -20,7 +20,7 @@ export interface CardPictures {
 
 /** Writes the card. */
 export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string {
-  const { name, version, bytes, classes, test, validation, provenance, epochs, bestEpoch } = run;
+  const { name, version, bytes, classes, test, validation, provenance, epochs } = run;
   const { dataset, recipe, seed, backend, codeVersion } = provenance;
   const facts = dataFacts(dataset.name);
   const worst = [...classes].filter(({ images }) => images > 0).sort((a, b) => a.f1 - b.f1).slice(0, 3);
@@ -50,13 +50,8 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
     `SHA-256 of pixels and labels: \`${dataset.sha256}\`.`,
 
     "## Recipe",
-    `${count(epochs.length)} epochs` +
-    (validation
-      ? `; the weights are those of epoch ${bestEpoch}, the best on ${
-        count(validation.images)
-      } held-out validation ` +
-        "images. The test images were used only to measure the result."
-      : "; there are no validation images, and the weights are the last epoch's."),
+    `${count(epochs.length)} epochs${selection(run)}`,
+    ...backboneFacts(run),
     table(["setting", "value"], [
       ...Object.entries(recipe).map(([key, value]) => [words(key), `\`${JSON.stringify(value)}\``]),
       ["seed", `\`${seed}\``],
@@ -120,11 +115,45 @@ function reproduce({ command, provenance: { dataset, recipe, seed, backend } }: 
   );
 }
 
-function network({ input, provenance: { recipe }, classes }: RunMetrics): string {
+/** By which images the weights were chosen. */
+function selection({ validation, bestEpoch }: RunMetrics): string {
+  const measured = "The test images were used only to measure the result.";
+  if (validation?.folds !== undefined) {
+    return `; cross-validated in ${validation.folds} folds, then trained on all ${
+      count(validation.images)
+    } training ` +
+      `images. The weights are the last epoch's. ${measured}`;
+  }
+  if (!validation) return "; there are no validation images, and the weights are the last epoch's.";
+  return `; the weights are those of epoch ${bestEpoch}, the best on ${
+    count(validation.images)
+  } validation images. ` +
+    measured;
+}
+
+/** Which network made the features, and under which licence. */
+function backboneFacts({ provenance: { backbone } }: RunMetrics): string[] {
+  if (!backbone) return [];
+  const { name, sha256, features, size, store, licence, source } = backbone;
+  return [
+    `The network learns from ${count(size)} features that a frozen backbone makes of an image: ${
+      escape(name)
+    }` +
+    `${source === undefined ? "" : ` (<${source}>)`}, tensors ${
+      features.map((name) => `\`${name}\``).join(", ")
+    }, ` +
+    `weights stored as ${store}, SHA-256 \`${sha256}\`. Licence of the backbone: ${
+      licence ?? "unknown to this project, see where its file comes from"
+    }.`,
+  ];
+}
+
+function network({ input, provenance: { recipe, backbone }, classes }: RunMetrics): string {
   const hidden = Array.isArray(recipe["hidden"]) ? recipe["hidden"] as number[] : [];
-  const sizes = [input.channels * input.height * input.width, ...hidden, classes.length];
+  const sizes = [backbone?.size ?? input.channels * input.height * input.width, ...hidden, classes.length];
   const parameters = sizes.slice(1).reduce((sum, size, i) => sum + size * (sizes[i]! + 1), 0);
-  return `multilayer perceptron, ${sizes.join("-")}, ${count(parameters)} parameters`;
+  const features = backbone ? ` on the features of ${escape(backbone.name)}` : "";
+  return `multilayer perceptron${features}, ${sizes.join("-")}, ${count(parameters)} parameters`;
 }
 
 function calibration({ calibration }: RunMetrics): string[] {
