@@ -35,6 +35,7 @@ export interface JpegLayout {
   orientation: number;
   /** Whether the picture comes in several scans of growing detail, which a decoder has to keep in memory. */
   progressive: boolean;
+  /** Brightness, or brightness and two colour differences. */
   components: readonly JpegComponent[];
   /** The segments that matter for decoding, in order: tables, frame, scans with their data, the end. */
   segments: JpegSegment[];
@@ -44,20 +45,25 @@ export interface JpegLayout {
 
 /** Brightness or a colour. */
 export interface JpegComponent {
+  /** The name by which scans refer to it, 0..255. */
   id: number;
-  /** Sampling factors: samples for each one of the component with the fewest. */
+  /** Horizontal sampling factor, 1..4: how many blocks of a row a minimum coded unit has. */
   across: number;
+  /** Vertical sampling factor, 1..4. */
   down: number;
-  /** Quantisation table. */
+  /** Quantisation table, 0..3. */
   table: number;
-  /** Blocks of 8×8 samples. */
+  /** Blocks of 8×8 samples from left to right. */
   columns: number;
+  /** Blocks of 8×8 samples from top to bottom. */
   rows: number;
 }
 
 /** A marker segment; for a scan, with the coded data that follows it. */
 export interface JpegSegment {
+  /** Index of its first byte, which is 0xff. */
   start: number;
+  /** Index behind its last byte. */
   end: number;
   /** For scans, the first and the last coefficient, 0..63, in zigzag order. */
   scan?: { first: number; last: number };

@@ -173,6 +173,58 @@ Deno.test("decodePicture() refuses a JPEG of reduced scale whose data is missing
   }
 });
 
+/** 70×50, colour at half the resolution, a restart marker after every second unit; made by Pillow (libjpeg-turbo). */
+const RESTARTS = {
+  progressive:
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdB" +
+    "RkxOUlNSMj5aYVpQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09P" +
+    "T09PT09PT09PT09PT0//wgARCAAyAEYDASIAAhEBAxEB/8QAGQAAAwEBAQAAAAAAAAAAAAAAAAIDAQUE/8QAGQEAAwEBAQAA" +
+    "AAAAAAAAAAAAAwQFAgYB/90ABAAC/9oADAMBAAIQAxAAAAHg1elUU2tvp//Q5hfSuwerIt//0fIXA3fJV6U+T//Sg1tfBEvs" +
+    "1r//00erTnkLmy//1Cr0LGm1m0x//9X1l9VBB6si3//W6ZckteKgVuW//9fqsGpBoTm//9DsuELLgbN//8QAFxABAQEBAAAA" +
+    "AAAAAAAAAAAAABEBEP/aAAgBAQABBQLMR//QiP/RiP/SiP/TjMf/1Ij/1Yj/1oj/14j/0MxH/9GI/9KI/9OI/9SMx//ViP/W" +
+    "iP/XiP/QiP/RzEf/0oj/04j/1Ij/1YzH/9aI/9eI/9CI/9GI/9LOf//T5//U5//V5//Wf//EABgRAQEBAQEAAAAAAAAAAAAA" +
+    "AAIAARIQ/9oACAEDAQE/AccXf//QDi7/0e7Hf//SLg7/0y7u/9THF3//1Q4u/9buy//XEL//0D5//8QAFxEBAQEBAAAAAAAA" +
+    "AAAAAAAAAgABA//aAAgBAgEBPwEKav/Q7K1X/9HFBX//0mrsr//T1WK//9QKav/V7K1X/9bFC//Xd2v/0Nsv/8QAFRABAQAA" +
+    "AAAAAAAAAAAAAAAAEAD/2gAIAQEABj8CP//QP//RP//SP//TP//UP//VP//WP//XP//QP//RP//SP//TP//UP//VP//WP//X" +
+    "P//QP//RP//SP//TP//UP//VP//WP//XP//QP//RP//SP//TP//UP//VP//Wv//EABYQAQEBAAAAAAAAAAAAAAAAAAABEP/a" +
+    "AAgBAQABPyEx/9CYf//Rz//SYf/TmH//1Ix//9XP/9bP/9eMf//QMf/Rmf8A/9LP/9Nj/9SZf//VjH//1s//18//0Ix//9ER" +
+    "/9KY/wD/08//1GP/1Zl//9aMf//Xz//Qz//RhD//0iP/05n/1M//1Yj/1o//2gAMAwEAAgADAAAAEJJ//9Bub//RPk//0pG/" +
+    "/9OY/wD/1JoP/9VmT//WOf8A/9cKL//Qi8//xAAYEQEBAQEBAAAAAAAAAAAAAAAQAAEhMf/aAAgBAwEBPxAr/9Ar/9HBf//S" +
+    "I//TrOL/1Cv/1Qv/1s4P/9cf/9C55f/EABcRAQEBAQAAAAAAAAAAAAAAAAAhMRD/2gAIAQIBAT8Qkg//0BR//9GCT//Shw//" +
+    "06oP/9SSL//VNn//1oMv/9fHH//Q2w//xAAbEAEBAQADAQEAAAAAAAAAAAAAAWEQITFxEf/aAAgBAQABPxDgv//QxR//0fhD" +
+    "/9KGb//T6/GD/9TJg//VmHw//9aYTD//18nV4//Q4L//0RD/0iH/05wv/9TqYP/VyYP/1ph8P//XmEw//9DJ1eP/0cWT/9LF" +
+    "D//TIf/UnC//1erg/9ZYP//XmHw//9CEw//RfX4//9Il/9Mkf//U/Ej/1eH/1p6f/9k=",
+  sequential:
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdB" +
+    "RkxOUlNSMj5aYVpQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09P" +
+    "T09PT09PT09PT09PT0//wAARCAAyAEYDASIAAhEBAxEB/8QAGgAAAwADAQAAAAAAAAAAAAAAAAMEAQIGBf/EABwQAAIDAQEB" +
+    "AQAAAAAAAAAAAAADAQJhIRMxEf/EABkBAAMBAQEAAAAAAAAAAAAAAAQFBgMCB//EABoRAQEBAQEBAQAAAAAAAAAAAAMAIQIx" +
+    "AQT/3QAEAAL/2gAMAwEAAhEDEQA/AOEWkpokctOFNE4VQJkLw1PVWG8KLKpw3hOHbJkeTX//0OZ8cMwku8cMwnAv9iTsGooS" +
+    "NorCqE4NonBH0mzUmv/R8miufAL6J58AE5TK7+NeStJTRI5acKaJwpQTLybhr//Siqk3hJZVOG8JwfMmQJNReJmEl3jhmE4T" +
+    "n7Emotf/01QkbRJVCcG0ThPdLs8JpFE8AvonnwDblMi/jZf/1MrVhTRODlpKaJCwTKN4anqrDeEllU4MhOHbLkwJr//V9bxM" +
+    "wku8cMwkV/sWCFqKEjaJKoTg2ihH2mzUmv/W6aieAX0Vz4BKcpk0+Nl4iymkABWB5eXcX//X6qoyIADVvKRGz+GYgAJ39k2C" +
+    "/9Ds6jaABDd+2ZT6RwAA158jPnl//9k=",
+};
+
+Deno.test("decodePicture() reads restart markers at reduced scale", async () => {
+  for (const [name, base64] of Object.entries(RESTARTS)) {
+    const jpeg = Uint8Array.fromBase64(base64);
+    const full = await decodePicture(jpeg, { maxPixels: MAX_PIXELS });
+    for (const [shortSide, scale] of [[6, 8], [12, 4], [25, 2]] as const) {
+      const image = await decodePicture(jpeg, { maxPixels: MAX_PIXELS, shortSide });
+      // The colours of so small a picture are coarse.
+      assertLess(difference(image, blockMeans(full, scale)).mean, 8, `${name} at 1/${scale}`);
+    }
+    const marker = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xd1);
+    const swapped = jpeg.with(marker + 1, 0);
+    await assertRejects(
+      () => decodePicture(swapped, { maxPixels: MAX_PIXELS, shortSide: 6 }),
+      InputError,
+      "corrupt",
+    );
+  }
+});
+
 Deno.test("decodePicture() refuses JPEG bombs at reduced scale", async () => {
   const grey = await encodeJpeg(scene({ width: 64, height: 64 }), { color_space: 1, progressive: false });
   const limits = { maxPixels: MAX_PIXELS, shortSide: 300 };
