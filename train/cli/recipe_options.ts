@@ -121,7 +121,10 @@ export function chooseRecipe(dataset: Dataset, values: RecipeValues): Advice {
     mixup: values.mixup ?? base.mixup,
     ema: values.ema ?? base.ema,
     validation: validation ??
-      (folds > 0 ? 0 : Math.min(values.validation ?? base.validation, Math.floor(train.count / 10))),
+      (folds > 0 ? 0 : Math.min(
+        values.validation ?? RECIPES[values.recipe ?? "default"].validation,
+        Math.floor(train.count / 10),
+      )),
     earlyStopping: values["early-stopping"] ?? base.earlyStopping,
   };
   return { recipe, reasons: advice?.reasons ?? [] };

@@ -82,6 +82,8 @@ export function adviseRecipe(dataset: Dataset): Advice {
       reasons.push(`cross-validation in ${folds} folds, as a tenth of ${images} is too few to measure by`);
     }
   }
+  // With folds, all images are left to train on.
+  recipe.validation = recipe.folds > 0 ? 0 : Math.min(recipe.validation, Math.floor(count / 10));
   return { recipe, reasons };
 }
 

@@ -1,0 +1,152 @@
+import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { join } from "node:path";
+import { describeModel } from "../../shared/contract.ts";
+import { Classifier } from "../../shared/inference/classifier.ts";
+import { Random } from "../../shared/random.ts";
+import { train } from "../../train/artifact/run.ts";
+import { prepareBackbone } from "../../train/backbone/backbone.ts";
+import { parseNetwork, writeNetwork } from "../../train/backbone/network.ts";
+import { openBackbone, withFeatures } from "../../train/backbone/open.ts";
+import { useBackend } from "../../train/backend/mod.ts";
+import { createDataset } from "../../train/dataset/create.ts";
+import { loadDataset } from "../../train/dataset/mod.ts";
+import { wilsonInterval } from "../../train/evaluation/interval.ts";
+import { adviseRecipe } from "../../train/learning/advice.ts";
+import { stratifiedFolds } from "../../train/learning/cross_validation.ts";
+import { balanced, balancedCount } from "../../train/learning/split.ts";
+import { foldStandardization } from "../../train/learning/standardization.ts";
+import { tinyNetwork } from "../helpers/tiny_network.ts";
+
+const BACKBONES = Deno.env.get("BACKBONES_DIR"), PHOTOS = Deno.env.get("PHOTOS_DIR");
+
+/** Images of 8×8 in two classes: reddish and bluish ones. */
+function split(count: number, seed: number): { images: Uint8Array; labels: Uint8Array } {
+  const random = new Random(seed);
+  const labels = Uint8Array.from({ length: count }, (_, i) => i % 2);
+  const images = Uint8Array.from({ length: count * 192 }, (_, at) => {
+    const label = labels[Math.floor(at / 192)]!, channel = Math.floor(at / 64) % 3;
+    return random.below(100) + (channel === 2 * label ? 120 : 0);
+  });
+  return { images, labels };
+}
+
+for (const store of ["float32", "int8"] as const) {
+  Deno.test(`train() joins a backbone in ${store} and its head to one model, cross-validated`, async () => {
+    const network = parseNetwork(writeNetwork(tinyNetwork({ end: "classifier" })), "tiny");
+    const origin = { name: "tiny", fileSha256: "0".repeat(64), licence: "Apache-2.0" };
+    const normalization = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] } as const;
+    const backbone = await prepareBackbone(network, origin, { normalization, store });
+    const images = createDataset({
+      name: "colours",
+      labels: ["red", "blue"],
+      channels: 3,
+      height: 8,
+      width: 8,
+      train: split(60, 1),
+      test: split(20, 2),
+    });
+    const { dataset } = await withFeatures(images, backbone, { directory: "" });
+    const { recipe, reasons } = adviseRecipe(dataset);
+    assertEquals([recipe.folds, recipe.standardize, recipe.hidden], [5, true, [512]]);
+    assertGreater(reasons.length, 1);
+    const backend = await useBackend("cpu");
+    const folds: number[] = [];
+    const { artifact } = await train({
+      dataset,
+      backbone,
+      backend,
+      recipe: { ...recipe, epochs: 6, hidden: [200] },
+      onFold: ({ fold }) => void folds.push(fold),
+    });
+    assertEquals(folds, [1, 2, 3, 4, 5]);
+    assertEquals(artifact.metrics.validation?.images, 60);
+    assertLess(artifact.maxDifference, 1e-3);
+    assertGreater(artifact.metrics.test.accuracy, 0.9);
+    const { input, provenance } = await describeModel(artifact.bytes);
+    assertEquals(input, { channels: 3, height: 8, width: 8 });
+    assertEquals(provenance.backbone?.features, ["flat", "act1"]);
+    assertEquals(provenance.backbone?.licence, "Apache-2.0");
+    await artifact.verify(artifact.bytes);
+  });
+}
+
+const reason = BACKBONES && PHOTOS ? "" : ": ignored, as BACKBONES_DIR and PHOTOS_DIR are not set";
+Deno.test({
+  name: `a real backbone classifies real photographs${reason}`,
+  ignore: reason !== "",
+  async fn() {
+    const half = [0.5, 0.5, 0.5] as const;
+    const backbone = await openBackbone(join(BACKBONES!, "mobilenet_v1_0.25_128.onnx"), {
+      normalization: { mean: half, deviation: half },
+    });
+    assertEquals([backbone.size, backbone.cut, backbone.input.height], [384, false, 128]);
+    const loaded = await loadDataset(PHOTOS!, {
+      imageSize: 128,
+      channels: 3,
+      preprocessing: "rgb-centre-crop-1",
+    });
+    const { dataset } = await withFeatures(loaded, backbone, { directory: "" });
+    const { recipe } = adviseRecipe(dataset);
+    const { artifact } = await train({ dataset, backbone, recipe: { ...recipe, folds: 0, validation: 0 } });
+    // Ten classes: chance is 10 %.
+    assertGreater(artifact.metrics.test.accuracy, 0.45);
+    assertLess(artifact.maxDifference, 1e-3);
+    assertLess(artifact.bytes.length, 500_000);
+    const classifier = await Classifier.load(artifact.bytes);
+    assertEquals(classifier.description.preprocessing, "rgb-centre-crop-1");
+    await classifier.close();
+  },
+});
+
+Deno.test("adviseRecipe() leaves large data sets alone, and balances uneven classes", () => {
+  const labels = Uint8Array.from({ length: 30 }, (_, i) => i < 24 ? 0 : 1);
+  const dataset = createDataset({
+    name: "uneven",
+    labels: ["many", "few"],
+    channels: 1,
+    height: 1,
+    width: 1,
+    train: { images: new Uint8Array(30), labels },
+    test: { images: new Uint8Array(2), labels: Uint8Array.of(0, 1) },
+  });
+  const { recipe } = adviseRecipe(dataset);
+  assertEquals([recipe.balance, recipe.folds, recipe.batchSize], [true, 5, 16]);
+  const indices = Uint32Array.from({ length: 30 }, (_, i) => i);
+  assertEquals(balancedCount(indices, labels), 48);
+  const repeated = balanced(indices, labels, new Random(1));
+  assertEquals(repeated.filter((index) => labels[index] === 1).length, 24);
+  // Six images make up 24 places: each exactly four times.
+  for (let i = 24; i < 30; i++) assertEquals(repeated.filter((index) => index === i).length, 4);
+});
+
+Deno.test("stratifiedFolds() puts every image in one fold, each class spread evenly", () => {
+  const labels = Uint8Array.from({ length: 53 }, (_, i) => i % 3);
+  const folds = stratifiedFolds(labels, 3, 5, 1);
+  assertEquals(folds.flatMap((fold) => [...fold]).sort((a, b) => a - b), [...labels.keys()]);
+  for (const fold of folds) {
+    const counts = [0, 1, 2].map((label) => fold.filter((index) => labels[index] === label).length);
+    assert(Math.max(...counts) - Math.min(...counts) <= 1, `${counts}`);
+  }
+});
+
+Deno.test("foldStandardization() makes a layer that takes the inputs as they are", () => {
+  const layer = {
+    inFeatures: 2,
+    outFeatures: 1,
+    weight: Float32Array.of(3, -2),
+    bias: Float32Array.of(0.5),
+  };
+  const { weight, bias } = foldStandardization(layer, {
+    mean: Float32Array.of(10, -4),
+    deviation: Float32Array.of(2, 8),
+  });
+  // 3·(12−10)/2 − 2·(4+4)/8 + 0.5
+  assertEquals(12 * weight[0]! + 4 * weight[1]! + bias[0]!, 1.5);
+});
+
+Deno.test("wilsonInterval() gives Wilson's numbers and stays within 0..1", () => {
+  const { low, high } = wilsonInterval(0.9, 10);
+  assertEquals([low.toFixed(4), high.toFixed(4)], ["0.5958", "0.9821"]);
+  assertEquals(wilsonInterval(1, 5).high, 1);
+  assertEquals(wilsonInterval(0, 5).low, 0);
+});
