@@ -70,10 +70,10 @@ export async function settle(page: Page): Promise<string> {
   return (await label.textContent())!;
 }
 
-/** Clears the stage, and waits until that is told. */
+/** Clears the stage, and waits until no prediction is shown. */
 export async function clear(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Clear" }).click();
-  await page.locator('#heat[data-for=""]').waitFor();
+  await page.locator("#label", { hasText: /^–$/ }).waitFor();
 }
 
 /** Draws an outline with the mouse, in parts of the stage. */

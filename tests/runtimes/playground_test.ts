@@ -70,7 +70,7 @@ async function tryAll(
       .output();
     assertEquals(JSON.parse(new TextDecoder().decode(stdout)).predictions[0].label, "Trouser");
     await page.getByRole("button", { name: "Undo" }).click();
-    await page.locator('#heat[data-for=""]').waitFor();
+    await page.locator("#label", { hasText: /^–$/ }).waitFor();
   });
 
   await t.step("classifies an uploaded picture as the server does", async () => {

@@ -13,6 +13,8 @@ import { type Answer, type Runner, Trouble } from "./runner.ts";
 import { send } from "./server.ts";
 
 export class BrowserRunner implements Runner {
+  /** The model runs on the page's own thread: longer tasks delay input events noticeably. */
+  readonly batchMs = 50;
   readonly #classifier: Classifier;
 
   private constructor(classifier: Classifier) {

@@ -1,74 +1,136 @@
 /**
- * Which pixels matter, by occlusion (Zeiler and Fergus, 2014, https://arxiv.org/abs/1311.2901): a small square is
- * painted over with the background and the image is classified again. What the label loses is what the square
- * contributed. The model runs once for every position of the square, in batches.
+ * Which pixels matter, by occlusion (Zeiler and Fergus, 2014, https://arxiv.org/abs/1311.2901): a square of the image
+ * is replaced with the background and the image is classified again. What the label loses is what the square
+ * contributed.
+ *
+ * The model runs once for every cell of a grid. A large network takes seconds for a fine grid, so the time of one
+ * image decides how coarse the first grid is, and finer ones follow.
  *
  * @module
  */
-/// <reference lib="dom" />
 import type { ImageShape } from "../../../shared/contract.ts";
 import { borderMedian } from "../../../shared/image.ts";
+import type { Size } from "../../../shared/resample.ts";
 import { crossEntropy } from "../../../shared/softmax.ts";
-import type { Runner } from "./runner.ts";
+import type { Answer, Runner } from "./runner.ts";
 
-/** Places of the square along the longer side. */
-const PLACES = 14;
+/** Cells along the longer side, from the coarsest grid to the finest. */
+const GRIDS = [3, 5, 9, 14];
+/** The first map is the finest that is expected within this time, in ms; the coarsest takes any time. */
+const FIRST_MS = 1000;
+/** A finer grid follows if it is expected within this time, in ms. */
+const FINER_MS = 4000;
+
+/** How much each cell of a grid matters. */
+export interface HeatMap extends Size {
+  /**
+   * `[height, width]`: how much the log-odds of the label fall when the cell and half of its neighbours are hidden;
+   * negative where they rise.
+   */
+  cells: Float32Array;
+}
+
+/** What a heat map is about. */
+export interface Subject {
+  /** `[C, H, W]`, 0..255 */
+  pixels: Uint8Array<ArrayBuffer>;
+  shape: ImageShape;
+  /** The model's answer to the pixels. */
+  answer: Answer;
+  classIndex: number;
+}
 
 /**
- * Computes a heat map.
+ * Computes heat maps, each finer than the one before. The model is free between batches, so that a new picture is
+ * not kept waiting.
  *
- * @param pixels `[C, H, W]`, 0..255
- * @param classIndex the label that it is about
- * @returns `[H, W]`: how much the log-odds of the label fall where the square lies on a pixel, on average;
- * negative where they rise
+ * @param isCurrent whether maps are still wanted; they end when it returns false
+ * @throws {Trouble} if the model does not answer
  */
-export async function heatMap(
+export async function* heatMaps(
   runner: Runner,
-  pixels: Uint8Array<ArrayBuffer>,
-  { channels, height, width }: ImageShape,
-  classIndex: number,
-): Promise<Float32Array> {
-  const step = Math.max(1, Math.ceil(Math.max(height, width) / PLACES));
-  // Squares overlap by half, and reach over the edges as often as over anything else.
-  const side = 2 * step;
-  const places: [x: number, y: number][] = [];
-  for (let y = -step; y < height; y += step) {
-    for (let x = -step; x < width; x += step) places.push([x, y]);
-  }
-  const size = pixels.length;
-  const area = height * width;
-  const batch = new Uint8Array((places.length + 1) * size);
-  batch.set(pixels);
-  const backgrounds = Array.from(
-    { length: channels },
-    (_, c) => borderMedian(pixels.subarray(c * area, (c + 1) * area), { width, height }),
-  );
-  const eachPixel = ([left, top]: [number, number], visit: (i: number) => void): void => {
-    for (let y = Math.max(top, 0); y < Math.min(top + side, height); y++) {
-      for (let x = Math.max(left, 0); x < Math.min(left + side, width); x++) visit(y * width + x);
+  subject: Subject,
+  isCurrent: () => boolean,
+): AsyncGenerator<HeatMap, void> {
+  const { shape, answer, classIndex } = subject;
+  const grids = gridsFor(shape);
+  // Of one image, in ms.
+  let imageMs = answer.ms;
+  const expectedMs = ({ width, height }: Size): number => width * height * imageMs;
+  const first = Math.max(0, grids.findLastIndex((grid) => expectedMs(grid) <= FIRST_MS));
+  const classes = answer.logits.length;
+  const whole = logOdds(answer.logits, classIndex);
+  const backgrounds = backgroundsOf(subject);
+  for (const [i, grid] of grids.entries()) {
+    if (i < first || i > first && expectedMs(grid) > FINER_MS) continue;
+    const cells = new Float32Array(grid.width * grid.height);
+    for (let start = 0; start < cells.length;) {
+      const most = Math.max(1, Math.floor(runner.batchMs / imageMs));
+      const count = Math.min(most, cells.length - start);
+      const { logits, ms } = await runner.run(occlude(subject, backgrounds, grid, start, count));
+      imageMs = ms / count;
+      for (let n = 0; n < count; n++) {
+        cells[start + n] = whole - logOdds(logits.subarray(n * classes, (n + 1) * classes), classIndex);
+      }
+      start += count;
+      // Input events are handled here where the model runs on the page's own thread.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (!isCurrent()) return;
     }
-  };
-  for (const [n, place] of places.entries()) {
-    const image = batch.subarray((n + 1) * size, (n + 2) * size);
+    yield { ...grid, cells };
+  }
+}
+
+/** The grids for an image, without those that have more cells than it has pixels. */
+function gridsFor({ width, height }: ImageShape): Size[] {
+  const longer = Math.max(width, height);
+  const counts = new Set(GRIDS.map((count) => Math.min(count, longer)));
+  return [...counts].map((count) => ({
+    width: Math.max(1, Math.round(width * count / longer)),
+    height: Math.max(1, Math.round(height * count / longer)),
+  }));
+}
+
+/** What a hidden square shows, of each channel. */
+function backgroundsOf({ pixels, shape }: Subject): number[] {
+  const area = shape.height * shape.width;
+  return Array.from(
+    { length: shape.channels },
+    (_, c) => borderMedian(pixels.subarray(c * area, (c + 1) * area), shape),
+  );
+}
+
+/**
+ * Copies of the image, each with a square around one cell hidden. The square has twice the cell's sides, as what
+ * matters is often larger than a cell.
+ *
+ * @returns `[count, C, H, W]`
+ */
+function occlude(
+  { pixels, shape: { channels, height, width } }: Subject,
+  backgrounds: readonly number[],
+  grid: Size,
+  start: number,
+  count: number,
+): Uint8Array<ArrayBuffer> {
+  const images = new Uint8Array(count * pixels.length);
+  const [cellWidth, cellHeight] = [width / grid.width, height / grid.height];
+  for (let n = 0; n < count; n++) {
+    const image = images.subarray(n * pixels.length, (n + 1) * pixels.length);
     image.set(pixels);
-    eachPixel(place, (i) => {
-      for (let c = 0; c < channels; c++) image[c * area + i] = backgrounds[c]!;
-    });
+    const column = (start + n) % grid.width, row = Math.floor((start + n) / grid.width);
+    const left = Math.max(0, Math.round((column - 0.5) * cellWidth));
+    const right = Math.min(width, Math.round((column + 1.5) * cellWidth));
+    const top = Math.max(0, Math.round((row - 0.5) * cellHeight));
+    const bottom = Math.min(height, Math.round((row + 1.5) * cellHeight));
+    for (let c = 0; c < channels; c++) {
+      for (let y = top; y < bottom; y++) {
+        const line = (c * height + y) * width;
+        image.fill(backgrounds[c]!, line + left, line + right);
+      }
+    }
   }
-  const { logits } = await runner.run(batch);
-  const classes = logits.length / (places.length + 1);
-  const odds = (n: number): number => logOdds(logits.subarray(n * classes, (n + 1) * classes), classIndex);
-  const whole = odds(0);
-  const heat = new Float32Array(area);
-  const visits = new Float32Array(area);
-  for (const [n, place] of places.entries()) {
-    const loss = whole - odds(n + 1);
-    eachPixel(place, (i) => {
-      heat[i]! += loss;
-      visits[i]!++;
-    });
-  }
-  return heat.map((sum, i) => sum / visits[i]!);
+  return images;
 }
 
 /** log(p / (1 − p)) of one class, which unlike p still changes where the model is nearly certain. */
@@ -76,32 +138,4 @@ function logOdds(logits: Float32Array, classIndex: number): number {
   const others = logits.filter((_, i) => i !== classIndex);
   // The logarithm of the sum of the others' exponentials, by the cross-entropy of any of them.
   return others.length === 0 ? 0 : logits[classIndex]! - others[0]! - crossEntropy(others, 0);
-}
-
-const FOR = [222, 84, 52] as const;
-const AGAINST = [64, 132, 214] as const;
-
-/** Paints a heat map over the grey of the picture. */
-export function paintHeat(
-  canvas: HTMLCanvasElement,
-  heat: Float32Array | undefined,
-  pixels: Uint8Array | undefined,
-  { channels, height, width }: ImageShape,
-): void {
-  const context = canvas.getContext("2d")!;
-  const picture = context.createImageData(width, height);
-  const area = width * height;
-  const most = Math.max(1e-6, ...(heat ?? []).map(Math.abs));
-  for (let i = 0; i < area; i++) {
-    let grey = 0;
-    for (let c = 0; c < channels; c++) grey += (pixels?.[c * area + i] ?? 0) / channels;
-    const share = (heat?.[i] ?? 0) / most;
-    const colour = share > 0 ? FOR : AGAINST;
-    const strength = Math.abs(share);
-    for (let c = 0; c < 3; c++) {
-      picture.data[4 * i + c] = 0.45 * grey * (1 - strength) + colour[c]! * strength;
-    }
-    picture.data[4 * i + 3] = 255;
-  }
-  context.putImageData(picture, 0, 0);
 }

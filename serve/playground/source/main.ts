@@ -8,14 +8,15 @@
 import type { Image } from "../../../shared/image.ts";
 import { BrowserRunner } from "./browser.ts";
 import { curlFor } from "./curl.ts";
-import { heatMap, paintHeat } from "./heat_map.ts";
+import { heatMaps } from "./heat_map.ts";
 import { hasKey, setKey } from "./key.ts";
 import { keepOffline } from "./offline.ts";
 import type { PageModel } from "./page_model.ts";
 import { Camera, decode, fileOf } from "./pictures.ts";
 import { type Answer, KeyTrouble, type Runner, Trouble } from "./runner.ts";
 import { firstSample, listSamples } from "./samples.ts";
-import { paintPixels, see } from "./see.ts";
+import { paintHeat, paintPixels } from "./paint.ts";
+import { see } from "./see.ts";
 import { send, ServerRunner } from "./server.ts";
 import { argMax } from "../../../shared/softmax.ts";
 import { element, say, showAnswer, showMessage, showRow } from "./show.ts";
@@ -23,7 +24,7 @@ import { Stage, type Tool } from "./stage.ts";
 
 type Where = "server" | "browser" | "both";
 
-/** So long the picture must rest before the costlier things are done, in ms. */
+/** Time without a change after which the heat map is computed, in ms. */
 const REST_MS = 250;
 const PLACE = "selvedge.where";
 
@@ -47,6 +48,9 @@ function look(): void {
   const view = { crop: isChecked("crop"), invert: isChecked("invert") };
   pixels = image && see(image, model, view);
   paintPixels(inputCanvas, pixels, input);
+  // The map of the picture before would be wrong.
+  paintHeat(heatCanvas, undefined, pixels, input);
+  heatCanvas.dataset.for = "";
   showMessage("");
   ask();
 }
@@ -122,7 +126,7 @@ function compare(a: Answer, b: Answer): void {
   element("where-text").textContent = `${same}, from the same file; the probabilities ${amount}.`;
 }
 
-/** What waits until one has stopped drawing. */
+/** Done once the picture has not changed for {@linkcode REST_MS}. */
 async function rest(asked?: Uint8Array<ArrayBuffer>, answer?: Answer, runner?: Runner): Promise<void> {
   if (stage.isDrawing) {
     resting = setTimeout(rest, REST_MS, asked, answer, runner);
@@ -132,17 +136,25 @@ async function rest(asked?: Uint8Array<ArrayBuffer>, answer?: Answer, runner?: R
     ? curlFor(asked, location.origin, model.needsKey)
     : "Draw or choose an image first";
   say(labels, answer?.probabilities);
-  let heat: Float32Array | undefined;
-  if (asked && answer && runner) {
-    try {
-      heat = await heatMap(runner, asked, input, argMax(answer.probabilities));
-    } catch (error) {
-      tell(error);
+  if (asked && answer && runner) await showHeat(asked, answer, runner);
+}
+
+/** Shows which pixels matter, ever finer until the picture changes. */
+async function showHeat(asked: Uint8Array<ArrayBuffer>, answer: Answer, runner: Runner): Promise<void> {
+  const classIndex = argMax(answer.probabilities);
+  const isCurrent = (): boolean => asked === pixels;
+  if (!isCurrent()) return;
+  try {
+    for await (
+      const map of heatMaps(runner, { pixels: asked, shape: input, answer, classIndex }, isCurrent)
+    ) {
+      paintHeat(heatCanvas, map, asked, input);
+      heatCanvas.dataset.for = labels[classIndex]!;
+      heatCanvas.dataset.cells = `${map.width}x${map.height}`;
     }
+  } catch (error) {
+    if (isCurrent()) tell(error);
   }
-  if (asked !== pixels) return;
-  paintHeat(heatCanvas, heat, asked, input);
-  heatCanvas.dataset.for = heat ? labels[argMax(answer!.probabilities)]! : "";
 }
 
 function tell(error: unknown): void {

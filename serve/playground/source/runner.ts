@@ -13,6 +13,8 @@ export interface Answer extends Scores {
 
 /** Runs the model. */
 export interface Runner {
+  /** How long one of many batches may take, in ms, so that other requests or input events are not kept waiting. */
+  readonly batchMs: number;
   /**
    * Classifies a batch.
    *

@@ -14,6 +14,8 @@ const LENGTH = "inference-header-content-length";
 const HEAD_BYTES = 1024;
 
 export class ServerRunner implements Runner {
+  /** A quarter of the time that the server lets other requests wait by default. */
+  readonly batchMs = 250;
   readonly #model: PageModel;
   readonly #imageSize: number;
 
