@@ -69,6 +69,12 @@ export async function loadFolder(
   const split = ownTest ? { train: pictures, test: ownTest } : draw(pictures, labels, splitSeed, folder);
   checkClasses(split.train, labels, folder, ownTest ? 'in "train" ' : "");
   checkClasses(split.test, labels, folder, 'in "test" ');
+  const classesOf = new Map<string, Set<number>>();
+  for (const { hash, label } of [...pictures, ...ownTest ?? [], ...validation]) {
+    classesOf.set(hash, (classesOf.get(hash) ?? new Set()).add(label));
+  }
+  const ambiguous = [...classesOf.values()].filter(({ size }) => size > 1).length;
+  if (ambiguous > 0) onNote?.(`NOTE: ${ambiguous} images are in more than one class, byte for byte`);
   const hashes = new Set(split.train.map(({ hash }) => hash));
   const twins = split.test.filter(({ hash }) => hashes.has(hash)).length;
   if (twins > 0) {
