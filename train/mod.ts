@@ -17,6 +17,17 @@ export {
   type Split,
 } from "./dataset/mod.ts";
 export { createDataset, type DatasetSource, type SplitSource } from "./dataset/create.ts";
+export type { Features } from "./dataset/types.ts";
+export {
+  type Backbone,
+  type BackboneOptions,
+  type BackboneSource,
+  type Normalization,
+  type Store,
+} from "./backbone/backbone.ts";
+export { openBackbone, type OpenOptions } from "./backbone/open.ts";
+export type { FeatureTensor } from "./backbone/features.ts";
+export type { DownloadOptions } from "./dataset/download.ts";
 export type { BeforeAfter, Bin, Calibration } from "./evaluation/calibration.ts";
 export type { ClassScore, Evaluation } from "./evaluation/evaluation.ts";
 export type { Mistake } from "./evaluation/mistakes.ts";
@@ -28,9 +39,11 @@ export type {
   TrainingListener,
   TrainingState,
 } from "./learning/events.ts";
+export type { FoldEvent } from "./learning/cross_validation.ts";
 export type { FitOptions, FitResult } from "./learning/fit.ts";
 export type { LinearWeights, Mlp } from "./learning/mlp.ts";
 export type { Numbers } from "./learning/numbers.ts";
 export { OPTIMIZERS, type Recipe, type RecipeName, RECIPES, SCHEDULES } from "./learning/recipe.ts";
+export type { Preprocessing } from "../shared/image.ts";
 export type { ImageShape, Metrics, Provenance } from "../shared/contract.ts";
 export { InputError, type InputErrorCode, type InputErrorOptions } from "../shared/errors.ts";

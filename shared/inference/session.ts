@@ -28,7 +28,8 @@ export interface Session {
   release(): Promise<void>;
 }
 
-type OrtWeb = typeof import("onnxruntime-web/wasm");
+/** The module of ONNX Runtime Web. */
+export type OrtWeb = typeof import("onnxruntime-web/wasm");
 
 /** Loads a model. */
 export type CreateSession = (model: Uint8Array) => Promise<Session>;

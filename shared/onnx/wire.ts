@@ -18,6 +18,7 @@ export class WireReader {
   readonly #view: DataView;
   readonly #text = new TextDecoder();
 
+  /** Starts at the first byte. */
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -39,6 +40,7 @@ export class WireReader {
     return Number(BigInt.asIntN(64, this.#varint()));
   }
 
+  /** A float32. */
   float(): number {
     return this.#view.getFloat32(this.#advance(4), true);
   }
@@ -50,6 +52,7 @@ export class WireReader {
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** UTF-8 text. */
   string(): string {
     return this.#text.decode(this.bytes());
   }
@@ -65,7 +68,11 @@ export class WireReader {
     return this.position + length;
   }
 
-  /** @throws {RangeError} if the wire type is unknown */
+  /**
+   * Passes over the value of a field.
+   *
+   * @throws {RangeError} if the wire type is unknown
+   */
   skip(wireType: number): void {
     switch (wireType) {
       case WIRE_TYPE.varint:

@@ -9,6 +9,7 @@ import type { Random } from "../random.ts";
 
 /** What a garment is drawn with: coordinates run from -1 to 1 in both directions, `y` downwards. */
 export interface Drawing {
+  /** Varies the shape and the pattern. */
   random: Random;
   /** Paints over what is there; the tone is relative to the cloth's. */
   paint(polygon: Polygon, tone: number): void;

@@ -57,7 +57,9 @@ export interface BackboneSource {
   source?: string;
 }
 
+/** How a network becomes a backbone. */
 export interface BackboneOptions {
+  /** What the network expects of its input. */
   normalization: Normalization;
   /** Pixels along each side, for a network that takes any; 224 by default. */
   imageSize?: number;
@@ -69,12 +71,17 @@ export interface BackboneOptions {
 
 /** A network that turns pictures into features. */
 export interface Backbone extends BackboneSource {
-  /** Takes `image` `[N, 3, H, W]` in 0..1 and gives `features` `[N, D]`. */
+  /**
+   * Takes `image` `[N, 3, H, W]` in 0..1 and gives `features` `[N, D]`.
+   *
+   * @internal
+   */
   model: ModelProto;
   /** The encoded model. */
   bytes: Uint8Array<ArrayBuffer>;
   /** SHA-256 of `bytes`, in hex. */
   sha256: string;
+  /** The size of its input. */
   input: ImageShape & { channels: 3 };
   /** D. */
   size: number;
@@ -82,6 +89,7 @@ export interface Backbone extends BackboneSource {
   features: readonly FeatureTensor[];
   /** Whether a classifier's head was cut off. */
   cut: boolean;
+  /** How its weights are stored. */
   store: Store;
 }
 

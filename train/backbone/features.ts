@@ -9,6 +9,7 @@ import { headInput } from "./head.ts";
 
 /** A tensor that can become features. */
 export interface FeatureTensor {
+  /** Of the value in the graph. */
   name: string;
   /** The operator that gives it, as `Conv`. */
   operator: string;

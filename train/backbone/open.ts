@@ -21,7 +21,15 @@ export type OpenOptions = Partial<BackboneOptions> & {
 };
 
 /**
- * Opens a backbone: one that is known by name, or an ONNX file.
+ * Opens a backbone: one that is known by name, which is downloaded once, or an ONNX file.
+ *
+ * @example
+ * ```ts
+ * import { InputError, openBackbone } from "@selvedge/selvedge/train";
+ *
+ * const error = await openBackbone("resnet").catch((error) => error);
+ * console.assert(error instanceof InputError && error.code === "not-found");
+ * ```
  *
  * @throws {InputError} if there is none of that name, it cannot be downloaded, or it cannot be used
  */

@@ -17,9 +17,11 @@ export interface RemoteFile {
   sha256: string;
 }
 
+/** Progress and limits of a download. */
 export interface DownloadOptions {
   /** Receives the number of bytes so far. */
   onProgress?: (done: number) => void;
+  /** Cancels the download. */
   signal?: AbortSignal;
   /** How long a connection may be silent, in ms. */
   stallTimeout?: number;
