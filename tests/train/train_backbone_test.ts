@@ -74,7 +74,7 @@ const reason = BACKBONES && PHOTOS ? "" : ": ignored, as BACKBONES_DIR and PHOTO
 Deno.test({
   name: `a real backbone classifies real photographs${reason}`,
   ignore: reason !== "",
-  async fn() {
+  async fn(): Promise<void> {
     const half = [0.5, 0.5, 0.5] as const;
     const backbone = await openBackbone(join(BACKBONES!, "mobilenet_v1_0.25_128.onnx"), {
       normalization: { mean: half, deviation: half },
