@@ -2,6 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { InputError } from "../../shared/errors.ts";
 import {
   checkpointIn,
+  checkpointWriter,
   readCheckpoint,
   removeCheckpoint,
   type RunIdentity,
@@ -52,6 +53,28 @@ Deno.test("writeCheckpoint() can write a checkpoint that was read", async () => 
     const resumed = (await readCheckpoint(folder, identity))!;
     await writeCheckpoint(folder, identity, resumed);
     assertEquals(await readCheckpoint(folder, identity), state);
+  });
+});
+
+Deno.test("checkpointWriter() writes the first epoch, and later ones after the interval or on flush()", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const steps = async (): Promise<number | undefined> => (await readCheckpoint(folder, identity))?.steps;
+    const rare = checkpointWriter(folder, identity, Infinity);
+    await rare.onCheckpoint!(state);
+    assertEquals(await steps(), 7);
+    await rare.onCheckpoint!({ ...state, steps: 14 });
+    assertEquals(await steps(), 7);
+    await rare.flush();
+    assertEquals(await steps(), 14);
+    await removeCheckpoint(folder);
+    await rare.flush();
+    assertEquals(await steps(), undefined);
+
+    const frequent = checkpointWriter(folder, identity, 0);
+    for (const epoch of [1, 2]) {
+      await frequent.onCheckpoint!({ ...state, steps: epoch });
+      assertEquals(await steps(), epoch);
+    }
   });
 });
 

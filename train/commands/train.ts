@@ -7,6 +7,7 @@ import { toSnakeCase } from "../../shared/naming.ts";
 import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
 import {
   checkpointIn,
+  type CheckpointWriter,
   checkpointWriter,
   readCheckpoint,
   removeCheckpoint,
@@ -80,7 +81,8 @@ const command = {
   },
   notes: [
     "Defaults of --recipe quickstart: 5 epochs, batches of 64, plain SGD, no regularization, no validation images.",
-    "A checkpoint is written to NAME's folder after each epoch and removed at the end of the run.",
+    "A checkpoint is written to NAME's folder after an epoch, at most every ten seconds and when the run is stopped",
+    "with Ctrl+C, and removed at the end of the run.",
     "Exit codes: 0 success, 2 wrong option, 69 data set, device or folder unavailable, 130 interrupted, 1 other errors.",
   ].join("\n"),
 } satisfies Command;
@@ -109,7 +111,8 @@ await runCommand(command, async (values, _operands, signal) => {
   const result = await runTraining(plan, values, {
     signal,
     ...(state && { state }),
-    listeners: await listenersOf(plan, values, identity, state?.steps ?? 0),
+    ...(!values["dry-run"] && { checkpoints: checkpointWriter(plan.folder, identity) }),
+    listeners: await listenersOf(plan, values, state?.steps ?? 0),
   });
   const file = await writeResult(plan, values, result);
   if (values.json) printJson(plan, result, file);
@@ -210,13 +213,11 @@ async function findCheckpoint(
 }
 
 async function listenersOf(
-  { name, folder, dataset, recipe, seed, backend }: Plan,
+  { name, dataset, recipe, seed, backend }: Plan,
   values: TrainValues,
-  identity: RunIdentity,
   step: number,
 ): Promise<TrainingListener[]> {
-  const isKept = !values["dry-run"];
-  const board = isKept && values.tensorboard !== undefined &&
+  const board = !values["dry-run"] && values.tensorboard !== undefined &&
     await TensorBoard.open(values.tensorboard, {
       name,
       dataset: dataset.name,
@@ -226,7 +227,6 @@ async function listenersOf(
       step,
     });
   return [
-    ...(isKept ? [checkpointWriter(folder, identity)] : []),
     ...(board ? [tensorBoardListener(board)] : []),
     ...(values.quiet ? [] : [modelSummary(), trainingProgress(recipe.epochs)]),
   ];
@@ -243,22 +243,30 @@ function modelSummary(): TrainingListener {
 async function runTraining(
   { name, dataset, backbone, recipe, seed, backend }: Plan,
   values: TrainValues,
-  options: { listeners: TrainingListener[]; signal: AbortSignal; state?: TrainingState },
+  { checkpoints, ...options }: {
+    listeners: TrainingListener[];
+    signal: AbortSignal;
+    checkpoints?: CheckpointWriter;
+    state?: TrainingState;
+  },
 ): Promise<TrainResult> {
   const dryRun = values["dry-run"] ?? false;
   let epochsDone = options.state?.epochs.length ?? 0;
   const counter: TrainingListener = { onEpoch: ({ epoch }) => void (epochsDone = epoch) };
   try {
-    return await train({
+    const result = await train({
       ...{ name, dataset, recipe, seed, backend, ...options },
       ...(backbone && { backbone }),
       ...(dryRun && { maxSteps: 3 }),
       onFold: ({ fold, folds }) =>
         values.quiet || showProgress("Cross-validating", (fold - 1) / folds, `fold ${fold} of ${folds}`),
-      listeners: [counter, ...options.listeners],
+      listeners: [...(checkpoints ? [checkpoints] : []), counter, ...options.listeners],
     });
+    await checkpoints?.flush();
+    return result;
   } catch (error) {
     clearProgress();
+    await checkpoints?.flush();
     if (epochsDone > 0 && !dryRun) {
       note(`Checkpoint kept after ${epochsDone} of ${recipe.epochs} epochs; continue with --resume`);
     }
