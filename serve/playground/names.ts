@@ -11,5 +11,7 @@ export const ROOM = "/playground/";
  * in deno.json; on Cloudflare it is the link of that name in `cloudflare/`.
  */
 export const ORT_WASM = "ort-1.30.0.wasm";
+/** Bytes of {@linkcode ORT_WASM}, to the nearest MB. */
+export const ORT_WASM_BYTES = 14_000_000;
 /** Where the model's file is; the page adds `?version=`, by which browsers may keep it. */
 export const MODEL_FILE = "/v1/model/file";

@@ -5,20 +5,32 @@
  */
 import { html, raw } from "hono/html";
 import { percent } from "../../shared/format.ts";
-import type { ModelDescription } from "../../shared/contract.ts";
+import type { Classifier } from "../../shared/inference/classifier.ts";
 import type { Config } from "../config.ts";
 import { STYLE } from "./files.ts";
 import { ROOM } from "./names.ts";
-import { preprocessingFor } from "../../shared/image.ts";
+import { PHOTO_FITS, type PhotoFit } from "../../shared/image.ts";
+import { inputSection } from "./input_section.ts";
+import { fitsCommandLine } from "./source/curl.ts";
 import type { PageModel } from "./source/page_model.ts";
 import { fits } from "./source/sample_labels.ts";
+
+/** How photographs are fitted, as the page says it. */
+const FIT_TEXTS: Record<PhotoFit, string> = { crop: "centre crop", squash: "squashed", pad: "padded" };
+
+/** Below this many pixels a side, each is shown as a square. */
+const FEW_PIXELS = 100;
 
 /**
  * Renders the page.
  *
  * @param origin of the server, for the examples
  */
-export function renderPage(description: ModelDescription, config: Config, origin: string): unknown {
+export function renderPage(
+  { description, file }: Pick<Classifier, "description" | "file">,
+  config: Config,
+  origin: string,
+): unknown {
   const { name, version, labels, input, preprocessing, metrics } = description;
   const { channels, height, width } = input;
   const model: PageModel = {
@@ -27,13 +39,16 @@ export function renderPage(description: ModelDescription, config: Config, origin
     labels,
     input,
     ...(preprocessing && { preprocessing }),
+    fileBytes: file.length,
     maxImages: config.maxBatchSize,
     maxBytes: config.maxBodyBytes,
     needsKey: config.apiKeys.length > 0,
   };
   const colours = channels === 1 ? "grey" : channels === 3 ? "colour" : `${channels} channels`;
-  // Photographs are fitted as they are: there is no margin to trim.
-  const fitsAll = preprocessing !== preprocessingFor(channels);
+  const photoFit = (Object.keys(PHOTO_FITS) as PhotoFit[]).find((fit) => PHOTO_FITS[fit] === preprocessing);
+  // Photographs have no margin to trim.
+  const isPhotos = photoFit !== undefined;
+  const pixelsClass = Math.max(height, width) < FEW_PIXELS ? "view pixels" : "view";
   const url = `${origin}/v1/classify`;
   const key = model.needsKey ? ` -H "authorization: Bearer $KEY"` : "";
   const accuracy = metrics &&
@@ -73,41 +88,17 @@ ${model.needsKey ? html`
 <button type="submit">Use the key</button>
 <span>It is stored until you close this tab, and sent to this server only.</span>
 </form>` : ""}
-<section id="source" aria-labelledby="source-title">
-<h2 id="source-title">Input <span class="soft">draw, drop or paste</span></h2>
-<div id="stage">
-<canvas id="drawing" width="384" height="384" role="img" aria-label="Area to draw on with a mouse, a finger or a pen. With the keyboard, choose an image or a sample below."></canvas>
-<p id="hint" hidden>Draw here, or drop an image</p>
-<video id="video" muted playsinline hidden aria-label="Camera preview"></video>
-<button type="button" id="shoot" hidden>Take a photo</button>
-<p id="message" role="alert" hidden></p>
-</div>
-<div class="row">
-<fieldset class="choice"><legend class="hidden">Tool</legend>
-<label><input type="radio" name="tool" value="fill" checked><span>Shape</span></label>
-<label><input type="radio" name="tool" value="brush"><span>Brush</span></label>
-<label><input type="radio" name="tool" value="eraser"><span>Eraser</span></label>
-</fieldset>
-<button type="button" id="undo" disabled>Undo</button>
-<button type="button" id="clear">Clear</button>
-</div>
-<div class="row">
-<button type="button" id="open">Choose an image</button>
-<input id="file" type="file" accept="image/*" hidden tabindex="-1" aria-label="Image">
-<button type="button" id="camera">Camera</button>
-<label class="size">Width <input id="size" type="range" min="4" max="60" value="20"></label>
-</div>
-</section>
+${inputSection(isPhotos)}
 <section id="sees" aria-labelledby="sees-title">
 <h2 id="sees-title">What the model sees</h2>
-<canvas id="input" class="pixels" width="${width}" height="${height}" role="img" aria-label="The ${width} × ${height} pixels that the model receives"></canvas>
+<canvas id="input" class="${pixelsClass}" width="${width}" height="${height}" role="img" aria-label="The ${width} × ${height} pixels that the model receives"></canvas>
 <div class="row">
-<label class="check" ${fitsAll ? raw("hidden") : ""}><input type="checkbox" id="crop" checked>Crop</label>
-<label class="check"><input type="checkbox" id="invert">Invert</label>
-<span class="soft">${width} × ${height} pixels</span>
+<label class="check" ${isPhotos ? raw("hidden") : ""}><input type="checkbox" id="crop" checked>Crop</label>
+<label class="check" ${channels === 1 ? "" : raw("hidden")}><input type="checkbox" id="invert">Invert</label>
+<span class="soft">${width} × ${height} pixels${photoFit && `, ${FIT_TEXTS[photoFit]}`}</span>
 </div>
 <h3>Which pixels matter</h3>
-<canvas id="heat" class="pixels" width="${width}" height="${height}" role="img" aria-label="Heat map of the pixels that matter"></canvas>
+<canvas id="heat" class="${pixelsClass}" width="${width}" height="${height}" role="img" aria-label="Heat map of the pixels that matter"></canvas>
 <p id="heat-text" class="soft">Red: hiding this area makes the model less certain of its label. Blue: hiding it makes the model more
 certain.</p>
 </section>
@@ -142,10 +133,11 @@ trained on photographs and misclassifies many drawings.</span></p>
 </section>` : ""}
 <section id="terminal" aria-labelledby="terminal-title">
 <h2 id="terminal-title">From a terminal</h2>
+${fitsCommandLine(input) ? html`
 <p>The image above, as the model sees it:</p>
-<div class="code"><pre tabindex="0"><code id="curl">…</code></pre><button type="button" id="copy">Copy</button></div>
-<p>Any PNG, JPEG or WebP file with a plain background:</p>
-<div class="code"><pre tabindex="0"><code>curl ${url}${key} -H 'content-type: image/png' --data-binary @shoe.png</code></pre></div>
+<div class="code"><pre tabindex="0"><code id="curl">…</code></pre><button type="button" id="copy">Copy</button></div>` : ""}
+<p>Any PNG, JPEG or WebP file${isPhotos ? "" : " with a plain background"}:</p>
+<div class="code"><pre tabindex="0"><code>curl ${url}${key} -H 'content-type: ${isPhotos ? "image/jpeg" : "image/png"}' --data-binary ${isPhotos ? "@photo.jpg" : "@shoe.png"}</code></pre></div>
 <p>Forms, batches, the Open Inference Protocol and the Hugging Face protocol are described in <a href="/docs">the API</a>.</p>
 </section>
 </main>

@@ -24,8 +24,8 @@ export function home(service: Service): Handler<AppEnv> {
     // The host comes from the client, who may send anything.
     const url = URL.parse(c.req.url);
     if (!url) throw new Problem(400, "Cannot show the page as the Host header is malformed");
-    const { description } = await modelOf(service);
-    return new Response(String(renderPage(description, service.config, url.origin)), {
+    const classifier = await modelOf(service);
+    return new Response(String(renderPage(classifier, service.config, url.origin)), {
       headers: {
         "content-type": "text/html; charset=utf-8",
         "cache-control": "no-cache",

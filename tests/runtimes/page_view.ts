@@ -11,10 +11,14 @@ import { encodePng } from "../helpers/png_encoder.ts";
 import { hasChromium, startChromium, WITHOUT_CHROMIUM } from "./chromium.ts";
 
 /** Runs a test with a browser, or says why not. */
-export function test(name: string, run: (t: Deno.TestContext, browser: Browser) => Promise<void>): void {
+export function test(
+  name: string,
+  run: (t: Deno.TestContext, browser: Browser) => Promise<void>,
+  { ignore = false } = {},
+): void {
   Deno.test({
     name: hasChromium() ? name : `${name} (${WITHOUT_CHROMIUM})`,
-    ignore: !hasChromium(),
+    ignore: ignore || !hasChromium(),
     // The connection to the browser outlives the test that it was made in by a moment.
     sanitizeOps: false,
     sanitizeResources: false,

@@ -1,14 +1,20 @@
 /**
- * The call that asks the server from a terminal.
+ * The command that asks the server from a terminal.
  *
  * @module
  */
+import type { ImageShape } from "../../../shared/contract.ts";
 
-/** Arguments of a program end at 128 kB on Linux. */
-const LONGEST = 100_000;
+/** The arguments of a program may have 128 kB on Linux. */
+const MAX_BASE64 = 100_000;
+
+/** Whether an image of the model fits on a command line. */
+export function fitsCommandLine({ channels, height, width }: ImageShape): boolean {
+  return channels * height * width * 4 / 3 <= MAX_BASE64;
+}
 
 /**
- * Writes the call for some pixels.
+ * Writes the command for some pixels.
  *
  * @param pixels `[C, H, W]`, 0..255
  */
@@ -17,10 +23,5 @@ export function curlFor(pixels: Uint8Array, origin: string, needsKey: boolean): 
   const key = needsKey ? ` -H "authorization: Bearer $KEY"` : "";
   const call =
     `curl ${origin}/v1/classify${key} -H 'content-type: application/octet-stream' --data-binary @-`;
-  if (base64.length > LONGEST) {
-    return `# the ${pixels.length} bytes are too many for a command line: put them into pixels.bin\n${
-      call.replace("@-", "@pixels.bin")
-    }`;
-  }
   return `base64 -d <<END | ${call}\n${base64}\nEND`;
 }

@@ -6,6 +6,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import type { Image } from "../../../shared/image.ts";
+import { ORT_WASM_BYTES } from "../names.ts";
 import { BrowserRunner } from "./browser.ts";
 import { curlFor } from "./curl.ts";
 import { heatMaps } from "./heat_map.ts";
@@ -51,6 +52,7 @@ function look(): void {
   // The map of the picture before would be wrong.
   paintHeat(heatCanvas, undefined, pixels, input);
   heatCanvas.dataset.for = "";
+  delete heatCanvas.dataset.cells;
   showMessage("");
   ask();
 }
@@ -132,9 +134,12 @@ async function rest(asked?: Uint8Array<ArrayBuffer>, answer?: Answer, runner?: R
     resting = setTimeout(rest, REST_MS, asked, answer, runner);
     return;
   }
-  element("curl").textContent = asked
-    ? curlFor(asked, location.origin, model.needsKey)
-    : "Draw or choose an image first";
+  const curl = document.getElementById("curl");
+  if (curl) {
+    curl.textContent = asked
+      ? curlFor(asked, location.origin, model.needsKey)
+      : "Draw or choose an image first";
+  }
   say(labels, answer?.probabilities);
   if (asked && answer && runner) await showHeat(asked, answer, runner);
 }
@@ -183,10 +188,14 @@ function loadBrowser(): Promise<BrowserRunner> {
 
 const WHERE_TEXTS: Record<Where, string> = {
   server:
-    "The image is sent to the server. Running in the browser downloads 17 MB once: the model and ONNX Runtime.",
+    `The image is sent to the server. Running in the browser downloads ${downloadMb()} MB once: the model and ONNX Runtime.`,
   browser: "Nothing leaves this browser. It works offline, also after you close the page.",
   both: "Both run the same file.",
 };
+
+function downloadMb(): number {
+  return Math.round((ORT_WASM_BYTES + model.fileBytes) / 1e6);
+}
 
 function choose(value: string | null): void {
   if (value !== "server" && value !== "browser" && value !== "both") return;
@@ -282,6 +291,7 @@ function listenToKey(): void {
 }
 
 function start(): void {
+  stage.tool = document.querySelector<HTMLInputElement>('input[name="tool"]:checked')!.value as Tool;
   onChoice("tool", (value) => stage.tool = value as Tool);
   element("size").addEventListener("input", (event) => {
     stage.size = Number((event.target as HTMLInputElement).value);
@@ -299,7 +309,7 @@ function start(): void {
   onClick("shoot", () => show(camera.shoot()));
   for (const id of ["crop", "invert"]) element(id).addEventListener("change", look);
   onChoice("where", choose);
-  onClick("copy", async () => {
+  document.getElementById("copy")?.addEventListener("click", async () => {
     const button = element("copy");
     const isDone = await navigator.clipboard?.writeText(element("curl").textContent!).then(
       () => true,

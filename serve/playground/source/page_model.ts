@@ -14,6 +14,8 @@ export interface PageModel {
   input: ImageShape;
   /** How pictures are fitted into the input. */
   preprocessing?: Preprocessing;
+  /** Bytes of the model's file. */
+  fileBytes: number;
   /** Images of a request. */
   maxImages: number;
   /** Bytes of a request's body. */

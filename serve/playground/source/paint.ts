@@ -12,29 +12,31 @@ const AGAINST = [64, 132, 214] as const;
 /** How bright the picture is under the colours. */
 const DIMMED = 0.45;
 
-/** Paints `[C, H, W]`, 0..255, pixel by pixel; black if there are none. */
+/** Paints `[C, H, W]`, 0..255, pixel by pixel; nothing if there are none. */
 export function paintPixels(
   canvas: HTMLCanvasElement,
   pixels: Uint8Array | undefined,
   { channels, height, width }: ImageShape,
 ): void {
+  if (!pixels) return clear(canvas);
   const area = width * height;
-  paint(canvas, (i, c) => pixels?.[(channels === 3 ? c : 0) * area + i] ?? 0);
+  paint(canvas, (i, c) => pixels[(channels === 3 ? c : 0) * area + i]!);
 }
 
-/** Paints a heat map over the dimmed grey of the picture, or that alone. */
+/** Paints a heat map over the dimmed grey of the picture, or that alone; nothing if there is no picture. */
 export function paintHeat(
   canvas: HTMLCanvasElement,
   map: HeatMap | undefined,
   pixels: Uint8Array | undefined,
   { channels, height, width }: ImageShape,
 ): void {
+  if (!pixels) return clear(canvas);
   const area = width * height;
   const heat = map ? interpolate(map, { channels, height, width }) : new Float32Array(area);
   const most = heat.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
   const greys = new Float32Array(area);
   for (let i = 0; i < area; i++) {
-    for (let c = 0; c < channels; c++) greys[i]! += (pixels?.[c * area + i] ?? 0) / channels;
+    for (let c = 0; c < channels; c++) greys[i]! += pixels[c * area + i]! / channels;
   }
   paint(canvas, (i, c) => {
     const share = heat[i]! / most;
@@ -68,6 +70,10 @@ function between(
   const at = Math.min(cells - 1, Math.max(0, (pixel + 0.5) * cells / pixels - 0.5));
   const first = Math.floor(at);
   return [first, Math.min(cells - 1, first + 1), at - first];
+}
+
+function clear(canvas: HTMLCanvasElement): void {
+  canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
 }
 
 /** @param value of a pixel's channel, 0..255; channels are red, green and blue */

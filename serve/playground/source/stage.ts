@@ -1,12 +1,13 @@
 /**
- * The area that is drawn on, and on which pictures are shown. A picture keeps its own pixels until something is
- * drawn over it.
+ * The area that is drawn on, and on which pictures are shown. A picture keeps its own pixels until parts of it are
+ * erased, and its shape then too.
  *
  * @module
  */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import type { Image } from "../../../shared/image.ts";
+import type { Box } from "../../../shared/resample.ts";
 
 /** `fill` fills the outline that is drawn. */
 export type Tool = "fill" | "brush" | "eraser";
@@ -14,6 +15,7 @@ export type Tool = "fill" | "brush" | "eraser";
 interface Moment {
   pixels: ImageData;
   picture: Image | undefined;
+  box: Box;
   isBlank: boolean;
 }
 
@@ -31,6 +33,8 @@ export class Stage {
   readonly #onChange: () => void;
   readonly #past: Moment[] = [];
   #picture: Image | undefined;
+  /** The part of the canvas that is classified. */
+  #box: Box = { left: 0, top: 0, width: 0, height: 0 };
   #isBlank = true;
   #pointer: number | undefined;
   #path: [number, number][] = [];
@@ -62,8 +66,8 @@ export class Stage {
   image(): Image | undefined {
     if (this.#isBlank) return undefined;
     if (this.#picture) return this.#picture;
-    const { width, height } = this.#canvas;
-    const { data } = this.#context.getImageData(0, 0, width, height);
+    const { left, top, width, height } = this.#box;
+    const { data } = this.#context.getImageData(left, top, width, height);
     return { width, height, channels: 4, data: new Uint8Array(data.buffer) };
   }
 
@@ -73,9 +77,11 @@ export class Stage {
     const { width, height } = this.#canvas;
     this.#wipe();
     const scale = Math.min(width / picture.width, height / picture.height);
-    const [w, h] = [picture.width * scale, picture.height * scale];
+    const w = Math.max(1, Math.round(picture.width * scale)),
+      h = Math.max(1, Math.round(picture.height * scale));
+    this.#box = { left: (width - w) >> 1, top: (height - h) >> 1, width: w, height: h };
     this.#context.imageSmoothingEnabled = scale < 4;
-    this.#context.drawImage(toCanvas(picture), (width - w) / 2, (height - h) / 2, w, h);
+    this.#context.drawImage(toCanvas(picture), this.#box.left, this.#box.top, w, h);
     this.#picture = picture;
     this.#isBlank = false;
     this.#onChange();
@@ -93,26 +99,29 @@ export class Stage {
     if (!moment) return;
     this.#context.putImageData(moment.pixels, 0, 0);
     this.#picture = moment.picture;
+    this.#box = moment.box;
     this.#isBlank = moment.isBlank;
     this.#onChange();
   }
 
   #wipe(): void {
     this.#context.fillStyle = PAPER;
-    this.#context.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
+    const { width, height } = this.#canvas;
+    this.#context.fillRect(0, 0, width, height);
     this.#picture = undefined;
+    this.#box = { left: 0, top: 0, width, height };
     this.#isBlank = true;
   }
 
   #remember(): void {
     const { width, height } = this.#canvas;
     const pixels = this.#context.getImageData(0, 0, width, height);
-    this.#past.push({ pixels, picture: this.#picture, isBlank: this.#isBlank });
+    this.#past.push({ pixels, picture: this.#picture, box: this.#box, isBlank: this.#isBlank });
     if (this.#past.length > MEMORY) this.#past.shift();
   }
 
   #begin(event: PointerEvent): void {
-    if (this.isDrawing || event.button !== 0) return;
+    if (this.isDrawing || event.button !== 0 || this.#isBlank && this.tool === "eraser") return;
     event.preventDefault();
     this.#canvas.setPointerCapture(event.pointerId);
     this.#pointer = event.pointerId;
