@@ -3,13 +3,14 @@ import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
 import { buildPlayground } from "../../serve/playground/build.ts";
 import { pageFile } from "../../serve/playground/files.ts";
 import { ORT_WASM, ROOM } from "../../serve/playground/names.ts";
-import { curlFor } from "../../serve/playground/source/curl.ts";
-import { heatMap } from "../../serve/playground/source/heat_map.ts";
+import { curlFor, fitsCommandLine } from "../../serve/playground/source/curl.ts";
+import { type HeatMap, heatMaps } from "../../serve/playground/source/heat_map.ts";
+import type { Answer, Runner } from "../../serve/playground/source/runner.ts";
 import { SAMPLES } from "../../serve/playground/source/sample_labels.ts";
 import { certainty } from "../../serve/playground/source/show.ts";
 import { shippedModel } from "../../serve/shipped_model.ts";
 import { fitImage } from "../../shared/image.ts";
-import { Classifier, type Scores } from "../../shared/inference/classifier.ts";
+import { Classifier } from "../../shared/inference/classifier.ts";
 import { tinyModel } from "../helpers/tiny_model.ts";
 
 const HERE = new URL("../../serve/playground/", import.meta.url);
@@ -56,58 +57,85 @@ Deno.test("the samples that the page begins with are ones that the model knows",
   await classifier.close();
 });
 
-Deno.test("heatMap() is what hiding each pixel costs, exactly where the model is a sum of pixels", async () => {
-  // Images are 3×2 pixels, and each logit is the sum of one column.
-  const classifier = await Classifier.load(tinyModel());
-  let batches = 0;
-  const runner = {
-    async run(pixels: Uint8Array<ArrayBuffer>): Promise<Scores & { ms: number }> {
-      batches++;
-      return { ...await classifier.run(pixels), ms: 0 };
+/** The heat maps of some pixels, if an image took so many ms, and the number of images of each batch. */
+async function mapsOf(
+  classifier: Classifier,
+  pixels: Uint8Array<ArrayBuffer>,
+  classIndex: number,
+  { imageMs = 0, isCurrent = (): boolean => true } = {},
+): Promise<{ maps: HeatMap[]; batches: number[] }> {
+  const batches: number[] = [];
+  const runner: Runner = {
+    batchMs: 250,
+    async run(pixels): Promise<Answer> {
+      const { logits, probabilities } = await classifier.run(pixels);
+      const count = pixels.length / classifier.imageSize;
+      batches.push(count);
+      return { logits: logits.slice(), probabilities: probabilities.slice(), ms: count * imageMs };
     },
   };
-  const { input } = classifier.description;
-  const heat = await heatMap(runner, Uint8Array.of(0, 255, 0, 0, 255, 0), input, 1);
-  assertEquals(batches, 1);
-  assertEquals(heat.length, 6);
+  const answer = await runner.run(pixels);
+  const subject = { pixels, shape: classifier.description.input, answer, classIndex };
+  const maps = await Array.fromAsync(heatMaps(runner, subject, isCurrent));
+  return { maps, batches: batches.slice(1) };
+}
+
+Deno.test("heatMaps() finds the pixels that a label depends on, in one batch", async () => {
+  // Images are 3×2 pixels, and each logit is the sum of one column.
+  const classifier = await Classifier.load(tinyModel());
+  const pixels = Uint8Array.of(0, 255, 0, 0, 255, 0);
+  const { maps: [map], batches } = await mapsOf(classifier, pixels, 1);
+  assertEquals([map!.width, map!.height, batches], [3, 2, [6]]);
+  const { cells } = map!;
   // The border's median is 0, so hiding the middle column takes from its label.
-  assert(heat[1]! > 0 && heat[1]! > heat[0]!, `${heat}`);
-  const other = await heatMap(runner, Uint8Array.of(0, 255, 0, 0, 255, 0), input, 0);
-  assert(other[1]! < 0, "and gives to the others");
-  const blank = await heatMap(runner, new Uint8Array(6), input, 1);
-  for (const value of blank) assertAlmostEquals(value, 0, 1e-6);
+  assert(cells[1]! > 0 && cells[1]! > cells[0]!, `${cells}`);
+  const { maps: [other] } = await mapsOf(classifier, pixels, 0);
+  assert(other!.cells[1]! < 0, "and gives to the others");
+  const { maps: [blank] } = await mapsOf(classifier, new Uint8Array(6), 1);
+  for (const value of blank!.cells) assertAlmostEquals(value, 0, 1e-6);
   await classifier.close();
 });
 
-Deno.test("heatMap() says what hiding squares one by one says", async () => {
+Deno.test("heatMaps() gives what hiding a square by hand gives", async () => {
   const classifier = await Classifier.load(shippedModel);
   const pixels = drawSilhouette(8, 6);
-  const heat = await heatMap(
-    { run: async (pixels) => ({ ...await classifier.run(pixels), ms: 0 }) },
-    pixels,
-    classifier.description.input,
-    8,
-  );
-  // The pixel (13, 13) lies under the four squares that begin at 10 or 12 in both directions.
+  const { maps } = await mapsOf(classifier, pixels, 8);
+  assertEquals(maps.map(({ width, height }) => [width, height]), [[14, 14]]);
   const odds = async (image: Uint8Array): Promise<number> => {
     const { logits } = await classifier.run(image);
     const others = [...logits].filter((_, i) => i !== 8);
     return logits[8]! - Math.log(others.reduce((sum, logit) => sum + Math.exp(logit), 0));
   };
   const whole = await odds(pixels);
-  let sum = 0;
-  for (const top of [10, 12]) {
-    for (const left of [10, 12]) {
-      const hidden = pixels.slice();
-      for (let y = top; y < top + 4; y++) hidden.fill(0, y * 28 + left, y * 28 + left + 4);
-      sum += whole - await odds(hidden);
-    }
-  }
-  assertAlmostEquals(heat[13 * 28 + 13]!, sum / 4, 1e-3);
+  // The cell (5, 6) has the pixels 10 and 11 across and 12 and 13 down, and one more on each side is hidden.
+  const hidden = pixels.slice();
+  for (let y = 11; y < 15; y++) hidden.fill(0, y * 28 + 9, y * 28 + 13);
+  assertAlmostEquals(maps[0]!.cells[6 * 14 + 5]!, whole - await odds(hidden), 1e-3);
   await classifier.close();
 });
 
-Deno.test("curlFor() writes a call for any number of pixels", () => {
+Deno.test("heatMaps() begins with a coarse grid where an image takes long, in short batches", async () => {
+  const classifier = await Classifier.load(shippedModel);
+  const pixels = drawSilhouette(8, 6);
+  const sizes = async (imageMs: number): Promise<unknown> => {
+    const { maps, batches } = await mapsOf(classifier, pixels, 8, { imageMs });
+    return [maps.map(({ width }) => width), Math.max(...batches)];
+  };
+  assertEquals(await sizes(5), [[14], 50]);
+  assertEquals(await sizes(40), [[5, 9], 6]);
+  assertEquals(await sizes(400), [[3], 1]);
+  await classifier.close();
+});
+
+Deno.test("heatMaps() ends after the batch in which the picture changes", async () => {
+  const classifier = await Classifier.load(shippedModel);
+  const options = { imageMs: 40, isCurrent: (): boolean => false };
+  const { maps, batches } = await mapsOf(classifier, drawSilhouette(8, 6), 8, options);
+  assertEquals([maps, batches], [[], [6]]);
+  await classifier.close();
+});
+
+Deno.test("curlFor() writes a command for images that fit on a command line", () => {
   const call = curlFor(Uint8Array.of(0, 255), "http://localhost:8000", false);
   assertEquals(
     call,
@@ -115,7 +143,8 @@ Deno.test("curlFor() writes a call for any number of pixels", () => {
       "--data-binary @-\nAP8=\nEND",
   );
   assert(curlFor(Uint8Array.of(0), "http://a", true).includes('-H "authorization: Bearer $KEY"'));
-  assert(curlFor(new Uint8Array(200_000), "http://a", false).length < 1000);
+  assert(fitsCommandLine({ channels: 3, height: 128, width: 128 }));
+  assert(!fitsCommandLine({ channels: 3, height: 224, width: 224 }));
 });
 
 Deno.test("certainty() does not call sure what is not", () => {

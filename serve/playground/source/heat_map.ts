@@ -101,8 +101,8 @@ function backgroundsOf({ pixels, shape }: Subject): number[] {
 }
 
 /**
- * Copies of the image, each with a square around one cell hidden. The square has twice the cell's sides, as what
- * matters is often larger than a cell.
+ * Copies of the image, each with one cell hidden and half of its neighbours, as what matters is often larger than a
+ * cell.
  *
  * @returns `[count, C, H, W]`
  */
@@ -114,15 +114,12 @@ function occlude(
   count: number,
 ): Uint8Array<ArrayBuffer> {
   const images = new Uint8Array(count * pixels.length);
-  const [cellWidth, cellHeight] = [width / grid.width, height / grid.height];
+  const across = spans(width, grid.width), down = spans(height, grid.height);
   for (let n = 0; n < count; n++) {
     const image = images.subarray(n * pixels.length, (n + 1) * pixels.length);
     image.set(pixels);
-    const column = (start + n) % grid.width, row = Math.floor((start + n) / grid.width);
-    const left = Math.max(0, Math.round((column - 0.5) * cellWidth));
-    const right = Math.min(width, Math.round((column + 1.5) * cellWidth));
-    const top = Math.max(0, Math.round((row - 0.5) * cellHeight));
-    const bottom = Math.min(height, Math.round((row + 1.5) * cellHeight));
+    const [left, right] = across[(start + n) % grid.width]!;
+    const [top, bottom] = down[Math.floor((start + n) / grid.width)]!;
     for (let c = 0; c < channels; c++) {
       for (let y = top; y < bottom; y++) {
         const line = (c * height + y) * width;
@@ -131,6 +128,16 @@ function occlude(
     }
   }
   return images;
+}
+
+/** The first pixel that is hidden with each cell of one axis, and the one after the last. */
+function spans(pixels: number, cells: number): [first: number, end: number][] {
+  const side = pixels / cells;
+  const margin = Math.floor(side / 2);
+  return Array.from({ length: cells }, (_, i) => [
+    Math.max(0, Math.round(i * side) - margin),
+    Math.min(pixels, Math.round((i + 1) * side) + margin),
+  ]);
 }
 
 /** log(p / (1 − p)) of one class, which unlike p still changes where the model is nearly certain. */
