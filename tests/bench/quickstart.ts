@@ -8,6 +8,8 @@ import { pythonCommand } from "./torch.ts";
 
 /** Rounds are started until there are so many, or this much time has passed. */
 const MAX_ROUNDS = 3, BUDGET_MS = 4 * 60_000;
+/** PyTorch's threads slow each other down on a busy machine, up to a hundredfold: a run is ended then. */
+const RUN_LIMIT_MS = 2 * 60_000;
 const FILES = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"];
 
 /** A command, and what its runs took. */
@@ -74,14 +76,16 @@ async function runProgram(
   signal: AbortSignal,
 ): Promise<{ wall: number; cpu: number; accuracy: string }> {
   const startMs = performance.now();
+  const limit = AbortSignal.timeout(RUN_LIMIT_MS);
   const child = new Deno.Command("sh", {
-    args: ["-c", '"$@" || exit; times >&2', "sh", ...command],
+    args: ["-c", '"$@" & trap "kill $!" TERM; wait $! || exit; times >&2', "sh", ...command],
     env: { NO_COLOR: "1" },
-    signal,
+    signal: AbortSignal.any([signal, limit]),
   });
   const { success, stdout, stderr } = await child.output();
   const wall = (performance.now() - startMs) / 1000;
   const errors = new TextDecoder().decode(stderr);
+  if (limit.aborted) throw new Error(`"${command.join(" ")}" took more than ${RUN_LIMIT_MS / 1000} s`);
   if (!success) throw new Error(`"${command.join(" ")}" failed: ${errors.slice(-300)}`);
   // The last line has the user and system time of the children, as "0m14.280s 0m0.430s".
   const times = [...errors.trimEnd().split("\n").at(-1)!.matchAll(/(\d+)m([\d.]+)s/g)];
