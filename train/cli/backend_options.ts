@@ -12,8 +12,11 @@ export const gemmOption = choice(
   "auto",
 );
 
-export const threadsOption = number("Threads of a native BLAS (default all cores); our kernel uses one", {
-  min: 1,
-  max: 256,
-  whole: true,
-});
+export const threadsOption = number(
+  "Threads of a native BLAS (default all cores; 1 on a busy machine); our kernel uses one",
+  {
+    min: 1,
+    max: 256,
+    whole: true,
+  },
+);
