@@ -13,7 +13,7 @@ export const gemmOption = choice(
 );
 
 export const threadsOption = number(
-  "Threads of a native BLAS (default all cores; 1 on a busy machine); our kernel uses one",
+  "Threads of a native BLAS (default all cores); use 1 on a busy machine",
   {
     min: 1,
     max: 256,
