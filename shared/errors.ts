@@ -13,6 +13,8 @@ export type InputErrorCode =
   | "invalid-value"
   /** A tensor or an image of another shape than the model takes. */
   | "invalid-shape"
+  /** A picture in which nothing stands out from the background. */
+  | "no-content"
   /** Well-formed, but not supported: an image format, an ONNX operator. */
   | "unsupported"
   /** Over a stated limit of bytes, pixels, images or time. */

@@ -15,6 +15,8 @@
  *
  * @module
  */
+import { type Background, backgroundAt, coordinate } from "./background.ts";
+import { distancesOf, findContent, noiseGain } from "./content.ts";
 import { type Box, resizePlane, type Size } from "./resample.ts";
 
 export type { Size } from "./resample.ts";
@@ -48,7 +50,10 @@ export interface Target extends Size {
  * images were made, so that the same is done to what it is asked about later. Whoever changes what
  * {@linkcode fitImage} gives for a picture must count the version in the name up.
  */
-export const PREPROCESSINGS = { 1: "grey-on-black-1", 3: "rgb-on-own-background-1" } as const;
+export const PREPROCESSINGS = { 1: "grey-on-black-2", 3: "rgb-on-own-background-2" } as const;
+
+/** What earlier versions of this project wrote; models that name them are still served. */
+export const EARLIER_PREPROCESSINGS = { 1: "grey-on-black-1", 3: "rgb-on-own-background-1" } as const;
 
 /**
  * How photographs are fitted for a pretrained network, by the words of `--fit`; the default first.
@@ -63,9 +68,10 @@ export const PHOTO_FITS = { crop: "rgb-centre-crop-1", squash: "rgb-squash-1", p
 /** One of the words of {@linkcode PHOTO_FITS}. */
 export type PhotoFit = keyof typeof PHOTO_FITS;
 
-/** One of {@linkcode PREPROCESSINGS} or {@linkcode PHOTO_FITS}. */
+/** One of {@linkcode PREPROCESSINGS}, {@linkcode EARLIER_PREPROCESSINGS} or {@linkcode PHOTO_FITS}. */
 export type Preprocessing =
   | typeof PREPROCESSINGS[keyof typeof PREPROCESSINGS]
+  | typeof EARLIER_PREPROCESSINGS[keyof typeof EARLIER_PREPROCESSINGS]
   | typeof PHOTO_FITS[PhotoFit];
 
 /** The share of the shorter side that `crop` keeps. */
@@ -73,7 +79,8 @@ const CENTRE = 224 / 256;
 
 /** Whether a model of so many channels can have its pictures fitted in that way. */
 export function isPreprocessing(name: unknown, channels: number): name is Preprocessing {
-  return name === preprocessingFor(channels) ||
+  return (channels === 1 || channels === 3) &&
+      (name === PREPROCESSINGS[channels] || name === EARLIER_PREPROCESSINGS[channels]) ||
     channels === 3 && (Object.values(PHOTO_FITS) as unknown[]).includes(name);
 }
 
@@ -91,7 +98,7 @@ const TOLERANCE = 0.05 * 255;
  *
  * A picture that has the wanted size already is only turned to grey or to red, green and blue, as it is most
  * likely one of the data set's own: its margin and its background stay, dark things on white are not negated,
- * and transparency shows black. Other pictures may have any background of one colour, and transparency shows
+ * and transparency shows black. Other pictures may have any smooth background, and transparency shows
  * white as in a shop's product photos; or black, if on white nothing can be seen.
  *
  * @returns `[channels, height, width]`, row-major, 0..255; a blank picture gives all 0 in grey, and its one
@@ -109,38 +116,147 @@ export function fitImage(image: Image, target: Target): Uint8Array {
     return fitPhoto(image, wanted, preprocessing === PHOTO_FITS.crop);
   }
   if (preprocessing === PHOTO_FITS.pad) wanted.crop = false;
+  const isCurrent = preprocessing === preprocessingFor(channels);
+  const fit = isCurrent ? fitOnSurface : fitOnMedian;
   return fit(image, 255, wanted) ??
     (image.channels === 4 ? fit(image, 0, wanted) : undefined) ??
     blank(image, wanted);
 }
 
+/**
+ * Whether pixels show anything: a picture of one colour does not, nor does {@linkcode fitImage}'s result for one where
+ * nothing stands out.
+ *
+ * @param pixels `[channels, height, width]`
+ */
+export function hasContent(pixels: ArrayLike<number>, channels: number): boolean {
+  const size = pixels.length / channels;
+  // One pixel is all that such a model sees.
+  if (size === 1) return true;
+  for (let i = 0; i < pixels.length; i++) {
+    if (pixels[i] !== pixels[i - i % size]) return true;
+  }
+  return false;
+}
+
 type Fitting = Required<Omit<Target, "preprocessing">>;
 
-function fit(image: Image, backdrop: number, target: Fitting): Uint8Array | undefined {
-  const { width, height, channels, crop } = target;
-  const planes = toPlanes(image, channels, backdrop);
-  const backgrounds = planes.map((plane) => borderMedian(plane, image));
-  const distances = planes.map((plane, i) => toDistance(plane, backgrounds[i]!));
-  const thing = trim(distances, image);
-  if (!thing) return undefined;
-  const box = crop ? thing : { left: 0, top: 0, width: image.width, height: image.height };
+/** Where the content goes on the canvas. */
+interface Placement {
+  /** The part of the picture that is shown. */
+  box: Box;
+  /** Its size on the canvas. */
+  fitted: Size;
+  /** Pixels of the canvas. */
+  left: number;
+  /** Pixels of the canvas. */
+  top: number;
+}
+
+function place(content: Box, image: Size, { width, height, crop }: Fitting): Placement {
+  const box = crop ? content : { left: 0, top: 0, width: image.width, height: image.height };
   const scale = Math.min(width / box.width, height / box.height);
   const fitted = {
     width: Math.max(1, Math.round(box.width * scale)),
     height: Math.max(1, Math.round(box.height * scale)),
   };
-  const canvas = new Uint8Array(channels * width * height);
   const left = Math.floor((width - fitted.width) / 2);
   const top = Math.floor((height - fitted.height) / 2);
+  return { box, fitted, left, top };
+}
+
+function paste(
+  canvas: Uint8Array,
+  width: number,
+  pixels: Uint8Array,
+  { fitted, left, top }: Placement,
+): void {
+  for (let y = 0; y < fitted.height; y++) {
+    const row = pixels.subarray(y * fitted.width, (y + 1) * fitted.width);
+    canvas.set(row, (top + y) * width + left);
+  }
+}
+
+/** The second version: the background is a surface, and noise and specks do not count. */
+function fitOnSurface(image: Image, backdrop: number, target: Fitting): Uint8Array | undefined {
+  const { width, height, channels } = target;
+  const planes = toPlanes(image, channels, backdrop);
+  const content = findContent(planes, image);
+  if (!content.box) return undefined;
+  const placement = place(content.box, image, target);
+  const canvas = new Uint8Array(channels * width * height);
+  for (const [c, plane] of planes.entries()) {
+    const background = content.backgrounds[c]!;
+    const part = canvas.subarray(c * width * height, (c + 1) * width * height);
+    if (channels === 1) {
+      paste(part, width, stretchDistances(plane, image, background, content.reduced, placement), placement);
+    } else {
+      fillBackground(part, target, background, image, placement);
+      paste(part, width, resizePlane(plane, image.width, placement.box, placement.fitted), placement);
+    }
+  }
+  return canvas;
+}
+
+/** Distances are taken at this many times the resolution of the result, where most of the noise is averaged out. */
+const OVERSAMPLING = 2;
+/** Distances below so many standard deviations of the noise are 0: their average would be grey. */
+const DEAD_ZONE = 2;
+
+function stretchDistances(
+  plane: Uint8Array,
+  image: Size,
+  background: Background,
+  reduced: Size,
+  { box, fitted }: Placement,
+): Uint8Array {
+  const fine = {
+    width: Math.min(box.width, OVERSAMPLING * fitted.width),
+    height: Math.min(box.height, OVERSAMPLING * fitted.height),
+  };
+  const pixels = resizePlane(plane, image.width, box, fine);
+  const distances = distancesOf(pixels, fine, background, box, image);
+  // The noise was measured on the reduced picture.
+  const gain = noiseGain(image, reduced) / noiseGain(box, fine);
+  const least = DEAD_ZONE * background.noise * gain;
+  for (let i = 0; i < distances.length; i++) if (distances[i]! < least) distances[i] = 0;
+  return resizePlane(distances, fine.width, { left: 0, top: 0, ...fine }, fitted);
+}
+
+/** Continues the background of the picture around it. */
+function fillBackground(
+  canvas: Uint8Array,
+  { width, height }: Size,
+  background: Background,
+  image: Size,
+  { box, fitted, left, top }: Placement,
+): void {
+  const inside = (value: number): number => Math.min(1, Math.max(-1, value));
+  for (let y = 0, i = 0; y < height; y++) {
+    const v = inside(coordinate(box.top + (y - top + 0.5) * box.height / fitted.height - 0.5, image.height));
+    for (let x = 0; x < width; x++, i++) {
+      const u = inside(coordinate(box.left + (x - left + 0.5) * box.width / fitted.width - 0.5, image.width));
+      canvas[i] = Math.round(backgroundAt(background, u, v));
+    }
+  }
+}
+
+/** The first version: the background is the median of the border, and all that differs by 5 % is content. */
+function fitOnMedian(image: Image, backdrop: number, target: Fitting): Uint8Array | undefined {
+  const { width, height, channels } = target;
+  const planes = toPlanes(image, channels, backdrop);
+  const backgrounds = planes.map((plane) => borderMedian(plane, image));
+  const distances = planes.map((plane, i) => toDistance(plane, backgrounds[i]!));
+  const content = trim(distances, image);
+  if (!content) return undefined;
+  const placement = place(content, image, target);
+  const canvas = new Uint8Array(channels * width * height);
   for (let c = 0; c < channels; c++) {
     const plane = canvas.subarray(c * width * height, (c + 1) * width * height);
     // In grey, the distance is the picture, and its background is black.
     if (channels > 1) plane.fill(backgrounds[c]!);
-    const pixels = resizePlane(channels > 1 ? planes[c]! : distances[c]!, image.width, box, fitted);
-    for (let y = 0; y < fitted.height; y++) {
-      const row = pixels.subarray(y * fitted.width, (y + 1) * fitted.width);
-      plane.set(row, (top + y) * width + left);
-    }
+    const pixels = channels > 1 ? planes[c]! : distances[c]!;
+    paste(plane, width, resizePlane(pixels, image.width, placement.box, placement.fitted), placement);
   }
   return canvas;
 }

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import type { ImageShape } from "../../shared/contract.ts";
 import { InputError } from "../../shared/errors.ts";
+import { hasContent } from "../../shared/image.ts";
 
 /** Images in the order of the request. */
 export interface Batch {
@@ -48,4 +50,31 @@ export async function readBatch(
     }
   }
   return { count, pixels: pixels.subarray(0, (count - failures.size) * imageSize), failures };
+}
+
+/** Moves images that show nothing to the failures, as `no-content`: a model has a label for them, too. */
+export function rejectBlank(
+  { count, pixels, failures }: Batch,
+  { channels, height, width }: ImageShape,
+): Batch {
+  const imageSize = channels * height * width;
+  const all = new Map(failures);
+  let kept = 0;
+  for (let n = 0, start = 0; n < count; n++) {
+    if (failures.has(n)) continue;
+    const image = pixels.subarray(start, start += imageSize);
+    if (hasContent(image, channels)) {
+      if (kept < start - imageSize) pixels.copyWithin(kept, start - imageSize, start);
+      kept += imageSize;
+    } else {
+      all.set(
+        n,
+        new InputError(
+          "no-content",
+          "Cannot classify the image as something in it must stand out from the background: it is of one colour",
+        ),
+      );
+    }
+  }
+  return { count, pixels: pixels.subarray(0, kept), failures: all };
 }

@@ -30,7 +30,7 @@ export function native(service: Service): Protocol {
             `size and are fitted into the model's input. ${
               limitsOf(config)
             } In a batch, an image that cannot be ` +
-            "read gets an `error` of its own; the request fails only if all images do.",
+            "read, or shows nothing, gets an `error` of its own; the request fails only if all images do.",
           parameters: [
             query(
               "top_k",
@@ -60,7 +60,7 @@ export function native(service: Service): Protocol {
           },
           responses: {
             200: json("ClassifyResponse", "The labels of each image"),
-            ...problems(400, 408, 413, 415, 503),
+            ...problems(400, 408, 413, 415, 422, 503),
           },
         },
       },

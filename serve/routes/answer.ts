@@ -5,13 +5,13 @@
  * @module
  */
 import type { Context } from "hono";
-import { InputError } from "../../shared/errors.ts";
+import { InputError, type InputErrorCode } from "../../shared/errors.ts";
 import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
 import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
 import { pictureReader, type ReadPicture } from "../decode/picture.ts";
 import { readBody } from "../middleware/body.ts";
-import { Problem } from "../problem.ts";
+import { Problem, type ProblemStatus } from "../problem.ts";
 import type { Service } from "../protocols/protocol.ts";
 
 /** How a protocol reads requests and writes responses. */
@@ -59,9 +59,11 @@ async function refusing<T>(read: () => T | Promise<T>): Promise<T> {
   }
 }
 
+const STATUSES: Partial<Record<InputErrorCode, ProblemStatus>> = { "too-large": 413, "no-content": 422 };
+
 /** Wrong input as a problem of the client. */
 export function refusal({ code, message }: InputError): Problem {
-  return new Problem(code === "too-large" ? 413 : 400, message);
+  return new Problem(STATUSES[code] ?? 400, message);
 }
 
 /** The images of a request may have this many times `maxPixels` together. */

@@ -8,7 +8,7 @@
  * | `image/png`, `image/jpeg`, `image/webp` | one image of any size, fitted into the model's input         |
  * | `multipart/form-data`                   | one or more such images                                    |
  *
- * In a batch, an image that cannot be read gets an error of its own; the request fails only if all images do.
+ * In a batch, an image that cannot be read, or shows nothing, gets an error of its own; the request fails only if all images do.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { PICTURE_TYPES } from "../../shared/decode/picture.ts";
 import { type Classifier, scale, type ScoredLabel } from "../../shared/inference/classifier.ts";
 import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
-import { type Batch, limitImages } from "../decode/batch.ts";
+import { type Batch, limitImages, rejectBlank } from "../decode/batch.ts";
 import { decodeJson } from "../decode/json.ts";
 import { decodeMultipart } from "../decode/multipart.ts";
 import { Problem } from "../problem.ts";
@@ -55,7 +55,8 @@ export function classify(service: Service): Handler<AppEnv> {
     return await answer<Request>(c, service, {
       async read(body, classifier): Promise<Request> {
         const options = readOptions((name) => c.req.query(name), classifier, config);
-        const batch = await read(body, classifier, config, contentType);
+        const { input } = classifier.description;
+        const batch = rejectBlank(await read(body, classifier, config, contentType), input);
         const [first] = batch.failures.values();
         if (first && batch.failures.size === batch.count) throw first;
         return { ...batch, options };

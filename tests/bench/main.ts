@@ -5,6 +5,7 @@ import { print, runCommand } from "../../train/cli/command.ts";
 import { type Command, flag, number, text } from "../../train/cli/options.ts";
 import { InputError } from "../../shared/errors.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
+import { benchDistortions } from "./distortions.ts";
 import { benchInstall } from "./install.ts";
 import { benchPhotos } from "./photos.ts";
 import { benchQuickstart } from "./quickstart.ts";
@@ -26,7 +27,7 @@ const command = {
     }),
     model: text("NAME|FILE", "Model of colour images for photos"),
   },
-  operands: "[gemm] [train] [epoch] [quickstart] [classify] [serve] [photos] [install]",
+  operands: "[gemm] [train] [epoch] [quickstart] [classify] [serve] [photos] [distortions] [install]",
   notes: `gemm multiplies matrices, train takes single training steps, epoch runs the training loop,
 ` +
     `quickstart runs the tutorial, photos serves photographs with your own model. Compare only figures
@@ -46,6 +47,7 @@ await runCommand(command, async (values, operands, signal) => {
     classify: benchClassify,
     serve: benchServe,
     photos: () => benchPhotos(values.model, signal),
+    distortions: () => benchDistortions(signal),
     install: benchInstall,
   };
   for (const name of operands) {
@@ -56,8 +58,8 @@ await runCommand(command, async (values, operands, signal) => {
   const { hardwareConcurrency } = navigator;
   print(`${Deno.build.target}, Deno ${Deno.version.deno}, ${hardwareConcurrency} cores`);
   for (const [name, run] of Object.entries(parts)) {
-    // One needs a model of the user's, and one downloads 900 MB.
-    const onRequest = name === "photos" || name === "install";
+    // One needs a model of the user's, one takes ten minutes, and one downloads 900 MB.
+    const onRequest = ["photos", "distortions", "install"].includes(name);
     const selected = operands.length === 0 ? !onRequest : operands.includes(name);
     if (selected) await run(signal);
   }

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import worker from "../../serve/worker.ts";
+import { PIXELS } from "../helpers/http.ts";
 import { tinyModel } from "../helpers/tiny_model.ts";
 import { MAIN, run, start } from "./deno_server.ts";
 import { requestAll } from "./requests.ts";
@@ -47,7 +48,7 @@ Deno.test("serve/main.ts finishes the request that it is at when it is stopped",
   while (await status() === 200);
   assertEquals(await status(), 503, "new requests are turned away");
   // Head and body may come apart.
-  let answer = await exchange(new Uint8Array(784));
+  let answer = await exchange(PIXELS);
   while (!answer.includes("]}]}")) answer += await exchange(new Uint8Array());
   assertMatch(answer, /^HTTP\/1.1 200 .*"predictions":/s);
   assertEquals((await stopped).code, 0);
@@ -150,7 +151,7 @@ Deno.test("serve/main.ts leaves clients that send too slowly, and goes on", asyn
   const response = await fetch(`${server.url}/v1/classify`, {
     method: "POST",
     headers: { "content-type": "application/octet-stream" },
-    body: new Uint8Array(784),
+    body: PIXELS,
   });
   assertEquals(response.status, 200);
   await response.body?.cancel();

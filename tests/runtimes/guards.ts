@@ -5,6 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
+import { PIXELS } from "../helpers/http.ts";
 import { encodePng } from "../helpers/png_encoder.ts";
 import type { Send } from "./requests.ts";
 
@@ -44,7 +45,7 @@ function grey(width: number, height: number): Uint8Array<ArrayBuffer> {
     colour: 0,
     interlaced: false,
     filters: [0],
-    sample: (x) => x % 251,
+    sample: (x, y) => x * y % 251,
   });
 }
 
@@ -75,13 +76,16 @@ export const LIMITS: Suite = {
   },
   requests: {
     "holds to the limits that its variables set": async (send) => {
-      assertEquals(await status(post(send, new Uint8Array(4 * 784))), 200);
+      assertEquals(
+        await status(post(send, new Uint8Array([...PIXELS, ...PIXELS, ...PIXELS, ...PIXELS]))),
+        200,
+      );
       await assertProblem(await post(send, new Uint8Array(5 * 784)), 413, "at most 4 images");
       await assertProblem(await post(send, new Uint8Array(20_001)), 413, "at most 20000 bytes");
       assertEquals(await status(post(send, grey(100, 100), { type: "image/png" })), 200);
       await assertProblem(await post(send, grey(101, 100), { type: "image/png" }), 413, "10000 pixels");
-      assertEquals(await status(post(send, new Uint8Array(784), { query: "?top_k=5" })), 200);
-      await assertProblem(await post(send, new Uint8Array(784), { query: "?top_k=6" }), 400, "in 1..5");
+      assertEquals(await status(post(send, PIXELS, { query: "?top_k=5" })), 200);
+      await assertProblem(await post(send, PIXELS, { query: "?top_k=6" }), 400, "in 1..5");
     },
 
     "answers 503 with Retry-After above MAX_CONCURRENCY requests at a time, and recovers": async (send) => {
@@ -98,7 +102,7 @@ export const LIMITS: Suite = {
         assertGreater(responses.length, refused.length, "some requests are answered");
       }
       assertGreater(busy, 0, "40 requests at a time are too many");
-      assertEquals(await status(post(send, new Uint8Array(784))), 200);
+      assertEquals(await status(post(send, PIXELS)), 200);
     },
   },
 };
@@ -128,14 +132,14 @@ export const ACCESS: Suite = {
         const { detail, error } = await response.json();
         assertStringIncludes(path.startsWith("/v2") ? error : detail, "An API key is required");
       }
-      await assertProblem(await post(send, new Uint8Array(784)), 401, "An API key is required");
+      await assertProblem(await post(send, PIXELS), 401, "An API key is required");
     },
 
     "lets each of its keys in and no other": async (send) => {
       for (const key of KEYS) {
         for (const scheme of ["Bearer", "bearer"]) {
           const headers = { authorization: `${scheme} ${key}` };
-          assertEquals(await status(post(send, new Uint8Array(784), { headers })), 200);
+          assertEquals(await status(post(send, PIXELS, { headers })), 200);
         }
       }
       const wrong = [
@@ -147,7 +151,7 @@ export const ACCESS: Suite = {
         KEYS[0]!,
       ];
       for (const authorization of wrong) {
-        const response = await post(send, new Uint8Array(784), { headers: { authorization } });
+        const response = await post(send, PIXELS, { headers: { authorization } });
         assertStringIncludes(response.headers.get("www-authenticate")!, 'error="invalid_token"');
         await assertProblem(response, 401, "The API key is invalid");
       }
@@ -183,7 +187,7 @@ export const ACCESS: Suite = {
       assertMatch(preflight.headers.get("access-control-allow-headers")!, /authorization.*content-type/i);
       assertStringIncludes(preflight.headers.get("access-control-allow-methods")!, "POST");
       const headers = { authorization: `Bearer ${KEYS[0]}`, origin: "https://one.example" };
-      for (const body of [new Uint8Array(784), new Uint8Array(1)]) {
+      for (const body of [PIXELS, new Uint8Array(1)]) {
         const response = await post(send, body, { headers });
         assertEquals(response.headers.get("access-control-allow-origin"), "https://one.example");
         assertStringIncludes(response.headers.get("vary")!, "Origin");
@@ -194,7 +198,7 @@ export const ACCESS: Suite = {
 
     "lets no other page call it": async (send) => {
       const headers = { authorization: `Bearer ${KEYS[0]}`, origin: "https://three.example" };
-      const response = await post(send, new Uint8Array(784), { headers });
+      const response = await post(send, PIXELS, { headers });
       assertEquals(response.headers.get("access-control-allow-origin"), null);
       await response.body?.cancel();
     },
@@ -229,7 +233,7 @@ export const WRONG_MODEL: Suite = {
       for (const path of ["/readyz", "/v1/model", "/"]) {
         await assertProblem(await send(path), 503, "The model cannot be loaded");
       }
-      const response = await post(send, new Uint8Array(784));
+      const response = await post(send, PIXELS);
       assertEquals(response.headers.get("retry-after"), "1");
       await assertProblem(response, 503, "The model cannot be loaded");
     },
@@ -282,7 +286,7 @@ export const SHOWS: Suite = {
     },
 
     "says what took how long": async (send) => {
-      const response = await post(send, new Uint8Array(784));
+      const response = await post(send, PIXELS);
       await response.body?.cancel();
       assertMatch(
         response.headers.get("server-timing")!,
@@ -297,7 +301,7 @@ export const METRICS: Suite = {
   variables: {},
   requests: {
     "counts what it does": async (send) => {
-      await status(post(send, new Uint8Array(3 * 784)));
+      await status(post(send, new Uint8Array([...PIXELS, ...PIXELS, ...PIXELS])));
       await status(post(send, new Uint8Array(783)));
       await status(send("/no-such-path"));
       const response = await send("/metrics");

@@ -9,6 +9,7 @@ import { readConfig } from "../../serve/config.ts";
 import { ORT_WASM } from "../../serve/playground/names.ts";
 import { sha256 } from "../../shared/sha256.ts";
 import { readIdx } from "../../train/dataset/idx.ts";
+import { PIXELS } from "../helpers/http.ts";
 import { phonePhoto } from "../helpers/phone_photo.ts";
 import { encodePng, headerOf, pngFile } from "../helpers/png_encoder.ts";
 import { PROTOCOLS } from "./protocols.ts";
@@ -258,9 +259,28 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
     await assertProblem(await post(send, BYTES, chunked(size)), 413, `at most ${MAX_BODY_BYTES} bytes`);
   },
 
+  "answers 422 to an image that shows nothing, and classifies the others": async (send) => {
+    const detail = "something in it must stand out from the background";
+    await assertProblem(await post(send, BYTES, new Uint8Array(784)), 422, detail);
+    const flat = encodePng({
+      width: 300,
+      height: 200,
+      depth: 8,
+      colour: 2,
+      interlaced: false,
+      filters: [0],
+      sample: (_x, _y, channel) => 200 + channel,
+    });
+    await assertProblem(await post(send, "image/png", flat), 422, detail);
+    const images = JSON.stringify({ images: [flat.toBase64(), [...PIXELS], Array(784).fill(9)] });
+    const answer = await (await post(send, "application/json", images)).json();
+    const statuses = answer.predictions.map(({ error }: { error?: { status: number } }) => error?.status);
+    assertEquals(statuses, [422, undefined, 422]);
+  },
+
   "reads a body that comes in pieces": async (send) => {
     const [prediction] = await predictions(await post(send, BYTES, chunked(784)));
-    const [wanted] = await predictions(await post(send, BYTES, new Uint8Array(784)));
+    const [wanted] = await predictions(await post(send, BYTES, PIXELS));
     assertEquals(prediction, wanted);
   },
 
@@ -278,7 +298,7 @@ function chunked(size: number): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
     pull(controller): void {
       const part = Math.min(left, 65536);
-      controller.enqueue(new Uint8Array(part));
+      controller.enqueue(Uint8Array.from({ length: part }, (_, i) => i % 251));
       left -= part;
       if (left === 0) controller.close();
     },

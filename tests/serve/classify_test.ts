@@ -38,6 +38,32 @@ async function post(type: string | undefined, body: BodyInit, query = ""): Promi
   return await app.fetch(request);
 }
 
+Deno.test("POST /v1/classify answers 422 to images that show nothing", async () => {
+  const blank = new Uint8Array(6).fill(7);
+  const picture = encodePng({
+    width: 40,
+    height: 30,
+    depth: 8,
+    colour: 0,
+    interlaced: false,
+    filters: [0],
+    sample: () => 200,
+  });
+  const json = JSON.stringify({ images: [[...blank], [...blank]] });
+  for (const [type, body] of [[BYTES, blank], ["image/png", picture], [JSON_TYPE, json]] as const) {
+    await assertProblem(await post(type, body), 422, "must stand out from the background");
+  }
+  const mixed = Uint8Array.of(...blank, 255, 0, 0, 255, 0, 0, ...blank, 0, 0, 9, 0, 0, 9);
+  const response = await post(BYTES, mixed);
+  assertEquals(response.status, 200);
+  const { predictions } = await response.json();
+  assertEquals(
+    predictions.map(({ label, error }: Record<string, Record<string, unknown>>) => label ?? error!.status),
+    [422, "left", 422, "<right>"],
+  );
+  assertEquals(predictions[0].error.title, "Unprocessable Content");
+});
+
 Deno.test("POST /v1/classify reads raw bytes, one or many images", async () => {
   const response = await post(BYTES, Uint8Array.of(255, 0, 0, 255, 0, 0, 0, 0, 9, 0, 0, 9));
   assertEquals(response.status, 200);
@@ -105,7 +131,7 @@ Deno.test("POST /v1/classify reads pictures for grey and RGB models only", async
       colour: 2,
       interlaced: false,
       filters: [0],
-      sample: (_x, _y, c) => c === 2 ? 200 : 20,
+      sample: (x, y, c) => c === 2 ? 200 : x === 2 && y === 2 ? 120 : 20,
     });
     return await app.request("/v1/classify", {
       method: "POST",
@@ -144,7 +170,7 @@ Deno.test("POST /v1/classify fits a PNG of another size into the model's input",
 });
 
 Deno.test("POST /v1/classify returns top_k classes", async () => {
-  const image = new Uint8Array(6);
+  const image = Uint8Array.of(1, 2, 3, 4, 5, 6);
   for (const k of [1, 2, 3]) {
     const [{ top }] = (await (await post(BYTES, image, `?top_k=${k}`)).json()).predictions;
     assertEquals(top.length, k);

@@ -103,7 +103,7 @@ Deno.test("A bug in the model is answered with 500, reveals nothing, and is repo
   const response = await app.request("/v1/classify", {
     method: "POST",
     headers: { "content-type": BYTES },
-    body: new Uint8Array(6),
+    body: Uint8Array.of(1, 2, 3, 4, 5, 6),
   });
   await assertProblem(response, 500, "Internal server error");
   assertEquals(errors.length, 1);

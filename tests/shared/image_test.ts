@@ -1,7 +1,15 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { sha256 } from "../../shared/sha256.ts";
-import { fitImage, type Image, PHOTO_FITS, type Preprocessing, PREPROCESSINGS } from "../../shared/image.ts";
+import {
+  EARLIER_PREPROCESSINGS,
+  fitImage,
+  hasContent,
+  type Image,
+  PHOTO_FITS,
+  type Preprocessing,
+  PREPROCESSINGS,
+} from "../../shared/image.ts";
 import { InputError } from "../../shared/errors.ts";
 
 const SIZE = { width: 28, height: 28 };
@@ -122,6 +130,13 @@ Deno.test("fitImage() gives black for a blank picture", () => {
       assertEquals(fitImage(blank, SIZE), new Uint8Array(784));
     }
   }
+});
+
+Deno.test("hasContent() is false for one colour only", () => {
+  assertEquals(hasContent(new Uint8Array(784), 1), false);
+  assertEquals(hasContent(Uint8Array.of(9, 9, 7, 7, 8, 8), 3), false);
+  assertEquals(hasContent(Uint8Array.of(9, 9, 7, 7, 8, 9), 3), true);
+  assertEquals(hasContent(Uint8Array.of(9, 9, 7, 7, 8, 8), 1), true);
 });
 
 Deno.test("fitImage() keeps a line of one pixel visible", () => {
@@ -245,13 +260,37 @@ Deno.test("fitImage() gives for each name of a preprocessing what it always gave
   const known: Record<string, string> = {
     "grey-on-black-1": "b03d52269200213d",
     "rgb-on-own-background-1": "8e20cf0156d0c57d",
+    "grey-on-black-2": "b03d52269200213d",
+    "rgb-on-own-background-2": "8e20cf0156d0c57d",
     "rgb-pad-1": "e30684942242ddfa",
     "rgb-squash-1": "d8226fb02a663a98",
     "rgb-centre-crop-1": "d406c13d2e506fa8",
   };
+  for (const names of [PREPROCESSINGS, EARLIER_PREPROCESSINGS]) {
+    for (const channels of [1, 3] as const) {
+      const preprocessing = names[channels];
+      const pixels = new Uint8Array(fitImage(image, { ...SIZE, channels, preprocessing }));
+      assertEquals((await sha256(pixels)).slice(0, 16), known[preprocessing], preprocessing);
+    }
+  }
+  // A picture that is larger, unevenly lit and noisy tells the versions apart.
+  const lit: Image = {
+    width: 300,
+    height: 200,
+    channels: 3,
+    data: Uint8Array.from({ length: 180_000 }, (_, i) => {
+      const x = Math.floor(i / 3) % 300, y = Math.floor(i / 900), c = i % 3;
+      const isInside = x > 99 && x < 220 && y > 40 && y < 180;
+      return (isInside ? 60 + 40 * c : 230 - x / 4) + (x * 37 + y * 59 + c * 83 + x * y) % 9;
+    }),
+  };
   for (const channels of [1, 3] as const) {
-    const pixels = new Uint8Array(fitImage(image, { ...SIZE, channels }));
-    assertEquals((await sha256(pixels)).slice(0, 16), known[PREPROCESSINGS[channels]]);
+    const pixels = new Uint8Array(fitImage(lit, { ...SIZE, channels }));
+    assertEquals(
+      (await sha256(pixels)).slice(0, 16),
+      { 1: "39d0240df3a37001", 3: "593dfc81bf6998eb" }[channels],
+      "lit",
+    );
   }
   for (const preprocessing of Object.values(PHOTO_FITS)) {
     const pixels = new Uint8Array(fitImage(image, { ...SIZE, channels: 3, preprocessing }));

@@ -212,8 +212,8 @@ Deno.test("describeModel() rejects a model that breaks the contract", async (t) 
     ["no labels", ({ metadata }) => metadata.delete("selvedge.labels"), "array of class names"],
     [
       "a preprocessing of another version",
-      ({ metadata }) => metadata.set("selvedge.preprocessing", '"grey-on-black-2"'),
-      'must name a preprocessing that this version knows for 1 channels: current value is "grey-on-black-2"',
+      ({ metadata }) => metadata.set("selvedge.preprocessing", '"grey-on-black-3"'),
+      'must name a preprocessing that this version knows for 1 channels: current value is "grey-on-black-3"',
     ],
     ["labels that are no JSON", ({ metadata }) => metadata.set("selvedge.labels", "a,b"), "must be JSON"],
   ];

@@ -157,7 +157,7 @@ Deno.test("a model of three classes answers with their names, in process", async
       assertEquals([label, top.length], [name.normalize("NFC"), 3]);
     }
     const { preprocessing, provenance } = await describeModel(first);
-    assertEquals(preprocessing, "grey-on-black-1");
+    assertEquals(preprocessing, "grey-on-black-2");
     assertEquals(provenance.dataset?.splitSeed, 0);
 
     // Again, now from the cache: the same bytes.
@@ -189,7 +189,7 @@ Deno.test("in colour, what only the colour tells apart is told apart, and in gre
 
     const { input, preprocessing } = await describeModel(await Deno.readFile(coloured.file));
     assertEquals(input, { channels: 3, height: 16, width: 16 });
-    assertEquals(preprocessing, "rgb-on-own-background-1");
+    assertEquals(preprocessing, "rgb-on-own-background-2");
     for (const [name, colour] of Object.entries(COLOURS)) {
       const png = blot(colour, 424_242);
       const response = await post(coloured.file, png);

@@ -5,7 +5,7 @@
  */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
-import type { Image } from "../../../shared/image.ts";
+import { hasContent, type Image } from "../../../shared/image.ts";
 import { ORT_WASM_BYTES } from "../names.ts";
 import { BrowserRunner } from "./browser.ts";
 import { curlFor } from "./curl.ts";
@@ -49,11 +49,13 @@ function look(): void {
   const view = { crop: isChecked("crop"), invert: isChecked("invert") };
   pixels = image && see(image, model, view);
   paintPixels(inputCanvas, pixels, input);
+  const isBlank = pixels !== undefined && !hasContent(pixels, input.channels);
+  showMessage(isBlank ? "Nothing stands out from the background, so there is nothing to classify." : "");
+  if (isBlank) pixels = undefined;
   // The map of the picture before would be wrong.
   paintHeat(heatCanvas, undefined, pixels, input);
   heatCanvas.dataset.for = "";
   delete heatCanvas.dataset.cells;
-  showMessage("");
   ask();
 }
 
