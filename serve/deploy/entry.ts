@@ -8,6 +8,7 @@
  * @module
  */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { InputError } from "../../shared/errors.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -44,7 +45,7 @@ export async function writeEntry(bytes: Uint8Array): Promise<Entry> {
   }
   const parent = new URL(".wrangler/", ROOT);
   await Deno.mkdir(parent, { recursive: true });
-  const folder = await Deno.makeTempDir({ dir: parent.pathname, prefix: "model-" });
+  const folder = await Deno.makeTempDir({ dir: fileURLToPath(parent), prefix: "model-" });
   await Deno.writeFile(join(folder, "model.onnx"), bytes);
   const path = join(folder, "worker.js");
   await Deno.writeTextFile(

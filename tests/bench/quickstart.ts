@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { print } from "../../train/cli/command.ts";
 import { pythonCommand } from "./torch.ts";
 
@@ -30,7 +31,7 @@ export async function benchQuickstart(threads: number, signal: AbortSignal): Pro
   const root = await Deno.makeTempDir({ prefix: "selvedge-bench-" });
   try {
     await unpack(source, `${root}/FashionMNIST/raw`);
-    const script = new URL("quickstart.py", import.meta.url).pathname;
+    const script = fileURLToPath(new URL("quickstart.py", import.meta.url));
     const programs: Program[] = [
       {
         name: "tutorial in Python",

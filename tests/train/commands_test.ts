@@ -71,7 +71,16 @@ Deno.test("every command of the trainer has --help", async () => {
 Deno.test("deno task train --help groups its options", async () => {
   const { stdout } = await runTask("train", ["--help"]);
   const headings = Array.from(stdout.matchAll(/^([A-Z]\w+):$/gm), ([, title]) => title);
-  assertEquals(headings, ["Data", "Model", "Optimization", "Augmentation", "Run", "Output", "Other"]);
+  assertEquals(headings, [
+    "Data",
+    "Backbone",
+    "Model",
+    "Optimization",
+    "Augmentation",
+    "Run",
+    "Output",
+    "Other",
+  ]);
 });
 
 Deno.test("an error that is not about the input is printed with its stack", async () => {
