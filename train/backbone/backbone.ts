@@ -11,6 +11,7 @@ import { InputError } from "../../shared/errors.ts";
 import { createSession } from "../../shared/inference/ort.ts";
 import { Random } from "../../shared/random.ts";
 import { chooseFeatures, type FeatureTensor, sizeOf } from "./features.ts";
+import { hasFeatures } from "./feature_cache.ts";
 import { constant, writeNetwork } from "./network.ts";
 import { node, value } from "./nodes.ts";
 import { fixedBatch, freeBatch, imageInput, prune, renameAll, widenFloat16 } from "./rewrite.ts";
@@ -143,7 +144,8 @@ export async function prepareBackbone(
     cut,
     store,
   };
-  await checkBatch(backbone);
+  // Features are only kept of a backbone that has passed this check, which takes half a second.
+  if (!await hasFeatures(backbone.sha256, backbone.size)) await checkBatch(backbone);
   return backbone;
 }
 

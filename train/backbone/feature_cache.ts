@@ -59,6 +59,11 @@ export async function readFeatures(
   return features;
 }
 
+/** Whether features of a backbone are kept from an earlier run; the parameters are those of {@linkcode readFeatures}. */
+export async function hasFeatures(key: string, size: number, directory?: string): Promise<boolean> {
+  return (await readFeatures(key, size, directory)).size > 0;
+}
+
 /**
  * Replaces what is kept for a backbone, and removes the oldest files beyond the bound.
  *

@@ -10,7 +10,6 @@ import { sha256 } from "../dataset/digest.ts";
 import type { Dataset, Split } from "../dataset/mod.ts";
 import { type Backbone, type BackboneOptions, prepareBackbone } from "./backbone.ts";
 import { extractFeatures, type Extraction, type ExtractOptions } from "./extract.ts";
-import { readFeatures } from "./feature_cache.ts";
 import { readNetwork } from "./network.ts";
 import { BACKBONES, DEFAULT_BACKBONE, fetchBackbone, IMAGENET } from "./registry.ts";
 
@@ -89,11 +88,6 @@ export async function int8Noise(
     variance += squares - sum * sum / rows;
   }
   return difference / variance;
-}
-
-/** Whether features of this backbone are kept from an earlier run. */
-export async function hasFeatures({ sha256, size }: Backbone, directory?: string): Promise<boolean> {
-  return (await readFeatures(sha256, size, directory)).size > 0;
 }
 
 /**

@@ -1,7 +1,8 @@
 /** The options that choose a backbone. */
 import { PHOTO_FITS, type PhotoFit } from "../../shared/image.ts";
 import type { Backbone, Normalization, Store } from "../backbone/backbone.ts";
-import { hasFeatures, int8Noise, openBackbone, type OpenOptions, withFeatures } from "../backbone/open.ts";
+import { int8Noise, openBackbone, type OpenOptions, withFeatures } from "../backbone/open.ts";
+import { hasFeatures } from "../backbone/feature_cache.ts";
 import { BACKBONES, DEFAULT_BACKBONE } from "../backbone/registry.ts";
 import { type View, VIEWS } from "../backbone/views.ts";
 import type { Dataset } from "../dataset/mod.ts";
@@ -142,7 +143,10 @@ export async function makeFeatures(
   signal: AbortSignal,
 ): Promise<{ backbone: Backbone; dataset: Dataset }> {
   let chosen = backbone;
-  if (backbone.store === "int8" && values.store === undefined && !await hasFeatures(backbone)) {
+  if (
+    backbone.store === "int8" && values.store === undefined &&
+    !await hasFeatures(backbone.sha256, backbone.size)
+  ) {
     const float32 = await open(values, "float32", signal);
     const noise = await int8Noise(backbone, float32, dataset.train);
     const change = `int8 weights change the features by ${(100 * noise).toFixed(2)} % of their variance`;

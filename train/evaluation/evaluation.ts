@@ -112,22 +112,22 @@ export async function allLogits(
 /**
  * Runs a model over many images, some at a time.
  *
- * @param images `[N, C, H, W]`, bytes 0..255
- * @param imageSize C·H·W
- * @param run from `[n, C, H, W]` to `[n, classes]`
+ * @param images `[N, C, H, W]`, bytes 0..255, or features `[N, D]`
+ * @param imageSize C·H·W, or D
+ * @param run from `[n, C, H, W]` or `[n, D]` to `[n, classes]`
  * @returns `[N, classes]`, row-major
  */
-export async function inBatches(
-  images: Uint8Array,
+export async function inBatches<T extends Uint8Array | Float32Array>(
+  images: T,
   imageSize: number,
-  run: (pixels: Uint8Array) => Promise<Float32Array>,
+  run: (batch: T) => Promise<Float32Array>,
   onProgress?: (images: number) => void,
 ): Promise<Float32Array> {
   const count = images.length / imageSize;
   const batchSize = Math.max(1, Math.min(MAX_BATCH_SIZE, Math.floor(MAX_BATCH_PIXELS / imageSize)));
   let logits = new Float32Array();
   for (let start = 0; start < count; start += batchSize) {
-    const batch = await run(images.subarray(start * imageSize, (start + batchSize) * imageSize));
+    const batch = await run(images.subarray(start * imageSize, (start + batchSize) * imageSize) as T);
     const end = Math.min(start + batchSize, count);
     if (start === 0) logits = new Float32Array(batch.length / end * count);
     logits.set(batch, logits.length / count * start);
