@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
+import { borderMedian } from "../../shared/image.ts";
 import { Random } from "../../shared/random.ts";
 import {
   type Augmentation,
@@ -94,8 +95,32 @@ Deno.test("batches() moves images every way by up to the given number of pixels,
   };
   for (let seed = 0; seed < 20; seed++) {
     const [row] = rows(batchOf({ shift: 1, random: new Random(seed) }, planes)) as [number[]];
-    assertEquals(row.slice(6), row.slice(0, 6).map((value) => value / 5));
+    // In colour, uncovered pixels get the background.
+    assertEquals(row, [5, 5, 5, 5, 5, 5, 1, 1, 1, 1, 1, 1]);
   }
+});
+
+Deno.test("batches() moves all planes alike and fills each with its background, the median of its border", () => {
+  const plane = (background: number, dot: number): number[] =>
+    Array.from({ length: 25 }, (_, i) => i === 12 ? dot : background);
+  const image = {
+    images: new Uint8Array([...plane(204, 51), ...plane(153, 102), ...plane(0, 255)]),
+    labels: new Uint8Array(1),
+    count: 1,
+  };
+  const options = { classes: 3, width: 5, height: 5, batchSize: 1 };
+  const places = new Set<number>();
+  for (let seed = 0; seed < 20; seed++) {
+    const augmentation = { ...plain, shift: 2, random: new Random(seed) };
+    const [row] = rows(batches(image, range(1), { ...options, augmentation }).next().value!) as [number[]];
+    const place = row.indexOf(1);
+    places.add(place);
+    const expected = [[4, 1], [3, 2], [0, 5]].flatMap(([background, dot]) =>
+      Array.from({ length: 25 }, (_, i) => i === place ? dot! : background!)
+    );
+    assertEquals(row, expected);
+  }
+  assert(places.size > 10, "the dot moves");
 });
 
 Deno.test("batches() smooths labels", () => {
@@ -158,7 +183,11 @@ Deno.test("batches() and dropoutMasks() give the bytes of a plain implementation
         const [right = 0, down = 0] = moved ? [0, 0].map(() => random.below(2 * shift + 1) - shift) : [];
         return Array.from({ length: size }, (_, p) => {
           const row = Math.floor(p / width), y = row % height - down, x = p % width - right;
-          if (y < 0 || y >= height || x < 0 || x >= width) return 0;
+          if (y < 0 || y >= height || x < 0 || x >= width) {
+            const start = image * size + Math.floor(row / height) * height * width;
+            const plane = many.images.subarray(start, start + height * width);
+            return planes === 1 ? 0 : Math.fround(borderMedian(plane, { width, height }) / 255);
+          }
           const column = mirrored ? width - 1 - x : x;
           return Math.fround(many.images[image * size + (row - down) * width + column]! / 255);
         });

@@ -260,7 +260,37 @@ Deno.test("the model card says what the metrics say", () => {
   assertNotMatch(card, /\d{4}-\d\d-\d\d/, "no date: the same run gives the same card");
 });
 
-Deno.test("reproducibleCommand() omits paths and adds the seed and the backend that were used", () => {
+Deno.test("the model card of a model with a backbone counts both networks and says how far to trust its probabilities", () => {
+  const run = exampleRun();
+  run.provenance.backbone = {
+    name: "mobilenet",
+    sha256: "e".repeat(64),
+    features: ["pool"],
+    size: 10,
+    store: "int8",
+  };
+  run.validation = { images: 20, accuracy: 0.75, loss: 0.5, folds: 5 };
+  run.calibration.validation = { ...run.calibration.validation!, images: 20 };
+  const card = modelCard(run);
+  for (
+    const line of [
+      "| network | frozen backbone mobilenet with 10 features, and a multilayer perceptron on them, 10-4-3, " +
+      "59 trained parameters |",
+      "| cross-validation | 20 | 75.00 % | 0.5000 |",
+      "fitted by cross-validation on 20 training images",
+      "Licence of the backbone: unknown to this project",
+      "The error on the test images is above 5 %: use `probabilities` to rank classes, not as the chance of being right.",
+    ]
+  ) assertStringIncludes(card, line);
+  assertNotMatch(card, /are calibrated/);
+  run.calibration.ece.after = 0.03;
+  assertStringIncludes(
+    modelCard(run),
+    "The error on the test images is at most 5 %, so `probabilities` are calibrated.",
+  );
+});
+
+Deno.test("reproducibleCommand() shortens paths and adds the seed and the backend that were used", () => {
   const chosen = { seed: 5, backend: { name: "wasm" as const } };
   const words = ["dataset", "epochs", "data", "out", "tensorboard", "seed", "backend"];
   const options = {
@@ -280,7 +310,7 @@ Deno.test("reproducibleCommand() omits paths and adds the seed and the backend t
     `deno task train --epochs 4${end}`,
   );
   assertEquals(command("--resume --mirror --quiet"), `deno task train --mirror${end}`);
-  assertEquals(command("--dataset /home/me/my-cats/"), `deno task train --dataset my-cats${end}`);
+  assertEquals(command("--dataset /home/me/my-cats/"), `deno task train --dataset ./my-cats${end}`);
   assertEquals(
     reproducibleCommand(options, ["--dataset", "it's here"], chosen),
     `deno task train --dataset 'it'\\''s here'${end}`,

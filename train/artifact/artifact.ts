@@ -193,7 +193,7 @@ export async function writeArtifact(
   const { bytes, info, evaluation, metrics, calibration, mistakes, maxDifference } = artifact;
   const file = `${folder}/model.onnx`;
   const hash = await sha256(bytes);
-  const { dataset, recipe, seed, backend, codeVersion } = info.provenance;
+  const { dataset, backbone, recipe, seed, backend, codeVersion } = info.provenance;
   const report: RunMetrics = {
     name: info.name,
     version: hash.slice(0, 12),
@@ -206,7 +206,14 @@ export async function writeArtifact(
     confusion: evaluation.confusion,
     mistakes,
     maxLogitDifference: maxDifference,
-    provenance: { dataset: dataset!, recipe: recipe!, seed: seed!, backend: backend!, codeVersion },
+    provenance: {
+      dataset: dataset!,
+      ...(backbone && { backbone: { ...backbone, features: [...backbone.features] } }),
+      recipe: recipe!,
+      seed: seed!,
+      backend: backend!,
+      codeVersion,
+    },
     ...(run.command !== undefined && { command: run.command }),
     ...(run.bestEpoch !== undefined && { bestEpoch: run.bestEpoch }),
     seconds: Math.round(run.seconds),

@@ -13,7 +13,7 @@ const OMITTED = new Set([
 ]);
 
 /**
- * The command that made a model, without paths of this machine, and with the seed and the backend that were used.
+ * The command that made a model, with each path shortened to `./NAME`, and with the seed and the backend that were used.
  *
  * @param args as in `Deno.args`
  */
@@ -39,7 +39,7 @@ export function shellQuote(word: string): string {
   return /^[\w.,:@%+/-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The name of a folder identifies the data; its location is private. */
+/** The name of a folder or file identifies it; its location is private. The result is still a path. */
 function baseName(value: string): string {
-  return value.includes("/") ? value.replace(/\/+$/, "").split("/").at(-1)! : value;
+  return value.includes("/") ? `./${value.replace(/\/+$/, "").split("/").at(-1)}` : value;
 }

@@ -42,8 +42,9 @@ export function adviseRecipe(dataset: Dataset): Advice {
 
   if (train.features) {
     Object.assign(recipe, {
-      batchSize: count < 200 ? 16 : count < 2000 ? 64 : 128,
-      epochs: count < 2000 ? 60 : 40,
+      batchSize: count < 300 ? 16 : count < 2000 ? 64 : 128,
+      // On 477 photographs, 60 epochs are no more accurate than 30; on 200, batches of 16 need 60.
+      epochs: count < 300 ? 60 : count < 2000 ? 30 : 40,
       hidden: [512],
       dropout: 0.5,
       labelSmoothing: 0.1,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { borderMedian } from "../../shared/image.ts";
 import type { Random } from "../../shared/random.ts";
 import { simd } from "../backend/gemm/binaries.ts";
 
@@ -10,7 +11,7 @@ import { simd } from "../backend/gemm/binaries.ts";
 interface Exports {
   augment(
     ...args: [
-      ...[from: number, to: number, moves: number, count: number],
+      ...[from: number, to: number, moves: number, fills: number, count: number],
       ...[rows: number, height: number, width: number, table: number],
     ]
   ): void;
@@ -53,16 +54,25 @@ class BatchMemory {
   /** Scales images to 0..1, mirrors, moves and blends them. */
   images({ read, count, rows, height, width, moves }: RawImages, blend?: Blend): Float32Array {
     const size = rows * width;
-    const [table, to, raw, at] = this.#allocate(
+    const planes = rows / height;
+    const [table, to, raw, at, fills] = this.#allocate(
       TABLE_BYTES,
       count * size * 4,
       count * size,
       moves.byteLength,
+      count * planes,
     );
     const bytes = new Uint8Array(this.#memory.buffer);
-    for (let i = 0; i < count; i++) bytes.set(read(i), raw! + i * size);
+    bytes.fill(0, fills, fills! + count * planes);
+    for (let i = 0; i < count; i++) {
+      const image = read(i);
+      bytes.set(image, raw! + i * size);
+      const isMoved = moves[i * 3 + 1] !== 0 || moves[i * 3 + 2] !== 0;
+      // Grey images are on black; images in colour have a background of their own.
+      if (planes > 1 && isMoved) bytes.set(backgroundOf(image, { height, width }), fills! + i * planes);
+    }
     bytes.set(new Uint8Array(moves.buffer), at);
-    this.#exports.augment(raw!, to!, at!, count, rows, height, width, table!);
+    this.#exports.augment(raw!, to!, at!, fills!, count, rows, height, width, table!);
     return blend ? this.#blend(to!, count, size, blend) : this.#view(to!, count * size);
   }
 
@@ -107,6 +117,15 @@ class BatchMemory {
   #view(address: number, length: number): Float32Array {
     return new Float32Array(this.#memory.buffer, address, length);
   }
+}
+
+/** The background of an image in colour, a byte for each plane. */
+function backgroundOf(image: Uint8Array, size: { height: number; width: number }): number[] {
+  const plane = size.height * size.width;
+  return Array.from(
+    { length: image.length / plane },
+    (_, i) => borderMedian(image.subarray(i * plane, (i + 1) * plane), size),
+  );
 }
 
 /** The one in use: its contents are of no interest between two calls. */

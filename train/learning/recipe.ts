@@ -39,7 +39,7 @@ export interface Recipe {
   labelSmoothing: number;
   /** Whether images are mirrored left to right with probability ½. */
   flip: boolean;
-  /** Maximum shift of an image in each direction, in pixels; new pixels are 0. */
+  /** Maximum shift of an image in each direction, in pixels; uncovered pixels get the image's background. */
   shift: number;
   /** Probability that an image is shifted, 0..1. */
   shiftProbability: number;

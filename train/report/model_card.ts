@@ -26,9 +26,7 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
   const worst = [...classes].filter(({ images }) => images > 0).sort((a, b) => a.f1 - b.f1).slice(0, 3);
   return [
     `# ${escape(name)}`,
-    `A classifier of small images. It classifies ${percent(test.accuracy, 2)} of ${
-      count(test.images)
-    } test images ` +
+    `An image classifier. It classifies ${percent(test.accuracy, 2)} of ${count(test.images)} test images ` +
     "correctly. `deno task report` wrote this card; `metrics.json` has the same numbers for programs.",
     table(["", ""], [
       ["file", `\`model.onnx\`, ${(bytes / 1e6).toFixed(2)} MB, SHA-256 \`${run.sha256}\``],
@@ -62,7 +60,7 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
     table(
       ["split", "images", "accuracy", "mean cross-entropy"],
       [
-        ...(validation ? [["validation", validation] as const] : []),
+        ...(validation ? [[validationName(run), validation] as const] : []),
         ["test", test] as const,
       ].map((
         [split, score],
@@ -97,7 +95,8 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
     image("First-layer weights", pictures.weights),
 
     "## How to reproduce",
-    `With version ${codeVersion} of this project and the data above:`,
+    `With version ${codeVersion} of this project and the data above` +
+    (reproduce(run).includes(" ./") ? ", after replacing each path that begins with `./` by your own:" : ":"),
     "```sh\n" + reproduce(run) + "\n```",
     `The same seed, backend (${backend}) and kind of machine give the same bytes; others give a different model of ` +
     "about the same accuracy. To measure the file and to draw these plots again:",
@@ -152,14 +151,22 @@ function network({ input, provenance: { recipe, backbone }, classes }: RunMetric
   const hidden = Array.isArray(recipe["hidden"]) ? recipe["hidden"] as number[] : [];
   const sizes = [backbone?.size ?? input.channels * input.height * input.width, ...hidden, classes.length];
   const parameters = sizes.slice(1).reduce((sum, size, i) => sum + size * (sizes[i]! + 1), 0);
-  const features = backbone ? ` on the features of ${escape(backbone.name)}` : "";
-  return `multilayer perceptron${features}, ${sizes.join("-")}, ${count(parameters)} parameters`;
+  const layers = sizes.join("-");
+  return backbone
+    ? `frozen backbone ${escape(backbone.name)} with ${
+      count(backbone.size)
+    } features, and a multilayer perceptron on ` +
+      `them, ${layers}, ${count(parameters)} trained parameters`
+    : `multilayer perceptron, ${layers}, ${count(parameters)} parameters`;
 }
 
-function calibration({ calibration }: RunMetrics): string[] {
-  const { temperature, ece, loss, validation, bins } = calibration;
+/** The largest expected calibration error at which probabilities are called calibrated. */
+const MAX_CALIBRATION_ERROR = 0.05;
+
+function calibration(run: RunMetrics): string[] {
+  const { temperature, ece, loss, validation, bins } = run.calibration;
   const rows = [
-    ...(validation ? [["validation", validation] as const] : []),
+    ...(validation ? [[validationName(run), validation] as const] : []),
     ["test", { ece, loss }] as const,
   ].map(([split, { ece, loss }]) => [
     split,
@@ -168,19 +175,30 @@ function calibration({ calibration }: RunMetrics): string[] {
     loss.before.toFixed(4),
     loss.after.toFixed(4),
   ]);
+  const division = `The logits are divided by a temperature of ${temperature}`;
+  const stored = "The division is part of the file; `logits` are raw.";
+  const limit = percent(MAX_CALIBRATION_ERROR, 0);
   return [
     validation
-      ? `The logits are divided by a temperature of ${temperature}, fitted on the ${
-        count(validation.images)
-      } ` +
-        "validation images; it is part of the file, so `probabilities` are calibrated and `logits` are raw."
+      ? `${division}, fitted ${
+        run.validation?.folds === undefined
+          ? `on the ${count(validation.images)} validation images`
+          : `by cross-validation on ${count(validation.images)} training images`
+      }. ${stored}`
       : temperature === 1
       ? "There are no validation images to fit a temperature on: `probabilities` are the softmax of the raw `logits`."
-      : `The logits are divided by a temperature of ${temperature}, which another run with validation images found; ` +
-        "it is part of the file, so `probabilities` are calibrated and `logits` are raw.",
+      : `${division}, which another run with validation images found. ${stored}`,
+    ece.after <= MAX_CALIBRATION_ERROR
+      ? `The error on the test images is at most ${limit}, so \`probabilities\` are calibrated.`
+      : `The error on the test images is above ${limit}: use \`probabilities\` to rank classes, not as the chance of ` +
+        "being right.",
     `Expected calibration error in ${bins.after.length} bins (<https://arxiv.org/abs/1706.04599>):`,
     table(["split", "error before", "error after", "cross-entropy before", "after"], rows),
   ];
+}
+
+function validationName({ validation }: RunMetrics): string {
+  return validation?.folds === undefined ? "validation" : "cross-validation";
 }
 
 /** The most frequent confusions. */

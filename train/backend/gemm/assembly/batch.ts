@@ -4,23 +4,29 @@
  */
 
 /**
- * Scales bytes to 0..1, and mirrors and moves each image. What comes in from outside is 0.
+ * Scales bytes to 0..1, and mirrors and moves each image. The pixels that a move uncovers get a colour.
  *
  * @param from `[count, rows, width]` bytes
  * @param to `[count, rows, width]` float32, written
  * @param moves `[count, 3]` int16: whether to mirror, and how far to move right and down
+ * @param fills `[count, rows / height]` bytes: the colour of uncovered pixels, for each plane
  * @param rows of all planes of an image
  * @param height rows of a plane
  * @param table room for 256 float32
  */
 export function augment(
-  from: usize, to: usize, moves: usize, count: i32, rows: i32, height: i32, width: i32, table: usize,
+  from: usize, to: usize, moves: usize, fills: usize, count: i32, rows: i32, height: i32, width: i32, table: usize,
 ): void {
   for (let i = 0; i < 256; i++) f32.store(table + (i << 2), <f32>i / 255);
-  const size = rows * width;
-  for (let image = 0; image < count; image++, from += size, to += size << 2, moves += 6) {
+  const size = rows * width, plane = height * width << 2, planes = rows / height;
+  for (let image = 0; image < count; image++, from += size, to += size << 2, moves += 6, fills += planes) {
     const mirrored = load<i16>(moves) != 0, right = <i32>load<i16>(moves, 2), down = <i32>load<i16>(moves, 4);
-    if (right | down) memory.fill(to, 0, size << 2);
+    if (right | down) {
+      for (let i = 0, start = to; i < planes; i++, start += plane) {
+        const fill = f32.load(table + (<usize>load<u8>(fills + i) << 2));
+        for (let pixel = start; pixel < start + plane; pixel += 4) f32.store(pixel, fill);
+      }
+    }
     const first = max(0, right), last = min(width, width + right);
     for (let row = 0; row < rows; row++) {
       const y = row % height - down;
