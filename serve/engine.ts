@@ -220,7 +220,7 @@ export class Engine {
     for (const job of this.#queue) {
       const count = job.pixels.length / imageSize;
       if (now - job.since > queueTimeoutMs) {
-        job.error = busy(`the model was not free within ${queueTimeoutMs} ms`, "queue_timeout");
+        job.error = busy(`the model was not available within ${queueTimeoutMs} ms`, "queue_timeout");
       } else if (images > 0 && images + count > GATHERED_IMAGES) {
         break;
       } else {
@@ -275,7 +275,7 @@ async function checkScores(classifier: Classifier): Promise<void> {
   for (const name of ["logits", "probabilities"] as const) {
     if (scores[name]?.length !== expected) {
       throw new TypeError(
-        `Cannot use the model as it must give ${expected} ${name} for two images: ` +
+        `Cannot use the model as it must return ${expected} ${name} for two images: ` +
           `current number is ${scores[name]?.length ?? 0}`,
       );
     }

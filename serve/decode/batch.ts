@@ -52,7 +52,7 @@ export async function readBatch(
   return { count, pixels: pixels.subarray(0, (count - failures.size) * imageSize), failures };
 }
 
-/** Moves images that show nothing to the failures, as `no-content`: a model has a label for them, too. */
+/** Moves blank images to the failures, as `no-content`: the model would return a label for them, too. */
 export function rejectBlank(
   { count, pixels, failures }: Batch,
   { channels, height, width }: ImageShape,
@@ -71,7 +71,7 @@ export function rejectBlank(
         n,
         new InputError(
           "no-content",
-          "Cannot classify the image as something in it must stand out from the background: it is of one colour",
+          "Cannot classify the image as something in it must stand out from the background: it has only one colour",
         ),
       );
     }

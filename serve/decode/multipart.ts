@@ -96,7 +96,7 @@ function readHeaders(headers: string): string {
     const name = /(?:^|;)[ \t]*name="?([^";]{0,40})/i.exec(disposition)?.[1] ?? "";
     throw new InputError(
       "invalid-value",
-      `Cannot read the form as each field must be a file: ${JSON.stringify(name)} is none`,
+      `Cannot read the form as each field must be a file: ${JSON.stringify(name)} is not`,
     );
   }
   return /\r\ncontent-type:[ \t]*([^;\r\n]*)/i.exec(headers)?.[1]?.trim().toLowerCase() ?? "";

@@ -47,7 +47,7 @@ function fill(
   if (!Array.isArray(data) || data.length !== side) {
     throw new InputError(
       "invalid-value",
-      `Cannot read the tensor as its data must have ${side} elements where they are nested as its shape says: ` +
+      `Cannot read the tensor as its data must have ${side} elements at each level of nesting, as in its shape: ` +
         `current ${Array.isArray(data) ? `number is ${data.length}` : `type is ${typeof data}`}`,
     );
   }

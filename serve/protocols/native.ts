@@ -30,7 +30,7 @@ export function native(service: Service): Protocol {
             `size and are fitted into the model's input. ${
               limitsOf(config)
             } In a batch, an image that cannot be ` +
-            "read, or shows nothing, gets an `error` of its own; the request fails only if all images do.",
+            "read, or is blank, gets its own `error`; the request fails only if all images fail.",
           parameters: [
             query(
               "top_k",

@@ -57,7 +57,7 @@ export function openInference(service: Service): Protocol {
       }, (c) => c.json({ live: true })),
       get("/v2/health/ready", "probe", "Whether the server is ready", {
         200: json("ServerReady", "It is"),
-        503: json("ServerReady", "It is not"),
+        503: json("ServerReady", "The server is not ready"),
       }, async (c) => {
         const { ready } = await engine.ready();
         return c.json({ live: true, ready }, ready ? 200 : 503);
@@ -130,7 +130,11 @@ function modelRoutes(service: Service, base: string, parameters: Json[]): Route[
       `${base}/ready`,
       "probe",
       "Whether the model is ready",
-      { 200: json("ModelReady", "It is"), ...errors(404), 503: json("ModelReady", "It is not") },
+      {
+        200: json("ModelReady", "The model is ready"),
+        ...errors(404),
+        503: json("ModelReady", "The model is not ready"),
+      },
       async (c) => {
         const { ready } = await engine.ready();
         if (!ready) return c.json({ name: c.req.param("model") ?? "", ready }, 503);

@@ -8,7 +8,7 @@
  * | `image/png`, `image/jpeg`, `image/webp` | one image of any size, fitted into the model's input         |
  * | `multipart/form-data`                   | one or more such images                                    |
  *
- * In a batch, an image that cannot be read, or shows nothing, gets an error of its own; the request fails only if all images do.
+ * In a batch, an image that cannot be read or is blank gets its own error; the request fails only if all images fail.
  *
  * @module
  */
@@ -112,7 +112,7 @@ function readBytes(body: Uint8Array, { imageSize }: Classifier, { maxBatchSize }
   if (body.length % imageSize !== 0) {
     throw new InputError(
       "invalid-value",
-      `Cannot read the pixels as there must be a multiple of ${imageSize} bytes, one a pixel: ` +
+      `Cannot read the pixels as there must be a multiple of ${imageSize} bytes, one per pixel: ` +
         `current length is ${body.length}`,
     );
   }

@@ -119,7 +119,7 @@ class Parser {
     for (let count = 0; count < MAX_SEGMENTS; count++) {
       // A marker may be preceded by any number of 0xff.
       if (bytes[at] === 0xff) { while (bytes[at + 1] === 0xff) at++; }
-      if (at + 2 > bytes.length) throw broken("it is cut off");
+      if (at + 2 > bytes.length) throw broken("it is truncated");
       if (bytes[at] !== 0xff) {
         throw broken(`there must be a marker at byte ${at}: current value is ${bytes[at]}`);
       }
@@ -130,7 +130,7 @@ class Parser {
         return this.#finish(at);
       }
       const length = at + 2 <= bytes.length ? this.#uint16(at) : 0;
-      if (length < 2 || at + length > bytes.length) throw broken("it is cut off");
+      if (length < 2 || at + length > bytes.length) throw broken("it is truncated");
       this.#segment(marker, bytes.subarray(at + 2, at + length));
       const start = at - 2;
       at += length;
@@ -295,7 +295,7 @@ class Parser {
     const bytes = this.#bytes;
     for (let at = start;; at += 2) {
       at = bytes.indexOf(0xff, at);
-      if (at < 0 || at + 1 >= bytes.length) throw broken("it is cut off");
+      if (at < 0 || at + 1 >= bytes.length) throw broken("it is truncated");
       const next = bytes[at + 1]!;
       if (next === 0xff) at--;
       else if (next !== 0 && (next < RST0 || next > RST7)) return at;

@@ -59,7 +59,7 @@ export function spendPixels(
   if (cost > budget.pixels) {
     throw new InputError(
       "too-large",
-      `Cannot decode the ${format} as the request's pictures have too many pixels together: ` +
+      `Cannot decode the ${format} as the request's pictures have too many pixels in total: ` +
         `current cost is ${cost}, and ${budget.pixels} are left`,
     );
   }

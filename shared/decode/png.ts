@@ -79,7 +79,7 @@ function readChunks(bytes: Uint8Array<ArrayBuffer>): Chunks {
   const found: Partial<Chunks> = {};
   const data: Uint8Array<ArrayBuffer>[] = [];
   for (let at = SIGNATURE.length, count = 0;; count++) {
-    if (at + 12 > bytes.length) throw broken("it is cut off");
+    if (at + 12 > bytes.length) throw broken("it is truncated");
     if (count === MAX_CHUNKS) {
       throw broken(`it has more than ${MAX_CHUNKS} chunks`);
     }
@@ -88,7 +88,7 @@ function readChunks(bytes: Uint8Array<ArrayBuffer>): Chunks {
     const end = at + 12 + length;
     if (end > bytes.length) {
       throw broken(
-        `chunk ${JSON.stringify(type)} has ${length} bytes and the file ends before`,
+        `chunk ${JSON.stringify(type)} has ${length} bytes and extends past the end of the file`,
       );
     }
     const content = bytes.subarray(at + 8, at + 8 + length);

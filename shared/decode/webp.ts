@@ -51,14 +51,14 @@ function readChunks(bytes: Uint8Array): Size & { end: number } {
     throw broken("it does not start with the WebP signature");
   }
   const end = 8 + view.getUint32(4, true);
-  if (end > bytes.length) throw broken("it is cut off");
+  if (end > bytes.length) throw broken("it is truncated");
   let canvas: Size | undefined, frame: Size | undefined;
   for (let at = 12, count = 0; at + 8 <= end; count++) {
     if (count === MAX_CHUNKS) throw broken(`it has more than ${MAX_CHUNKS} chunks`);
     const type = name(at);
     const length = view.getUint32(at + 4, true);
     const start = at + 8;
-    if (start + length > end) throw broken(`chunk ${JSON.stringify(type)} is cut off`);
+    if (start + length > end) throw broken(`chunk ${JSON.stringify(type)} is truncated`);
     const content = bytes.subarray(start, start + length);
     if (type === "VP8X") {
       if (count > 0) throw broken("its VP8X chunk must come first");
@@ -81,7 +81,7 @@ function readChunks(bytes: Uint8Array): Size & { end: number } {
 }
 
 function readCanvas(chunk: Uint8Array): Size {
-  if (chunk.length < 10) throw broken("its header is cut off");
+  if (chunk.length < 10) throw broken("its header is truncated");
   if (chunk[0]! & ANIMATED) throw broken("it is an animation");
   const side = (at: number): number => 1 + (chunk[at]! | chunk[at + 1]! << 8 | chunk[at + 2]! << 16);
   return { width: side(4), height: side(7) };
@@ -89,7 +89,7 @@ function readCanvas(chunk: Uint8Array): Size {
 
 /** RFC 6386, section 9.1. */
 function readLossy(chunk: Uint8Array): Size {
-  if (chunk.length < 10) throw broken("its header is cut off");
+  if (chunk.length < 10) throw broken("its header is truncated");
   const isKeyFrame = (chunk[0]! & 1) === 0;
   if (!isKeyFrame || chunk[3] !== 0x9d || chunk[4] !== 0x01 || chunk[5] !== 0x2a) {
     throw broken("its VP8 chunk does not start with a key frame");
@@ -103,7 +103,7 @@ function readLossy(chunk: Uint8Array): Size {
 
 /** RFC 9649, section 3.4. */
 function readLossless(chunk: Uint8Array): Size {
-  if (chunk.length < 5) throw broken("its header is cut off");
+  if (chunk.length < 5) throw broken("its header is truncated");
   const bits = chunk[1]! | chunk[2]! << 8 | chunk[3]! << 16 | chunk[4]! << 24;
   if (chunk[0] !== 0x2f || bits >>> 29 !== 0) {
     throw broken("its VP8L chunk does not start with its signature");

@@ -46,7 +46,7 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     await assertSame(classify(send, "image/jpeg", png(0)), await truth(send, 0));
   },
 
-  "refuses JPEG and WebP that are cut off, too large or animated": async (send) => {
+  "rejects JPEG and WebP that are truncated, too large or animated": async (send) => {
     const refuse = async (
       type: string,
       body: Uint8Array<ArrayBuffer>,
@@ -64,8 +64,8 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     };
     const jpeg = await encodeJpeg(picture(0));
     const webp = await encodeWebp(picture(0));
-    await refuse("image/jpeg", jpeg.slice(0, -20), 400, "the JPEG as it is cut off");
-    await refuse("image/webp", webp.slice(0, -20), 400, "the WebP as it is cut off");
+    await refuse("image/jpeg", jpeg.slice(0, -20), 400, "the JPEG as it is truncated");
+    await refuse("image/webp", webp.slice(0, -20), 400, "the WebP as it is truncated");
     await refuse("image/jpeg", new Uint8Array(9), 400, "the JPEG signature");
     await refuse("image/webp", new Uint8Array(9), 400, "the WebP signature");
     const huge = jpeg.slice();
@@ -105,7 +105,7 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     form.append("image", new Blob([new Uint8Array(9)]));
     await refuse(form, undefined, "must be a PNG, JPEG or WebP file");
     form.append("name", "value");
-    await refuse(form, undefined, 'each field must be a file: "name" is none');
+    await refuse(form, undefined, 'each field must be a file: "name" is not');
     await refuse("x", "multipart/form-data", "the form as its content-type has no boundary");
     await refuse("x", "multipart/form-data; boundary=y", "the form as it is malformed");
   },
@@ -151,7 +151,7 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     const images = Array(9).fill(large.toBase64());
     const found = await classify(send, "application/json", JSON.stringify({ images }));
     assertEquals(found.map(({ error }) => error?.status), [...Array(8).fill(undefined), 413]);
-    assertStringIncludes(found[8]!.error!.detail, "too many pixels together");
+    assertStringIncludes(found[8]!.error!.detail, "too many pixels in total");
   },
 
   "gives logits where function_to_apply is none": async (send) => {

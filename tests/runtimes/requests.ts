@@ -230,7 +230,7 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
     await assertProblem(await post(send, "image/png", png), 400, "does not end after 812 bytes");
   },
 
-  "refuses a PNG of which the data is cut off or no deflate": async (send) => {
+  "rejects a PNG whose data is truncated or not deflated": async (send) => {
     const png = encodePng({
       width: 28,
       height: 28,
@@ -259,7 +259,7 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
     await assertProblem(await post(send, BYTES, chunked(size)), 413, `at most ${MAX_BODY_BYTES} bytes`);
   },
 
-  "answers 422 to an image that shows nothing, and classifies the others": async (send) => {
+  "answers 422 to a blank image, and classifies the others": async (send) => {
     const detail = "something in it must stand out from the background";
     await assertProblem(await post(send, BYTES, new Uint8Array(784)), 422, detail);
     const flat = encodePng({

@@ -38,7 +38,7 @@ async function post(type: string | undefined, body: BodyInit, query = ""): Promi
   return await app.fetch(request);
 }
 
-Deno.test("POST /v1/classify answers 422 to images that show nothing", async () => {
+Deno.test("POST /v1/classify answers 422 to blank images", async () => {
   const blank = new Uint8Array(6).fill(7);
   const picture = encodePng({
     width: 40,
@@ -184,7 +184,7 @@ Deno.test("POST /v1/classify explains what is wrong with a body", async () => {
   const wide = headerOf({ width: MAX_PIXELS + 1, height: 1, depth: 8, colour: 0, interlaced: false });
   const cases: [string | undefined, BodyInit, number, string][] = [
     [BYTES, "", 400, "the body is empty"],
-    [BYTES, new Uint8Array(5), 400, "a multiple of 6 bytes, one a pixel: current length is 5"],
+    [BYTES, new Uint8Array(5), 400, "a multiple of 6 bytes, one per pixel: current length is 5"],
     [BYTES, new Uint8Array(6 * (MAX_IMAGES + 1)), 413, `at most ${MAX_IMAGES} images: current number is 257`],
     [BYTES, new Uint8Array(MAX_BODY_BYTES + 1), 413, `at most ${MAX_BODY_BYTES} bytes`],
     [JSON_TYPE, "", 400, "the body is empty"],

@@ -71,7 +71,7 @@ Deno.test("decodeMultipart() refuses what is no form of files", async () => {
     [`${head}${"a: b\r\n".repeat(5000)}\r\n1\r\n--x--`, "malformed"],
     ["--x\r\n\r\n1\r\n--x--", "no content-disposition"],
     ["--x--", "no files"],
-    ['--x\r\nContent-Disposition: form-data; name="top_k"\r\n\r\n1\r\n--x--', '"top_k" is none'],
+    ['--x\r\nContent-Disposition: form-data; name="top_k"\r\n\r\n1\r\n--x--', '"top_k" is not'],
   ];
   for (const [body, message] of cases) await assertRejects(() => read(body), Error, message);
   await assertRejects(() => read(part("1"), "multipart/form-data"), InputError, "no boundary");

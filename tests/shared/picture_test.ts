@@ -251,7 +251,7 @@ Deno.test("decodePicture() refuses bombs", async () => {
       "more than 4096 segments",
     ],
     ["a large frame without data", await join(head, end), "it has no picture"],
-    ["a large JPEG cut off", jpeg.slice(0, jpeg.length >> 1), "it is cut off"],
+    ["a truncated large JPEG", jpeg.slice(0, jpeg.length >> 1), "it is truncated"],
     ["65,536 sets of codes", webpFile(["VP8L", lossless]), "its data is corrupt"],
     [
       "65,536 sets of codes with noise for them",
@@ -296,8 +296,8 @@ Deno.test("decodePicture() names what is broken", async () => {
   const cases: [Uint8Array<ArrayBuffer>, string][] = [
     [new Uint8Array(), "must be a PNG, JPEG or WebP file"],
     [new TextEncoder().encode("GIF89a"), "must be a PNG, JPEG or WebP file"],
-    [jpeg.slice(0, 2), "it is cut off"],
-    [jpeg.slice(0, -1), "it is cut off"],
+    [jpeg.slice(0, 2), "it is truncated"],
+    [jpeg.slice(0, -1), "it is truncated"],
     [change(2, 0), "there must be a marker at byte 2"],
     [change(marker(0xc0), 0xff, 0xc9), "only sequential and progressive Huffman coding"],
     [change(marker(0xc0) + 4, 12), "samples must have 8 bits: current number is 12"],
@@ -315,7 +315,7 @@ Deno.test("decodePicture() names what is broken", async () => {
   const webp = await encodeWebp(gradient(16, 16));
   const image = webp.subarray(20);
   const others: [Uint8Array<ArrayBuffer>, string][] = [
-    [webp.slice(0, -2), "it is cut off"],
+    [webp.slice(0, -2), "it is truncated"],
     [webpFile(), "it has no picture"],
     [webpFile(["VP8 ", image], ["VP8 ", image]), "more than one picture"],
     [webpFile(["VP8 ", Uint8Array.of(0, 0, 0, 0x9d, 1, 0x2a, 0, 0, 0, 0)]), "its sides must be in 1..16383"],

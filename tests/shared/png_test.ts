@@ -188,9 +188,9 @@ Deno.test("decodePng() names what is broken", async () => {
   const cases: [Uint8Array<ArrayBuffer>, string][] = [
     [new Uint8Array(), "PNG signature"],
     [new TextEncoder().encode("GIF89a"), "PNG signature"],
-    [broken({}).slice(0, -1), "cut off"],
-    [broken({}).slice(0, 60), "the file ends before"],
-    [broken({}).slice(0, 8), "cut off"],
+    [broken({}).slice(0, -1), "truncated"],
+    [broken({}).slice(0, 60), "extends past the end of the file"],
+    [broken({}).slice(0, 8), "truncated"],
     [pngFile(["IDAT", new Uint8Array()], ["IEND", new Uint8Array()]), "its one IHDR chunk must come first"],
     [broken({ extra: [["IHDR", new Uint8Array(13)]] }), "its one IHDR chunk must come first"],
     [pngFile(["IHDR", new Uint8Array(12)], ["IEND", new Uint8Array()]), "current length is 12"],

@@ -163,7 +163,7 @@ Deno.test("readIdx() rejects corrupt and truncated gzip", async () => {
     await assertRejects(
       () => readIdx({ name: "labels.gz", bytes }),
       InputError,
-      'Cannot read IDX file "labels.gz" as its gzip data must be whole',
+      'Cannot read IDX file "labels.gz" as its gzip data must be complete',
     );
   }
 });
@@ -228,7 +228,7 @@ Deno.test("readSplit() rejects an empty split", async () => {
         shape,
       ),
     InputError,
-    'Cannot use "images" as it must hold at least one image: it holds 0',
+    'Cannot use "images" as it must contain at least one image: it has 0',
   );
 });
 

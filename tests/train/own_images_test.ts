@@ -195,7 +195,7 @@ Deno.test("files that cannot be read are listed and skipped", async () => {
     assertStringIncludes(notes[1]!, "it must be a PNG, JPEG or WebP file");
     assertStringIncludes(notes[3]!, "must have at most 64000000 pixels: current size is 60000x60000");
     assertStringIncludes(notes[4]!, "its data does not end after 812 bytes");
-    assertStringIncludes(notes[5]!, "it lies in no class folder");
+    assertStringIncludes(notes[5]!, "it is not in a class folder");
   });
 });
 

@@ -138,7 +138,7 @@ export async function readMetrics(path: string): Promise<RunMetrics> {
     const why = cause instanceof Deno.errors.NotFound ? "there is no such file" : (cause as Error).message;
     throw new InputError("not-found", `Cannot read "${file}" as ${why}`, {
       cause,
-      hint: "Make one with deno task train",
+      hint: "Train one with deno task train",
     });
   }
   return parseMetrics(json, file);

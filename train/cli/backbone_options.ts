@@ -41,7 +41,7 @@ export const backboneOptions = {
   ),
   features: text(
     "NAME,…",
-    "Tensors of the backbone to learn from; a wrong name lists them (default the last one and a level before)",
+    "Tensors of the backbone to use as features; an unknown name lists all (default: the last one and an earlier one)",
   ),
   fit: choice(Object.keys(PHOTO_FITS), "How photographs are fitted into the input of a backbone", "crop"),
   views: choice(
@@ -51,9 +51,9 @@ export const backboneOptions = {
   ),
   store: choice(["int8", "float32"], "How the weights of a model with a backbone are stored", "int8"),
   mean: perChannel(
-    "What a backbone's file expects to be subtracted from pixels in 0..1 (default ImageNet's)",
+    "Mean that the backbone's input normalization subtracts from pixels in 0..1 (default: ImageNet's)",
   ),
-  deviation: perChannel("By what it expects the difference to be divided (default ImageNet's)"),
+  deviation: perChannel("Standard deviation that the normalization divides by (default: ImageNet's)"),
 };
 
 /** What {@linkcode backboneOptions} give. */
@@ -91,7 +91,7 @@ export async function readBackbone(
   if (values.channels === "1") {
     throw new InputError(
       "usage",
-      "Option --channels must be 3 with --backbone, which takes colours: current value is 1",
+      "Option --channels must be 3 with --backbone, which takes RGB images: current value is 1",
     );
   }
   return await open(values, (values.store ?? "int8") as Store, signal);
@@ -169,7 +169,7 @@ export async function makeFeatures(
   const computed = train.computed + test.computed;
   say(
     computed === 0
-      ? "Features: kept from an earlier run"
+      ? "Features: reused from an earlier run"
       : `Features: ${computed} computed in ${duration(train.seconds + test.seconds)} by ${
         train.runner ?? test.runner
       }`,

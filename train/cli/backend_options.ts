@@ -8,7 +8,7 @@ import { choice, number } from "./options.ts";
 
 export const gemmOption = choice(
   ["auto", ...GEMMS],
-  "What multiplies matrices on WASM: a native BLAS if there is one, or our kernel",
+  "Matrix multiplication on WASM: a native BLAS if available, or this project's kernel",
   "auto",
 );
 

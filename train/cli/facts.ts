@@ -40,7 +40,7 @@ export function describeBackbone({ name, bytes, input, size, features, cut }: Ba
   return `Backbone: ${name}, ${
     (bytes.length / 1e6).toFixed(1)
   } MB, ${input.height}×${input.width} pixels to ${size} ` +
-    `features of ${tensors}${cut ? "; its classifier is cut off" : ""}`;
+    `features of ${tensors}${cut ? "; its classifier is removed" : ""}`;
 }
 
 /** As `83.2 % (95 % interval 75.5 to 88.8 %)`. */

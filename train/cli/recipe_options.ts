@@ -74,9 +74,12 @@ export const recipeOptions = {
     "shift-probability": amount("shiftProbability", "Probability of a shift", { min: 0, max: 1 }),
     mixup: amount("mixup", "Alpha of mixup's Beta distribution; 0 disables mixup", { min: 0, max: 1 }),
   }),
-  standardize: choice(["yes", "no"], "Gives the inputs mean 0 and deviation 1 (default by the data)"),
-  balance: choice(["yes", "no"], "Repeats images of smaller classes (default by the data)"),
-  folds: number("Cross-validates in so many folds; 0 for none (default by the data)", {
+  standardize: choice(
+    ["yes", "no"],
+    "Standardize inputs to mean 0 and deviation 1 (default: depends on the data)",
+  ),
+  balance: choice(["yes", "no"], "Repeat images of smaller classes (default: depends on the data)"),
+  folds: number("Number of cross-validation folds; 0 disables it (default: depends on the data)", {
     min: 0,
     max: 100,
     whole: true,

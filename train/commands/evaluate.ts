@@ -108,7 +108,7 @@ function warn({ provenance }: ModelDescription, { name, splitSeed, sha256 }: Dat
   if (name === "silhouettes") note("NOTE: these are silhouettes drawn by code, not photographs");
   if (splitSeed !== undefined && sha256 !== provenance.dataset?.sha256) {
     note(
-      "NOTE: these images differ from those of the training, and the folder has no test split of its own: " +
+      "NOTE: these images differ from the training data, and the folder has no test split: " +
         "some test images may have been training images",
     );
   }
@@ -120,7 +120,9 @@ function show(evaluation: Evaluation): void {
   print();
   const { length } = evaluation.classes;
   print(
-    length <= MAX_CONFUSION ? confusionTable(evaluation) : `--json prints the confusion of ${length} classes`,
+    length <= MAX_CONFUSION
+      ? confusionTable(evaluation)
+      : `--json prints the confusion matrix of ${length} classes`,
   );
 }
 

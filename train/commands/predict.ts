@@ -24,8 +24,8 @@ const command = {
     "top-k": number("Number of classes to show", { min: 1, max: 1000, whole: true, fallback: "3" }),
     json: flag("Print the results as JSON, one line per file"),
   },
-  notes: "Of a folder, all pictures in it are classified, without those of its sub-folders.\n" +
-    "Images can have any size: they are trimmed, scaled and centred and, for models of grey images, turned to grey\n" +
+  notes: "For a folder, all pictures directly in it are classified, not those in subfolders.\n" +
+    "Images can have any size: they are cropped, scaled and centred and, for models of grey images, converted to grey\n" +
     "and, on a light background, inverted, as the images of Fashion-MNIST were.",
 } satisfies Command;
 

@@ -68,7 +68,7 @@ const command = {
       threads: threadsOption,
       resume: flag("Continue an interrupted run with the same options"),
       restart: flag("Discard the checkpoint of an interrupted run and start over"),
-      "dry-run": flag("Run three batches through all stages and keep nothing"),
+      "dry-run": flag("Run three batches through all stages without keeping the result"),
     }),
     ...group("Output", {
       name: modelName,

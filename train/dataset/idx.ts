@@ -63,7 +63,7 @@ export function parseIdx(
     }
     throw new InputError(
       "invalid-format",
-      `Cannot read ${file} as its header must be whole: it ends after ${bytes.length} bytes`,
+      `Cannot read ${file} as its header must be complete: it ends after ${bytes.length} bytes`,
     );
   }
   if (bytes[2] !== UNSIGNED_BYTE) {
@@ -154,7 +154,7 @@ export async function readPair(
   if (count === 0) {
     throw new InputError(
       "invalid-value",
-      `Cannot use "${images.name}" as it must hold at least one image: it holds 0`,
+      `Cannot use "${images.name}" as it must contain at least one image: it has 0`,
     );
   }
   if (classes.dims[0] !== count) {
@@ -206,7 +206,7 @@ async function gunzip({ name, bytes }: NamedBytes): Promise<Uint8Array<ArrayBuff
   } catch (cause) {
     throw new InputError(
       "invalid-format",
-      `Cannot read IDX file "${name}" as its gzip data must be whole: ${(cause as Error).message}`,
+      `Cannot read IDX file "${name}" as its gzip data must be complete: ${(cause as Error).message}`,
       { cause },
     );
   }

@@ -49,9 +49,9 @@ export async function findIdx(folder: string): Promise<IdxFiles | undefined> {
   if (second) {
     throw new InputError(
       "invalid-value",
-      `Cannot use the folder "${folder}" as it must hold one IDX set: it holds those of ` +
+      `Cannot use the folder "${folder}" as it must contain one IDX set: it has those of ` +
         [...sets.keys()].map((prefix) => `"${prefix}train…"`).join(", "),
-      { hint: "Put the files of one set into a folder of their own" },
+      { hint: "Put the files of each set into a separate folder" },
     );
   }
   const [prefix, paths] = first;

@@ -56,7 +56,7 @@ export async function listImages(folder: string): Promise<Listing> {
   if (has("train") && has("test") && others.length > 0) {
     throw refusal(
       walk,
-      `beside "train" and "test" there must be no more than "validation": there is ${quote(others)}`,
+      `the only folder beside "train" and "test" may be "validation": there is ${quote(others)}`,
       "Move class folders into both, and everything else elsewhere",
     );
   }
@@ -99,7 +99,7 @@ async function listClasses(walk: Walk, folder: string, entries?: Entries): Promi
   for (const name of files) {
     // A README may be there, but a picture was meant to be in a class.
     if (/\.(png|jpe?g|webp)$/i.test(name)) {
-      walk.skipped.push({ path: join(folder, name), reason: "it lies in no class folder" });
+      walk.skipped.push({ path: join(folder, name), reason: "it is not in a class folder" });
     }
   }
   const classes: Classes = new Map();

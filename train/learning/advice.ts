@@ -69,7 +69,7 @@ export function adviseRecipe(dataset: Dataset): Advice {
     }
     if (channels === 3) {
       recipe.standardize = true;
-      reasons.push("standardized inputs, as photographs differ most in brightness");
+      reasons.push("standardized inputs, as photographs vary most in brightness");
     }
   }
   if (largest > UNEVEN * smallest) {
@@ -80,7 +80,7 @@ export function adviseRecipe(dataset: Dataset): Advice {
     const folds = Math.min(FOLDS, smallest);
     if (folds >= 2) {
       recipe.folds = folds;
-      reasons.push(`cross-validation in ${folds} folds, as a tenth of ${images} is too few to measure by`);
+      reasons.push(`cross-validation in ${folds} folds, as a tenth of ${images} is too few for validation`);
     }
   }
   // With folds, all images are left to train on.

@@ -18,25 +18,25 @@ const FACTS: Record<string, DataFacts> = {
   "fashion-mnist": {
     summary:
       "[Fashion-MNIST](https://github.com/zalandoresearch/fashion-mnist) (Xiao, Rasul and Vollgraf, 2017, " +
-      "<https://arxiv.org/abs/1708.07747>): 60,000 images to learn from and 10,000 to test on, 28×28 pixels, " +
+      "<https://arxiv.org/abs/1708.07747>): 60,000 training and 10,000 test images, 28×28 pixels, " +
       "grey, made from the product photos of a shop, ten classes in equal numbers.",
     licence:
-      "MIT, © Zalando SE. The photos behind it are the shop's, so no image of it is kept with the model.",
+      "MIT, © Zalando SE. The original photos belong to the shop, so no image is distributed with the model.",
     limits: [
-      "It has seen product photos only: one garment, cut out, upright, on plain ground. On photos of people, of " +
-      "several things, or of anything that is none of the ten classes, it still answers with one of them.",
-      "The garments are what one European shop sold before 2017.",
-      "Some labels of the data set are wrong, and shirts, T-shirts, pullovers and coats overlap: people who were " +
-      "asked got 83.5 % right.",
+      "It was trained only on product photos: one garment, cut out, upright, on a plain background. For photos of people, of " +
+      "several objects, or of anything outside the ten classes, it still returns one of them.",
+      "The garments are from one European shop before 2017.",
+      "Some labels of the data set are wrong, and shirts, T-shirts, pullovers and coats overlap: human " +
+      "accuracy is 83.5 %.",
     ],
     mayBeShown: false,
   },
   "silhouettes": {
     summary:
       "Silhouettes: garments drawn by code (`shared/silhouettes/silhouettes.ts`), in the classes and the size of " +
-      "Fashion-MNIST, 12,000 to learn from and 2,000 to test on. They are for trying things out; they are no photos.",
+      "Fashion-MNIST, 12,000 training and 2,000 test images. They are for trying things out; they are not photos.",
     licence: "MIT, as this project.",
-    limits: ["It has never seen a photo: it is of no use for anything but trying the program out."],
+    limits: ["It was not trained on photos: use it only to try the program out."],
     mayBeShown: true,
   },
 };
@@ -44,11 +44,11 @@ const FACTS: Record<string, DataFacts> = {
 /** What is known of a data set; of an unknown one, nothing may be shown. */
 export function dataFacts(name: string): DataFacts {
   return Object.hasOwn(FACTS, name) ? FACTS[name]! : {
-    summary: `${code(name)}, a data set that this project knows nothing about.`,
-    licence: "Unknown to this project: ask whoever made the data set.",
+    summary: `${code(name)}, a data set that this project does not know.`,
+    licence: "Unknown to this project: ask the authors of the data set.",
     limits: [
-      "It has seen nothing but images like those of its data set; whatever is none of its classes, it still " +
-      "calls one of them.",
+      "It was trained only on images like those of its data set. For any other image it still returns one of its " +
+      "classes.",
     ],
     mayBeShown: false,
   };
