@@ -3,6 +3,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects, assertStringInclu
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import { type DatasetOptions, loadDataset } from "../../train/dataset/mod.ts";
+import { DecodePool } from "../../train/dataset/decode_pool.ts";
 import { loadFolder } from "../../train/dataset/folder.ts";
 import { listImages } from "../../train/dataset/listing.ts";
 import { MAX_CLASSES, MAX_FILE_BYTES } from "../../train/dataset/limits.ts";
@@ -351,6 +352,23 @@ Deno.test("many pictures are decoded beside the main thread, to the same bytes",
       assert(some.size > 1);
     });
   });
+});
+
+Deno.test("a worker that fails to start rejects every picture", {
+  ignore: navigator.hardwareConcurrency < 2,
+}, async () => {
+  const script = new URL("data:text/javascript,throw new Error('broken')");
+  const pool = new DecodePool({ channels: 1, height: 28, width: 28 }, 64, script);
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, i) => pool.decode(square(i))),
+  );
+  for (const outcome of outcomes) {
+    assert(outcome.status === "rejected");
+    assertStringIncludes(outcome.reason.message, "Cannot decode as a worker failed");
+  }
+  // And those that come later.
+  await assertRejects(() => pool.decode(square(9)), Error, "Cannot decode as a worker failed");
+  pool.close();
 });
 
 Deno.test("loading can be stopped", async () => {

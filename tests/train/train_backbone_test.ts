@@ -3,16 +3,19 @@ import { join } from "node:path";
 import { describeModel } from "../../shared/contract.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { Random } from "../../shared/random.ts";
+import { type Artifact, writeArtifact } from "../../train/artifact/artifact.ts";
+import { readMetrics } from "../../train/artifact/metrics.ts";
 import { train } from "../../train/artifact/run.ts";
 import { prepareBackbone } from "../../train/backbone/backbone.ts";
 import { parseNetwork, writeNetwork } from "../../train/backbone/network.ts";
 import { openBackbone, withFeatures } from "../../train/backbone/open.ts";
 import { useBackend } from "../../train/backend/mod.ts";
 import { createDataset } from "../../train/dataset/create.ts";
-import { loadDataset } from "../../train/dataset/mod.ts";
+import { loadDataset, type Split } from "../../train/dataset/mod.ts";
+import { allLogits } from "../../train/evaluation/evaluation.ts";
 import { wilsonInterval } from "../../train/evaluation/interval.ts";
-import { adviseRecipe } from "../../train/learning/advice.ts";
-import { stratifiedFolds } from "../../train/learning/cross_validation.ts";
+import { type Advice, adviseRecipe } from "../../train/learning/advice.ts";
+import { type FoldEvent, stratifiedFolds } from "../../train/learning/cross_validation.ts";
 import { balanced, balancedCount } from "../../train/learning/split.ts";
 import { foldStandardization } from "../../train/learning/standardization.ts";
 import { tinyNetwork } from "../helpers/tiny_network.ts";
@@ -30,34 +33,50 @@ function split(count: number, seed: number): { images: Uint8Array; labels: Uint8
   return { images, labels };
 }
 
+/** Trains on the features of a network of two convolutions. */
+async function trainTiny(
+  store: "float32" | "int8",
+  onFold?: (event: FoldEvent) => void,
+): Promise<{ artifact: Artifact; advice: Advice; test: Split }> {
+  const network = parseNetwork(writeNetwork(tinyNetwork({ end: "classifier" })), "tiny");
+  const origin = { name: "tiny", fileSha256: "0".repeat(64), licence: "Apache-2.0" };
+  const normalization = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] } as const;
+  const backbone = await prepareBackbone(network, origin, { normalization, store });
+  const images = createDataset({
+    name: "colours",
+    labels: ["red", "blue"],
+    channels: 3,
+    height: 8,
+    width: 8,
+    train: split(60, 1),
+    test: split(20, 2),
+  });
+  const { dataset } = await withFeatures(images, backbone, { directory: "" });
+  const advice = adviseRecipe(dataset);
+  const { artifact } = await train({
+    dataset,
+    backbone,
+    backend: await useBackend("cpu"),
+    recipe: { ...advice.recipe, epochs: 6, hidden: [200] },
+    ...(onFold && { onFold }),
+  });
+  return { artifact, advice, test: dataset.test };
+}
+
+const python = Deno.env.get("PYTHON") ?? "python3";
+const hasOnnx = await new Deno.Command(python, { args: ["-c", "import onnx, onnxruntime"], stderr: "null" })
+  .output().then(({ success }) => success, () => false);
+const withoutOnnx = hasOnnx ? "" : `: ignored, as ${python} has no onnx and onnxruntime`;
+
 for (const store of ["float32", "int8"] as const) {
   Deno.test(`train() joins a backbone in ${store} and its head to one model, cross-validated`, async () => {
-    const network = parseNetwork(writeNetwork(tinyNetwork({ end: "classifier" })), "tiny");
-    const origin = { name: "tiny", fileSha256: "0".repeat(64), licence: "Apache-2.0" };
-    const normalization = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] } as const;
-    const backbone = await prepareBackbone(network, origin, { normalization, store });
-    const images = createDataset({
-      name: "colours",
-      labels: ["red", "blue"],
-      channels: 3,
-      height: 8,
-      width: 8,
-      train: split(60, 1),
-      test: split(20, 2),
-    });
-    const { dataset } = await withFeatures(images, backbone, { directory: "" });
-    const { recipe, reasons } = adviseRecipe(dataset);
+    const folds: number[] = [];
+    const { artifact, advice: { recipe, reasons } } = await trainTiny(
+      store,
+      ({ fold }) => void folds.push(fold),
+    );
     assertEquals([recipe.folds, recipe.standardize, recipe.hidden], [5, true, [512]]);
     assertGreater(reasons.length, 1);
-    const backend = await useBackend("cpu");
-    const folds: number[] = [];
-    const { artifact } = await train({
-      dataset,
-      backbone,
-      backend,
-      recipe: { ...recipe, epochs: 6, hidden: [200] },
-      onFold: ({ fold }) => void folds.push(fold),
-    });
     assertEquals(folds, [1, 2, 3, 4, 5]);
     assertEquals(artifact.metrics.validation?.images, 60);
     assertLess(artifact.maxDifference, 1e-3);
@@ -67,6 +86,47 @@ for (const store of ["float32", "int8"] as const) {
     assertEquals(provenance.backbone?.features, ["flat", "act1"]);
     assertEquals(provenance.backbone?.licence, "Apache-2.0");
     await artifact.verify(artifact.bytes);
+    const folder = await Deno.makeTempDir();
+    try {
+      await writeArtifact(folder, artifact, { epochs: [], seconds: 1 });
+      assertEquals((await readMetrics(folder)).provenance.backbone?.size, provenance.backbone?.size);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+
+  Deno.test({
+    name:
+      `Python's onnx.checker accepts a model with a backbone in ${store}, and onnxruntime gives the same ` +
+      `logits${withoutOnnx}`,
+    ignore: !hasOnnx,
+    async fn(): Promise<void> {
+      const { artifact, test } = await trainTiny(store);
+      const folder = await Deno.makeTempDir();
+      try {
+        await Deno.writeFile(`${folder}/model.onnx`, artifact.bytes);
+        await Deno.writeFile(`${folder}/pixels`, test.images);
+        const program = [
+          "import sys, json, numpy, onnx, onnxruntime",
+          "onnx.checker.check_model(onnx.load('model.onnx'), full_check=True)",
+          "pixels = numpy.fromfile('pixels', numpy.uint8).reshape(-1, 3, 8, 8).astype(numpy.float32) / 255",
+          "session = onnxruntime.InferenceSession('model.onnx', providers=['CPUExecutionProvider'])",
+          "print(json.dumps(session.run(['logits'], {'image': pixels})[0].flatten().tolist()))",
+        ].join("\n");
+        const { success, stdout, stderr } = await new Deno.Command(python, {
+          args: ["-c", program],
+          cwd: folder,
+        }).output();
+        assert(success, new TextDecoder().decode(stderr));
+        const logits: number[] = JSON.parse(new TextDecoder().decode(stdout));
+        const classifier = await Classifier.load(artifact.bytes);
+        const expected = await allLogits(classifier, test.images).finally(() => classifier.close());
+        assertEquals(logits.length, expected.length);
+        for (const [i, value] of expected.entries()) assertLess(Math.abs(value - logits[i]!), 1e-3);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
   });
 }
 

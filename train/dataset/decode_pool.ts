@@ -19,15 +19,25 @@ interface Job {
 
 /** Some workers that share one queue. */
 export class DecodePool {
+  readonly #script: URL;
   readonly #shape: InputShape;
   readonly #size: number;
   readonly #workers: Worker[] = [];
   readonly #idle: Worker[] = [];
   readonly #queue: Job[] = [];
   readonly #running = new Map<Worker, Job>();
+  #failure: Error | undefined;
 
-  /** @param pictures how many there may be to decode */
-  constructor(shape: InputShape, pictures: number) {
+  /**
+   * @param pictures how many there may be to decode
+   * @param script the program of a worker
+   */
+  constructor(
+    shape: InputShape,
+    pictures: number,
+    script: URL = new URL("./decode_worker.ts", import.meta.url),
+  ) {
+    this.#script = script;
     this.#shape = shape;
     this.#size = Math.min(navigator.hardwareConcurrency, MAX_WORKERS, Math.floor(pictures / WORTH_A_WORKER));
   }
@@ -39,6 +49,7 @@ export class DecodePool {
 
   /** Decodes and fits one picture. The bytes are given away. */
   async decode(bytes: Uint8Array<ArrayBuffer>): Promise<Outcome> {
+    if (this.#failure) throw this.#failure;
     // With one worker, the main thread would only wait for it.
     if (this.#size < 2) return await readPicture(bytes, this.#shape);
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
@@ -48,16 +59,23 @@ export class DecodePool {
     return await promise;
   }
 
-  /** Ends the workers; what they have not finished is rejected. */
+  /** Ends the workers; pictures that they have not finished are rejected. */
   close(): void {
+    this.#fail(new DOMException("Cannot decode as the workers were ended", "AbortError"));
+  }
+
+  /** Ends all workers: one that has failed would keep its pictures, and those that wait for it, forever. */
+  #fail(reason: Error): void {
+    this.#failure ??= reason;
     for (const worker of this.#workers) worker.terminate();
-    for (const { reject } of [...this.#queue, ...this.#running.values()]) {
-      reject(new DOMException("Cannot decode as the workers were ended", "AbortError"));
-    }
+    for (const { reject } of [...this.#queue, ...this.#running.values()]) reject(reason);
+    this.#queue.length = 0;
+    this.#idle.length = 0;
+    this.#running.clear();
   }
 
   #start(): void {
-    const worker = new Worker(new URL("./decode_worker.ts", import.meta.url), { type: "module" });
+    const worker = new Worker(this.#script, { type: "module" });
     worker.onmessage = ({ data }: MessageEvent<Outcome>) => {
       this.#running.get(worker)!.resolve(data);
       this.#rest(worker);
@@ -65,8 +83,7 @@ export class DecodePool {
     worker.onerror = (event) => {
       // Otherwise it would end the program.
       event.preventDefault();
-      this.#running.get(worker)?.reject(new Error(`Cannot decode as a worker failed: ${event.message}`));
-      this.#running.delete(worker);
+      this.#fail(new Error(`Cannot decode as a worker failed: ${event.message}`));
     };
     this.#workers.push(worker);
     this.#idle.push(worker);
