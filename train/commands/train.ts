@@ -36,8 +36,8 @@ import { privateFolder } from "../report/places.ts";
 import { TensorBoard, tensorBoardListener } from "../report/tensorboard.ts";
 
 const BACKBONE_TIP =
-  "Tip: --backbone default learns from a pretrained network, which is far more accurate on photographs " +
-  "(docs/own-images.md)";
+  "Tip: if these are photographs, add --backbone default: a pretrained network raised the test accuracy on 596 " +
+  "photographs of clothing from 50 to 85 % (docs/own-images.md)";
 
 const modelName: Option<string> = {
   value: "NAME",
@@ -145,7 +145,7 @@ async function makePlan(values: TrainValues, signal: AbortSignal, say: typeof no
 
   for (const line of describeData(loaded, isFolder)) say(line);
   if (opened) say(describeBackbone(opened));
-  else if (isFolder && loaded.channels === 3) say(BACKBONE_TIP);
+  else if (isFolder) say(BACKBONE_TIP);
   const { backbone, dataset } = opened
     ? await makeFeatures(opened, loaded, values, say, signal)
     : { backbone: undefined, dataset: loaded };
