@@ -55,7 +55,7 @@ export function createWorker(model: Uint8Array<ArrayBuffer>): Worker {
         );
       }
       const { app } = started;
-      // Others wait for the model too, so it must go on loading if this client hangs up.
+      // Other requests wait for the model too, so loading must continue if this client disconnects.
       if (!app.engine.loaded) context?.waitUntil(app.engine.ready());
       return await app.fetch(request, onCloudflare(request, platform as CloudflareEnv));
     },
@@ -91,7 +91,7 @@ function readVariables(): Record<string, string | undefined> {
     try {
       variables[name] = process?.env[name];
     } catch {
-      // Said at the start: which settings are in force is in the log.
+      // Logged at the start, so that the log shows the settings in use.
     }
   }
   return variables;

@@ -21,7 +21,7 @@ const LOST_AFTER = 10;
 /** In ms: a request that arrives this soon after a run may not be alone. */
 const CLOSE = 1;
 
-/** After waiting in vain for other requests, this many requests do not wait. */
+/** After no other request arrived during a wait, this many requests do not wait. */
 const UNACCOMPANIED = 15;
 
 export interface EngineOptions {

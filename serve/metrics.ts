@@ -1,7 +1,6 @@
 /**
- * Counters and histograms in Prometheus' text format
- * (https://prometheus.io/docs/instrumenting/exposition_formats/). The libraries that do this ask for Node's
- * process; what is needed here is these lines.
+ * Counters and histograms in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/).
+ * The existing libraries require Node's `process`; this project needs only these lines.
  *
  * @module
  */
@@ -37,7 +36,7 @@ export class Registry {
     return metric;
   }
 
-  /** All metrics, in the order of their making. */
+  /** All metrics, in the order of their creation. */
   toString(): string {
     let text = "";
     for (const [name, { type, help, metric }] of this.#metrics) {

@@ -50,7 +50,7 @@ export async function loadModel(
     return await Classifier.load(bytes, create);
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
-    // Its own errors speak of files and lines of C++.
+    // Its own errors name C++ files and lines.
     throw new InputError(
       "unsupported",
       `Cannot use the model as ONNX Runtime refuses it: ${(cause as Error).message}`,

@@ -68,8 +68,8 @@ export function reasonOf(status: number, error?: Error): string | undefined {
 }
 
 /**
- * Turns whatever was thrown into a problem. An error that is not one is a bug: `report` gets all of it, the client
- * nothing.
+ * Converts any thrown value to a problem. An error of another type is a bug: `report` receives it, and the client gets
+ * no details.
  */
 export function toProblem(error: unknown, report: (error: unknown) => void): Problem {
   if (error instanceof Problem) return error;

@@ -6,5 +6,5 @@
  */
 import model from "../shared/artifacts/fashion-mnist/model.onnx" with { type: "bytes" };
 
-/** An ONNX file that keeps the contract. */
+/** An ONNX file that follows the contract. */
 export const shippedModel: Uint8Array<ArrayBuffer> = new Uint8Array(model);

@@ -6,7 +6,7 @@
  * @module
  */
 
-/** How often, and how long together, in ns. */
+/** Count, and total duration in ns. */
 interface Total {
   count: number;
   ns: number;

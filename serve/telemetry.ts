@@ -103,9 +103,9 @@ export class Telemetry {
 }
 
 /**
- * Writes one request to Cloudflare's Workers Analytics Engine, as the counters of one isolate say little. The
- * columns are: blob1 route, blob2 method, blob3 status, blob4 reason, blob5 model version; double1 duration,
- * double2 decode, double3 queue, double4 inference, all in ms, double5 images.
+ * Writes one request to Cloudflare's Workers Analytics Engine, as the counters of one isolate cover few requests. The
+ * columns are: blob1 route, blob2 method, blob3 status, blob4 reason, blob5 model version; double1 duration, double2
+ * decode, double3 queue, double4 inference, all in ms, double5 images.
  */
 export function writeDataPoint(
   analytics: NonNullable<Platform["analytics"]>,

@@ -1,6 +1,6 @@
 /**
- * The model contract: what an ONNX file must look like for the two programs to agree on it. `train/`
- * writes files that keep it and `serve/` is driven by it, so it is written once, here.
+ * The model contract: what an ONNX file must look like for the two programs to agree on it. `train/` writes files that
+ * follow it and `serve/` reads them, so it is defined once, here.
  *
  * | tensor          | type    | shape          | meaning                                          |
  * | --------------- | ------- | -------------- | ------------------------------------------------ |
@@ -57,7 +57,7 @@ export const METADATA = {
 
 /** What a model scored, and on what. Accuracies are in 0..1, losses are mean cross-entropies. */
 export interface Metrics {
-  /** On images held out of the training split, by which the model was chosen; absent if none were. */
+  /** On the validation images, by which the model was chosen; absent if there are none. */
   validation?: {
     images: number;
     accuracy: number;
@@ -67,7 +67,7 @@ export interface Metrics {
   };
   /** On the test split, for reporting only. */
   test: { images: number; accuracy: number; loss: number };
-  /** How far the probabilities can be believed; absent if that was not measured. */
+  /** The calibration of the probabilities; absent if it was not measured. */
   calibration?: {
     /** What divides the logits on their way to the probabilities; 1 changes nothing. */
     temperature: number;
@@ -83,7 +83,7 @@ export interface Provenance {
     name: string;
     /** SHA-256 over the pixels and labels of both splits, as 64 hexadecimal digits. */
     sha256: string;
-    /** The seed by which the test split was drawn; absent if the data set came split. */
+    /** The seed of the test split; absent if the data set has its own split. */
     splitSeed?: number;
   };
   /** The frozen network that turns images into features; absent if the model takes the pixels themselves. */
@@ -100,7 +100,7 @@ export interface Provenance {
     store: string;
     /** An SPDX identifier; absent where it is not known. */
     licence?: string;
-    /** Where it can be had. */
+    /** Where it can be downloaded. */
     source?: string;
   };
   /** Every hyper-parameter of the run. */
@@ -123,7 +123,7 @@ export interface ImageShape {
   width: number;
 }
 
-/** What an ONNX file says about itself. */
+/** The description of a model in its ONNX file. */
 export interface ModelDescription {
   /** The graph's name. */
   name: string;
@@ -142,7 +142,7 @@ export interface ModelDescription {
 }
 
 /**
- * Reads what a model file says about itself and checks that it keeps the contract.
+ * Reads the description in a model file and checks that the file follows the contract.
  *
  * @param bytes the ONNX file
  * @throws {InputError} `invalid-format` if the bytes are not an ONNX file, `unsupported` if the file does not follow

@@ -13,7 +13,7 @@ export type InputErrorCode =
   | "invalid-value"
   /** A tensor or an image of another shape than the model takes. */
   | "invalid-shape"
-  /** A picture in which nothing stands out from the background. */
+  /** A blank picture: nothing stands out from the background. */
   | "no-content"
   /** Well-formed, but not supported: an image format, an ONNX operator. */
   | "unsupported"
@@ -21,7 +21,7 @@ export type InputErrorCode =
   | "too-large"
   /** A file, model or class that does not exist. */
   | "not-found"
-  /** What is to be created is there already, or belongs to another run. */
+  /** What is to be created exists already, or belongs to another run. */
   | "conflict"
   /** A download, a device or a library that cannot be reached now. */
   | "unavailable"

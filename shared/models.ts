@@ -52,7 +52,7 @@ export async function findModel(
   const isOther = basename(model) === (file === "model.onnx" ? "metrics.json" : "model.onnx");
   const candidates = [
     ...(isName(model) ? folders.map((folder) => join(folder, model, file)) : []),
-    // Either file of the folder stands for the model.
+    // Either file of the folder identifies the model.
     ...(model === "" ? [] : [isOther ? join(dirname(model), file) : model, join(model, file)]),
   ];
   for (const candidate of candidates) if (await isFile(candidate)) return candidate;

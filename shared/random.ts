@@ -20,7 +20,7 @@ export class Random {
     // Seeds past 32 bits differ in their high half.
     this.#b = Math.floor(seed / 2 ** 32) | 0;
     this.#c = stream | 0;
-    // Close seeds begin with close numbers; this many rounds drive them apart.
+    // Similar seeds start with similar numbers; this many rounds decorrelate them.
     for (let i = 0; i < 15; i++) this.uint32();
   }
 
@@ -53,7 +53,7 @@ export class Random {
     return Math.floor(this.uniform(0, count));
   }
 
-  /** True this share of the time. */
+  /** True with this probability. */
   chance(share: number): boolean {
     return this.uniform() < share;
   }

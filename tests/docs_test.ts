@@ -40,7 +40,7 @@ Deno.test(FASHION_MNIST ? program : `${program} (${WITHOUT_DATA})`, { ignore: !F
   assertMatch(stdout, /^Predicted: ".+", Actual: "Ankle boot"$/m);
 });
 
-Deno.test("every link between the pages and the files of the project leads somewhere", async (t) => {
+Deno.test("every link between the pages and the files of the project has a target", async (t) => {
   const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
   for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
     if (name.endsWith(".md")) pages.push(`docs/${name}`);

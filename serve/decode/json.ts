@@ -74,8 +74,8 @@ function readPixels(image: unknown, n: number, target: Float32Array): void {
 }
 
 /**
- * Arrays, objects and keys of a document: 256 images nested row by row have 8,000. In 4 MB there is room for
- * millions, which take a second and 100 MB to parse.
+ * Arrays, objects and keys of a document: 256 images nested row by row have 8,000. 4 MB can contain millions, which
+ * take a second and 100 MB to parse.
  */
 const MAX_PARTS = 65_536;
 
@@ -87,7 +87,7 @@ const MAX_PARTS = 65_536;
  */
 export function parseJson(bytes: Uint8Array): unknown {
   let parts = 0;
-  // [ { :, those in strings too, of which honest documents have few.
+  // [ { :, those in strings too, of which normal documents have few.
   for (const byte of bytes) if (byte === 0x5b || byte === 0x7b || byte === 0x3a) parts++;
   if (parts > MAX_PARTS) {
     throw new InputError(

@@ -1,5 +1,5 @@
 /**
- * `deno task deploy` and `deno task dev`: wrangler with a model of one's choice.
+ * `deno task deploy` and `deno task dev`: wrangler with any model.
  *
  * @module
  */

@@ -11,7 +11,7 @@ type Json = Record<string, unknown>;
 
 const PROMISES = new WeakMap<object, Json>();
 
-/** What a schema promises beyond what valibot knows of it, as keys of JSON Schema. */
+/** Constraints of a schema that valibot does not know, as keys of JSON Schema. */
 export function promiseOf(schema: object): Json | undefined {
   return PROMISES.get(schema);
 }
@@ -53,7 +53,7 @@ export function bulk(promise: Json): v.GenericSchema<unknown[]> {
   return schema;
 }
 
-/** A schema that is only asked if a value passes a first look. */
+/** A schema that runs only if a value passes a cheap first check. */
 function guard<T extends Schema>(
   schema: T,
   isRight: (value: unknown) => boolean,

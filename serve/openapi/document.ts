@@ -53,7 +53,7 @@ export function describeApi(routes: readonly Route[]): Document {
       schemas: toJsonSchemaDefs(schemas, CONVERSION) as unknown as Record<string, Json>,
       securitySchemes: { key: { type: "http", scheme: "bearer" } },
     },
-    // A key, or none where the server asks for none.
+    // A key, or none if the server requires none.
     security: [{ key: [] }, {}],
   };
 }

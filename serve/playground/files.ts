@@ -20,7 +20,7 @@ export interface PageFile {
 
 const SCRIPT = "text/javascript; charset=utf-8";
 
-// Two threads that cross, as cloth does.
+// Two crossing threads, as in woven cloth.
 const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
 <rect width="32" height="32" rx="7" fill="#fbfaf7"/>
 <g fill="none" stroke="#1c1b19" stroke-width="4"><path d="M10 4v24M22 4v24"/></g>
@@ -38,7 +38,7 @@ const FILES = new Map<string, PageFile>([
 /** The file of a name, or undefined. */
 export async function pageFile(name: string): Promise<PageFile | undefined> {
   if (name !== ORT_WASM) return FILES.get(name);
-  // 14 MB, which only those pages ask for that run the model themselves.
+  // 14 MB, which only pages that run the model themselves request.
   const { default: wasm } = await import("onnxruntime-web/ort-wasm-simd-threaded.wasm", {
     with: { type: "bytes" },
   });

@@ -1,6 +1,6 @@
 /**
  * The part of the page in which an image is drawn or chosen. Models of photographs come first with the file and the
- * camera, and one can only hide parts of a photo: they know no drawings.
+ * camera, and users can only hide parts of a photo: these models do not recognize drawings.
  *
  * @module
  */

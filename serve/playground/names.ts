@@ -7,8 +7,8 @@
 /** Under this the page's files are. */
 export const ROOM = "/playground/";
 /**
- * ONNX Runtime's WebAssembly program. Browsers keep it for ever, so its name has the version of onnxruntime-web
- * in deno.json; on Cloudflare it is the link of that name in `cloudflare/`.
+ * ONNX Runtime's WebAssembly program. Browsers cache it forever, so its name has the version of onnxruntime-web in
+ * deno.json; on Cloudflare it is the link of that name in `cloudflare/`.
  */
 export const ORT_WASM = "ort-1.30.0.wasm";
 /** Bytes of {@linkcode ORT_WASM}, to the nearest MB. */

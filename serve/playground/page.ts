@@ -15,7 +15,7 @@ import { fitsCommandLine } from "./source/curl.ts";
 import type { PageModel } from "./source/page_model.ts";
 import { fits } from "./source/sample_labels.ts";
 
-/** How photographs are fitted, as the page says it. */
+/** How photographs are fitted, as the page describes it. */
 const FIT_TEXTS: Record<PhotoFit, string> = { crop: "centre crop", squash: "squashed", pad: "padded" };
 
 /** Below this many pixels a side, each is shown as a square. */
@@ -53,7 +53,7 @@ export function renderPage(
   const key = model.needsKey ? ` -H "authorization: Bearer $KEY"` : "";
   const accuracy = metrics &&
     html`<li>${percent(metrics.test.accuracy, 2)} accuracy on ${metrics.test.images} test images</li>`;
-  // deno-fmt-ignore -- it would indent the examples, which are shown as they stand
+  // deno-fmt-ignore -- it would indent the examples, which are shown unchanged
   return html`<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -25,7 +25,7 @@ export interface Service {
 
 /**
  * Who may use a route where the server asks for API keys: `key` needs one, `public` does not, and `probe` does not and
- * is not rate limited either, as an orchestrator that is turned away would restart the server.
+ * is not rate limited either, as an orchestrator whose probe is rejected would restart the server.
  */
 export type Access = "key" | "public" | "probe";
 
@@ -44,13 +44,13 @@ export interface Route {
 
 /** A protocol: a prefix of paths, with one format for what goes wrong under it. */
 export interface Protocol {
-  /** `/v2`, for example; empty for whatever no other protocol answers. */
+  /** `/v2`, for example; empty for all other paths. */
   prefix: string;
   format: ProblemFormat;
   routes: readonly Route[];
 }
 
-/** What stands in front of the routes of each kind of access. */
+/** The middleware in front of the routes of each kind of access. */
 export type Guards = Record<Access, MiddlewareHandler<AppEnv>[]>;
 
 /** Makes the application of a protocol. */

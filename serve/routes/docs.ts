@@ -64,7 +64,7 @@ function render(document: Document): unknown {
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation }))
   );
-  // deno-fmt-ignore -- it would indent the schemas, which are shown as they stand
+  // deno-fmt-ignore -- it would indent the schemas, which are shown unchanged
   return html`<!DOCTYPE html>
 <html lang="en">
 <head>

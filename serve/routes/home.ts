@@ -1,6 +1,6 @@
 /**
- * `GET /`: the playground, a page on which the model can be tried. It is made from the model's own description,
- * so that any model that keeps the contract gets one, and it loads nothing from elsewhere.
+ * `GET /`: the playground, a page on which the model can be tried. It is made from the model's own description, so that
+ * any model that follows the contract gets one, and it loads nothing from elsewhere.
  *
  * @module
  */

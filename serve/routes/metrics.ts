@@ -1,6 +1,6 @@
 /**
- * `GET /metrics`: the counters of this process, in Prometheus' text format. On Cloudflare one address stands
- * for many isolates and each scrape would reach another one, so there the path does not exist.
+ * `GET /metrics`: the counters of this process, in Prometheus' text format. On Cloudflare many isolates share one
+ * address and each scrape would reach another one, so there the path does not exist.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `GET /v1/model`: what the model says about itself, and what a request may hold.
+ * `GET /v1/model`: the description of the model, and the limits of a request.
  *
  * @module
  */

@@ -11,7 +11,7 @@ export function modelFile(service: Service): Handler<AppEnv> {
   return async (c): Promise<Response> => {
     const { file, description } = await modelOf(service);
     const { name, version } = description;
-    // Asked for by its version, it is never another.
+    // A URL with the version always returns the same file.
     const isFixed = c.req.query("version") === version;
     return new Response(file, {
       headers: {

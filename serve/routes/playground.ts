@@ -18,7 +18,7 @@ export function playground(): Handler<AppEnv, "/playground/:file"> {
     const headers = {
       "content-type": file.mediaType,
       "cache-control": file.immutable ? "public, max-age=31536000, immutable" : "no-cache",
-      // A service worker asks under the policy of its own file.
+      // A service worker's requests are subject to the policy of its own file.
       "content-security-policy": "default-src 'none'; connect-src 'self'; frame-ancestors 'none'",
       // The service worker is for the page, which is above it.
       "service-worker-allowed": "/",

@@ -1,4 +1,4 @@
-/** What Emscripten's loaders take and give, as far as we use it. */
+/** The part of the interface of Emscripten's loaders that this project uses. */
 export interface EmscriptenOptions {
   /** Whether `main` stays uncalled. */
   noInitialRun: boolean;
@@ -6,7 +6,7 @@ export interface EmscriptenOptions {
   print: (line: string) => void;
   /** What it writes to standard error. */
   printErr: (line: string) => void;
-  /** Brings the program, compiled beforehand. */
+  /** Provides the compiled program. */
   instantiateWasm: (
     imports: WebAssembly.Imports,
     receive: (instance: WebAssembly.Instance) => void,

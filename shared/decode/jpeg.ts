@@ -4,7 +4,7 @@
  * Sequential and progressive Huffman coding with 8 bits are supported, in grey or in colour. That covers the
  * JPEGs of cameras and web sites, but not CMYK, which browsers render differently.
  *
- * Cameras store pictures as the sensor was held and record the orientation in EXIF, which is applied.
+ * Cameras store pictures in the orientation of the sensor and record the rotation in EXIF, which is applied.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const mozjpeg = new Sandbox(makeJpegDecoder, jpegWasm);
  *
  * @param limits with `shortSide`, a large picture is decoded at reduced scale
  * @returns red, green, blue (and alpha at full size), or grey, the right way up
- * @throws {InputError} `invalid-format` if the bytes are no JPEG, a broken one, or of an unsupported kind
+ * @throws {InputError} `invalid-format` if the bytes are not a JPEG file, or a broken or unsupported one
  * @throws {InputError} `too-large` if the decoded picture would have more pixels than allowed
  */
 export async function decodeJpeg(bytes: Uint8Array, limits: PictureLimits): Promise<Image> {

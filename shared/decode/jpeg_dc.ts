@@ -226,7 +226,7 @@ class BitReader {
     return this.#buffer >>> this.#held & (1 << bits) - 1;
   }
 
-  /** Goes on behind a restart marker; false if there is none. */
+  /** Continues after a restart marker; false if there is none. */
   restart(): boolean {
     const isMarker = this.#bytes[this.#at] === 0xff && (this.#bytes[this.#at + 1]! & 0xf8) === 0xd0;
     this.#at += 2;

@@ -72,7 +72,7 @@ export interface JpegSegment {
 /**
  * Reads the structure of a file. The pixels are taken from the budget as soon as the size is known.
  *
- * @throws {InputError} `invalid-format` if the bytes are no JPEG, a broken one, or of an unsupported kind
+ * @throws {InputError} `invalid-format` if the bytes are not a JPEG file, or a broken or unsupported one
  * @throws {InputError} `too-large` if the decoded picture would have more pixels than allowed
  */
 export function parseJpeg(bytes: Uint8Array, limits: PictureLimits): JpegLayout {

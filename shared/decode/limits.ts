@@ -20,7 +20,7 @@ export interface PictureLimits {
   shortSide?: number;
 }
 
-/** Below this, trimming a picture's margin could leave too few pixels of the object. */
+/** Below this, cropping a picture could leave too few pixels of the object. */
 const MIN_SHORT_SIDE = 256;
 /**
  * Decoded pixels for each pixel of the model, along one side. At reduced scale colour has half the resolution in

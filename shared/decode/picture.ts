@@ -25,9 +25,9 @@ export const PICTURE_TYPES: readonly string[] = KINDS.map(({ mediaType }) => med
 /**
  * Decodes a picture.
  *
- * @param mediaType what the sender says it is: bytes of no known kind are told to be a broken one of these
+ * @param mediaType the declared type: bytes of an unknown format are reported as a broken file of this type
  * @throws {InputError} `invalid-format` if the file is broken, `unsupported` if it is of another format
- * @throws {InputError} `too-large` if the picture has more pixels than there may be
+ * @throws {InputError} `too-large` if the picture has too many pixels
  */
 export async function decodePicture(
   bytes: Uint8Array<ArrayBuffer>,

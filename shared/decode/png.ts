@@ -33,8 +33,8 @@ const FORMATS: Record<number, { samples: number; depths: number[] }> = {
  * Decodes a PNG.
  *
  * @returns one channel for grey without transparency, else red, green, blue and alpha; 16 bits become 8
- * @throws {InputError} `invalid-format` if the bytes are no PNG, or a broken one
- * @throws {InputError} `too-large` if the picture has more pixels than there may be
+ * @throws {InputError} `invalid-format` if the bytes are not a PNG file, or a broken one
+ * @throws {InputError} `too-large` if the picture has too many pixels
  */
 export async function decodePng(bytes: Uint8Array<ArrayBuffer>, limits: PictureLimits): Promise<Image> {
   const chunks = readChunks(bytes);
@@ -245,7 +245,7 @@ async function inflate(parts: Uint8Array<ArrayBuffer>[], length: number): Promis
       at += value.length;
     }
   } catch (error) {
-    // Tells the source to stop; that the stream is broken already is no news here.
+    // Tells the source to stop; the stream's error has been reported already.
     await reader.cancel().catch(() => {});
     if (error instanceof InputError) throw error;
     throw broken("its data cannot be inflated");

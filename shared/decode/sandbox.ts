@@ -26,7 +26,7 @@ export interface Decoded {
   height: number;
   /** `[height, width, 4]`, 0..255 */
   data: Uint8Array;
-  /** What the decoder complained about, though it went on. */
+  /** The decoder's warnings. */
   warnings: string[];
 }
 

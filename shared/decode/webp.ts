@@ -24,8 +24,8 @@ const libwebp = new Sandbox(makeWebpDecoder, webpWasm);
  * Decodes a WebP.
  *
  * @returns red, green, blue and alpha
- * @throws {InputError} `invalid-format` if the bytes are no WebP, a broken one, or an animation
- * @throws {InputError} `too-large` if the picture has more pixels than there may be
+ * @throws {InputError} `invalid-format` if the bytes are not a WebP file, or a broken or animated one
+ * @throws {InputError} `too-large` if the picture has too many pixels
  */
 export async function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Promise<Image> {
   const { width, height, end } = readChunks(bytes);

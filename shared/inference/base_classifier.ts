@@ -40,7 +40,7 @@ export interface LoadedModel {
 /**
  * Checks an ONNX file against the model contract and starts a session.
  *
- * @throws {InputError} `invalid-format` if the bytes are no ONNX file, `unsupported` if the file does not follow
+ * @throws {InputError} `invalid-format` if the bytes are not an ONNX file, `unsupported` if the file does not follow
  * the contract
  */
 export async function loadModel(file: Uint8Array<ArrayBuffer>, create: CreateSession): Promise<LoadedModel> {

@@ -51,7 +51,7 @@ export class Classifier extends BaseClassifier {
    * Loads a model.
    *
    * @param bytes an ONNX file that follows the contract
-   * @throws {InputError} `invalid-format` if the bytes are no ONNX file, `unsupported` if the file does not follow
+   * @throws {InputError} `invalid-format` if the bytes are not an ONNX file, `unsupported` if the file does not follow
    * the contract
    * @throws {Error} of ONNX Runtime if its program cannot be fetched or compiled
    */

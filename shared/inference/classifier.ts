@@ -36,7 +36,7 @@ export class Classifier extends BaseClassifier {
    *
    * @param bytes an ONNX file that follows the contract
    * @param create the build of ONNX Runtime that runs it
-   * @throws {InputError} `invalid-format` if the bytes are no ONNX file, `unsupported` if the file does not follow
+   * @throws {InputError} `invalid-format` if the bytes are not an ONNX file, `unsupported` if the file does not follow
    * the contract
    */
   static async load(

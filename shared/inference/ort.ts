@@ -41,7 +41,7 @@ const hook: Instantiate = async (source, imports) => {
  * exists.
  *
  * @param model bytes of an ONNX file
- * @throws {Error} of ONNX Runtime if the bytes are no ONNX model or use an operator that it lacks
+ * @throws {Error} of ONNX Runtime if the bytes are not an ONNX model or use an operator that it lacks
  */
 export async function createSession(model: Uint8Array): Promise<Session> {
   if (creating++ === 0) {
@@ -52,7 +52,7 @@ export async function createSession(model: Uint8Array): Promise<Session> {
     ort.env.wasm.wasmBinary = MARKER;
     return await startSession(ort, model);
   } finally {
-    // Someone else may have replaced the function meanwhile, and keeps it.
+    // Other code may have replaced the function in the meantime; its replacement stays.
     if (--creating === 0 && wasm.instantiate === hook) wasm.instantiate = original;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * What a classifier needs of ONNX Runtime, whichever build of it runs: `ort.ts` has the WebAssembly one, which
- * works everywhere, and `ort_native.ts` the one of Node-API, which is faster and large. Both share ONNX
- * Runtime's own JavaScript classes, so one adapter fits them.
+ * The interface of ONNX Runtime that a classifier needs, for every build: `ort.ts` has the WebAssembly one, which works
+ * everywhere, and `ort_native.ts` the one of Node-API, which is faster and large. Both share ONNX Runtime's own
+ * JavaScript classes, so one adapter fits them.
  *
  * @module
  */
@@ -38,12 +38,12 @@ export type CreateSession = (model: Uint8Array) => Promise<Session>;
  * Creates a session of ONNX Runtime Web that runs on one thread, the caller's.
  *
  * @param model bytes of an ONNX file
- * @throws {Error} of ONNX Runtime if the bytes are no ONNX model or use an operator that it lacks
+ * @throws {Error} of ONNX Runtime if the bytes are not an ONNX model or use an operator that it lacks
  */
 export async function startSession(ort: OrtWeb, model: Uint8Array): Promise<Session> {
   // Two threads fail in Deno (no `Worker` from a blob URL with shared memory) and are refused by workerd.
   ort.env.wasm.numThreads = 1;
-  // Warnings about unused initializers and the like are not for the users of an endpoint.
+  // Warnings, for example about unused initializers, do not concern the users of an endpoint.
   ort.env.logLevel = "error";
   const session = await ort.InferenceSession.create(model, {
     executionProviders: ["wasm"],

@@ -33,7 +33,7 @@ export type { OnnxModel } from "./schema.ts";
  *
  * Initializers that are not float32 are kept without data, as the project never computes with them.
  *
- * @throws {InputError} `invalid-format` if the bytes are no ONNX file
+ * @throws {InputError} `invalid-format` if the bytes are not an ONNX file
  *
  * @example
  * ```ts

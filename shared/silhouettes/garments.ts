@@ -1,6 +1,6 @@
 /**
- * How each of the ten garments is cut: a few polygons whose measures are drawn at random within what a
- * person would still call by that name.
+ * How each of the ten garments is cut: a few polygons with random measures, in ranges in which a person would still
+ * recognize the garment.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Random } from "../random.ts";
 export interface Drawing {
   /** Varies the shape and the pattern. */
   random: Random;
-  /** Paints over what is there; the tone is relative to the cloth's. */
+  /** Paints over the existing content; the tone is relative to the cloth's. */
   paint(polygon: Polygon, tone: number): void;
 }
 

@@ -1,10 +1,9 @@
 /**
- * Ten kinds of garment drawn by code, in the classes and the shape of Fashion-MNIST (28×28, light on black):
- * data that needs no network and no licence, to train on at once and to test with.
+ * Ten kinds of garment drawn by code, in the classes and the shape of Fashion-MNIST (28×28, light on black): data that
+ * needs no network and no licence, for training and for tests.
  *
- * Every image has its own cut, size, place, tilt, cloth and light. Shoes face either way, and a detail may
- * be lighter or darker than what it lies on, so no single pixel tells much, which is what makes a hidden
- * layer worth having.
+ * Every image has its own cut, size, place, tilt, cloth and light. Shoes face either way, and a detail may be lighter
+ * or darker than the cloth below, so no single pixel identifies a class, and a hidden layer improves the accuracy.
  *
  * The same seed gives the same bytes on every machine; `tests/train/silhouettes_test.ts` holds their SHA-256.
  *
@@ -31,7 +30,7 @@ const PIXELS = SILHOUETTE_SIZE ** 2;
  * Draws a set in which every class comes up equally often (give or take one), in random order.
  *
  * @param count how many images
- * @param seed an integer in `0..2³² - 1`: sets with different seeds have nothing to do with each other
+ * @param seed an integer in `0..2³² - 1`: sets with different seeds are independent
  * @throws {RangeError} if the count or the seed is not such an integer
  */
 export function drawSilhouettes(count: number, seed: number): Silhouettes {

@@ -1,5 +1,5 @@
 /**
- * Runs the project's commands as their users do, each in a process of its own.
+ * Runs the project's commands as users do, each in a separate process.
  *
  * @module
  */

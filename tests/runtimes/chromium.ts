@@ -19,7 +19,7 @@ export function hasChromium(): boolean {
   }
 }
 
-/** Starts one with a profile of its own and a camera that shows a test picture. */
+/** Starts one with its own profile and a camera that shows a test picture. */
 export async function startChromium(): Promise<AsyncDisposable & { browser: Browser }> {
   const browser = await chromium.launch({
     executablePath: PROGRAM,

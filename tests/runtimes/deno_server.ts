@@ -14,7 +14,7 @@ export interface Server extends AsyncDisposable {
   stop(signal: Deno.Signal): Promise<Deno.CommandStatus>;
 }
 
-/** Starts a server in a process of its own and waits until it says where it listens. */
+/** Starts a server in a separate process and waits until it reports its address. */
 export async function start(
   args: string[],
   env: Record<string, string> = {},

@@ -133,7 +133,7 @@ Deno.test("The worker answers requests that no client library sends", async () =
   }
 });
 
-Deno.test("serve/main.ts leaves clients that send too slowly, and goes on", async () => {
+Deno.test("serve/main.ts disconnects clients that send too slowly, and keeps serving", async () => {
   await using server = await start([...MAIN, "--port=0"], { BODY_TIMEOUT_MS: "200" });
   const head = "POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\n";
   const bodies = ["content-length: 784\r\n\r\nabc", "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"];

@@ -108,7 +108,7 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
     }
   },
 
-  "gives the outputs that are asked for, in their order": async (send) => {
+  "returns the requested outputs, in their order": async (send) => {
     const names = async (outputs: unknown): Promise<string[]> => {
       const response = await read<InferResponse>(await post(send, `${V2}/infer`, { ...two(), outputs }));
       assert(!("id" in response));

@@ -59,7 +59,7 @@ async function tryAll(
     assertLess(shift, 0.01);
   });
 
-  await t.step("classifies what is drawn, and shows the call that says the same", async () => {
+  await t.step("classifies a drawing, and shows the equivalent request", async () => {
     await clear(page);
     assertEquals(await page.locator("#label").textContent(), "–");
     await draw(page, TROUSERS);
@@ -112,7 +112,7 @@ async function tryAll(
     await page.evaluate(() => scrollTo(0, 0));
   });
 
-  await t.step("says it kindly when a picture is broken, and goes on", async () => {
+  await t.step("shows an error for a broken picture, and continues", async () => {
     const before = await page.locator("#label").textContent();
     await upload(page, "holiday.png", png(8, 6).subarray(0, 60));
     const message = page.getByRole("alert");
@@ -146,7 +146,7 @@ async function tryAll(
     await page.getByLabel("Crop").check();
   });
 
-  await t.step("takes a picture with the camera, which is off until asked for", async () => {
+  await t.step("takes a picture with the camera, which is off until it is requested", async () => {
     assertEquals(
       await page.locator("#video").evaluate((video) => (video as HTMLVideoElement).srcObject),
       null,
@@ -198,7 +198,7 @@ async function tryAll(
   });
   assertEquals(view.complaints, [], "the console is quiet");
 
-  await t.step("goes on without the server", async () => {
+  await t.step("continues without the server", async () => {
     await stop();
     await page.reload();
     await settle(page);

@@ -194,7 +194,7 @@ export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
     for (const [i, answer] of answers.entries()) {
       for (const [rank, { label, score }] of wanted[i % 4]![0]!.top.entries()) {
         assertEquals(answer[0]!.top[rank]!.label, label);
-        // Whoever comes at the same time is run in the same batch, and batches add up in another order.
+        // Concurrent requests run in the same batch, and batches add up in another order.
         assertAlmostEquals(answer[0]!.top[rank]!.score, score, 1e-5);
       }
     }

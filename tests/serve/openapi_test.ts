@@ -45,11 +45,11 @@ function operationOf(method: string, path: string): Operation | undefined {
 async function check(method: string, path: string, response: Response): Promise<void> {
   const operation = operationOf(method, path);
   if (!operation) return assert([404, 405].includes(response.status), `${method} ${path} is not documented`);
-  const told = operation.responses[response.status];
+  const described = operation.responses[response.status];
   const text = await response.text();
-  assert(told, `${method} ${path}: status ${response.status} is not documented: ${text.slice(0, 200)}`);
+  assert(described, `${method} ${path}: status ${response.status} is not documented: ${text.slice(0, 200)}`);
   const mediaType = (response.headers.get("content-type") ?? "").split(";", 1)[0]!;
-  const content = told.content?.[mediaType];
+  const content = described.content?.[mediaType];
   assert(content, `${method} ${path}: ${response.status} with ${mediaType} is not documented`);
   const schema = content.schema as Json | undefined;
   if (!mediaType.endsWith("json") || !schema) return;
@@ -79,9 +79,9 @@ Deno.test("GET /openapi.json has every answer of the suite of requests", async (
 Deno.test("GET /openapi.json has every route, and no other", () => {
   const routes = app.routes.filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} ${documented(path)}`);
-  const told = Object.entries(document.paths)
+  const described = Object.entries(document.paths)
     .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
-  assertEquals(told.sort(), [...new Set(routes)].sort());
+  assertEquals(described.sort(), [...new Set(routes)].sort());
 });
 
 Deno.test("GET /openapi.json is the document, and its references lead somewhere", async () => {

@@ -26,7 +26,7 @@ const app = createApp({
   },
 });
 
-Deno.test("HEAD works wherever GET does, without a body", async () => {
+Deno.test("HEAD works on every GET route, without a body", async () => {
   for (const path of ["/", "/healthz", "/v1/model", "/v1/model/file", "/playground/main.js"]) {
     const [get, head] = [await app.request(path), await app.request(path, { method: "HEAD" })];
     assertEquals(head.status, 200);

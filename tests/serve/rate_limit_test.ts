@@ -6,7 +6,7 @@ Deno.test("Buckets allows a burst of its capacity, and then requests at its refi
   const buckets = new Buckets(60);
   for (let i = 0; i < 60; i++) assertEquals(buckets.take("a", 0), 0);
   assertEquals(buckets.take("a", 0), 1);
-  assertEquals(buckets.take("b", 0), 0, "another client has a bucket of its own");
+  assertEquals(buckets.take("b", 0), 0, "another client has its own bucket");
   assertEquals(buckets.take("a", 1000), 0);
   assertEquals(buckets.take("a", 1000), 1);
   assertEquals(new Buckets(1).take("a", 0), 0);

@@ -45,7 +45,7 @@ Deno.test("writeStrings() puts each length before its UTF-8", () => {
   assertEquals([...writeStrings(["a", "", "é"])], [1, 0, 0, 0, 97, 0, 0, 0, 0, 2, 0, 0, 0, 0xc3, 0xa9]);
 });
 
-Deno.test("readData() and readBinary() read or refuse whatever they are given", () => {
+Deno.test("readData() and readBinary() read or refuse any input", () => {
   const datatype = fc.constantFrom("FP32" as const, "UINT8" as const);
   const data = fc.oneof(fc.anything(), fc.array(fc.oneof(fc.double(), fc.integer(), fc.array(fc.double()))));
   const isRefusal = (error: unknown): boolean => error instanceof InputError;
@@ -71,7 +71,7 @@ Deno.test("readData() and readBinary() read or refuse whatever they are given", 
   );
 });
 
-Deno.test("readData() tells data that is nested otherwise than its shape from data that fits", () => {
+Deno.test("readData() rejects data whose nesting differs from its shape", () => {
   const shape = [2, 3];
   for (
     const data of [[[1, 2], [3, 4], [5, 6]], [[1, 2, 3]], [[1, 2, 3], 4], [[1, 2, 3], [4, 5]], [

@@ -250,7 +250,7 @@ Deno.test("fitImage() knows one and three channels only", () => {
 });
 
 Deno.test("fitImage() gives for each name of a preprocessing what it always gave", async () => {
-  // A model that names it was trained on just these pixels: whoever changes them counts the name up.
+  // A model that names it was trained on just these pixels: a change to them needs a new version in the name.
   const data = Uint8Array.from({ length: 61 * 47 * 4 }, (_, i) => {
     const [x, y, c] = [(i >> 2) % 61, Math.floor(i / 244), i & 3];
     const inside = x > 11 && x < 50 && y > 6 && y < 40;

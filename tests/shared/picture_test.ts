@@ -279,7 +279,7 @@ Deno.test("decodePicture() refuses bombs", async () => {
     const memory = Deno.memoryUsage().rss, time = performance.now();
     await assertRejects(() => decodePicture(bytes, LIMITS), InputError, message);
     const ms = (performance.now() - time).toFixed(1), mb = (Deno.memoryUsage().rss - memory) / 1e6;
-    // deno-lint-ignore no-console -- the figures are for whoever reads along; times are not asserted
+    // deno-lint-ignore no-console -- the figures are for information; times are not asserted
     console.log(`    ${name}: ${bytes.length} bytes, refused in ${ms} ms and ${mb.toFixed(0)} MB`);
   }
 });

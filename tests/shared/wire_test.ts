@@ -31,7 +31,7 @@ Deno.test("WireReader reads what a protobuf library writes", () => {
   }));
 });
 
-Deno.test("WireReader skips fields that are not asked for", () => {
+Deno.test("WireReader skips fields that are not requested", () => {
   const written = new BinaryWriter()
     .tag(1, WIRE_TYPE.varint).int64(-1)
     .tag(2, WIRE_TYPE.fixed64).fixed64(7)

@@ -115,7 +115,7 @@ Deno.test("loadFashionMnist() downloads once, then reads its cache", () =>
     })
   ));
 
-Deno.test("loadFashionMnist() goes on to the next mirror when one is down or lacks the file", () =>
+Deno.test("loadFashionMnist() tries the next mirror when one is down or lacks the file", () =>
   inTemporaryDirectory((directory) =>
     withFiles((mirror) =>
       withMirror(() => new Response("gone", { status: 404 }), async (empty, asked) => {

@@ -131,7 +131,7 @@ each("NaN, infinities and subnormals go through matMul() as on the CPU backend",
   assertEquals([...kept], [NaN, 0]);
 });
 
-each("matMul() goes on when the memory grows", () => {
+each("matMul() works after the memory grows", () => {
   const random = new Random(9);
   const problem = { ...plain, m: 12, k: 33, n: 20 };
   const a = draw([12, 33], random), b = draw([33, 20], random);

@@ -58,7 +58,7 @@ Deno.test("an IDX set without test files is split by class", async () => {
   });
 });
 
-Deno.test("names for an IDX set's classes are taken", async () => {
+Deno.test("names for an IDX set's classes are used", async () => {
   await inFolder(idxFiles("", IMAGES, LABELS, SMALL), async (folder) => {
     assertEquals((await loadDataset(folder, { labels: ["x", "y", "z"] })).labels, ["x", "y", "z"]);
   });
@@ -78,7 +78,7 @@ Deno.test("EMNIST is turned upright, and its labels may count from 1", async () 
   });
 });
 
-Deno.test("an IDX set that cannot be used is refused with what to do", async (t) => {
+Deno.test("an IDX set that cannot be used is refused with a hint", async (t) => {
   const good = idxFiles("", IMAGES, LABELS, SMALL);
   const without = (name: string): Record<string, Uint8Array> =>
     Object.fromEntries(Object.entries(good).filter(([key]) => !key.startsWith(name)));

@@ -3,7 +3,7 @@ import { assertEquals, assertInstanceOf, assertLess, assertRejects, assertThrows
 import fc from "fast-check";
 import { parseIdx, readIdx, readSplit } from "../../train/dataset/idx.ts";
 
-/** Packs an IDX file, the long way round: by the format's description, not by the reader's code. */
+/** Packs an IDX file independently: from the format's description, not from the reader's code. */
 function pack(dims: number[], data: ArrayLike<number>, type = 8): Uint8Array<ArrayBuffer> {
   const header = [0, 0, type, dims.length];
   for (const dim of dims) header.push(dim >>> 24, dim >>> 16 & 255, dim >>> 8 & 255, dim & 255);
@@ -183,7 +183,7 @@ Deno.test("readIdx() stops unpacking gzip at the size that the header announces"
   assertLess(unpacked, 20 << 20);
 });
 
-Deno.test("readIdx() makes no room for a size that the gzip data cannot unpack to", async () => {
+Deno.test("readIdx() allocates no memory for a size that the gzip data cannot unpack to", async () => {
   const liar = await gzip(pack([0xffffffff, 0xffffffff], [1, 2, 3]));
   await assertRejects(() => readIdx({ name: "liar.gz", bytes: liar }), InputError, "it is truncated");
 });

@@ -99,7 +99,7 @@ Deno.test("docs/own-images.md leads from a folder of pictures to answers with it
 
     assertEquals(serve, "MODEL=photos deno task serve");
     const child = startTask("serve", ["--port", "0"], { MODEL: model });
-    // The address is told on stderr, as stdout is the log.
+    // The address is printed on stderr, as stdout is the log.
     const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
     try {
       let url: string | undefined, said = "";
@@ -166,7 +166,7 @@ Deno.test("a model of three classes answers with their names, in process", async
   });
 });
 
-Deno.test("in colour, what only the colour tells apart is told apart, and in grey it is not", async () => {
+Deno.test("classes that differ only in colour are distinguished in colour, and not in grey", async () => {
   const files = Object.fromEntries(
     Object.entries(COLOURS).flatMap(([name, colour], c) =>
       Array.from({ length: 60 }, (_, i) => [`${name}/${i}.png`, blot(colour, 1000 * c + i)])

@@ -69,7 +69,7 @@ Deno.test("the cache stays within its bound, and the oldest go first", async () 
   });
 });
 
-Deno.test("a cache that cannot be written is said, and the run goes on", async () => {
+Deno.test("a cache that cannot be written is reported, and the run continues", async () => {
   await inFolder({ ...squares(["a", "b"], 5), "taken": "a file" }, async (folder) => {
     const notes: string[] = [];
     const options: DatasetOptions = { onNote: (line) => notes.push(line) };

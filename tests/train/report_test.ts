@@ -121,7 +121,7 @@ Deno.test("images of Fashion-MNIST are drawn outside the run's folder, and the c
   });
 });
 
-Deno.test("git ignores the folder for pictures that must not be passed on, whatever the model is called", async () => {
+Deno.test("git ignores the folder for pictures that must not be distributed, for any model name", async () => {
   const root = join(import.meta.dirname!, "../../");
   for (const name of ["fashion-mnist", "../../shared/artifacts/fashion-mnist", "..", "a b"]) {
     const folder = privateFolder(name);
@@ -196,7 +196,7 @@ Deno.test("every picture has a dark colour for each light one, and a title", asy
   }
 });
 
-Deno.test("a run without validation images and with a single epoch is drawn too", async () => {
+Deno.test("a run without validation images and with a single epoch is plotted too", async () => {
   const { validation: _validation, bestEpoch: _bestEpoch, ...rest } = exampleRun();
   const run: RunMetrics = {
     ...rest,
@@ -345,7 +345,7 @@ Deno.test("curves of several runs lie over each other, with a line for each", as
   );
 });
 
-Deno.test("shortLabels() gives each path the shortest end of its own", () => {
+Deno.test("shortLabels() gives each path its shortest unique end", () => {
   assertEquals(shortLabels(["runs/a", "runs/b/metrics.json"]), ["a", "b"]);
   assertEquals(shortLabels(["x/run/", "y/run"]), ["x/run", "y/run"]);
   assertEquals(shortLabels(["same", "same"]), ["same", "same"]);

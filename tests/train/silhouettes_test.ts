@@ -44,7 +44,7 @@ Deno.test("drawSilhouettes() leaves the background black and the garment light",
   }
 });
 
-Deno.test("drawSilhouettes() gives every class a shape of its own", () => {
+Deno.test("drawSilhouettes() gives every class a distinct shape", () => {
   const { images, labels } = drawSilhouettes(2000, 5);
   // How much of each column and row is covered, relative to the garment's own box: no place, no brightness.
   const profiles = Array.from({ length: 10 }, () => new Float64Array(56));

@@ -198,7 +198,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "without data and network, quickstart goes on with silhouettes and says so first and last" +
+  name: "without data and network, quickstart uses silhouettes and reports it first and last" +
     (cached ? ` (not run: Fashion-MNIST is in data/fashion-mnist)` : ""),
   ignore: cached,
   fn: async () => {

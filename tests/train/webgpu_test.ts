@@ -26,7 +26,7 @@ function onGpu(name: string, run: () => Promise<void>): void {
   });
 }
 
-/** Lets the next test have a device of its own: this one is broken. */
+/** Gives the next test a new device: this one is broken. */
 function forgetDevice(): void {
   const start = tf.findBackendFactory("webgpu");
   tf.removeBackend("webgpu");

@@ -56,7 +56,7 @@ export const backboneOptions = {
   deviation: perChannel("Standard deviation that the normalization divides by (default: ImageNet's)"),
 };
 
-/** What {@linkcode backboneOptions} give. */
+/** The values of {@linkcode backboneOptions}. */
 export interface BackboneValues {
   backbone?: string;
   features?: string;
@@ -132,7 +132,7 @@ export function photoOptions(
 const MAX_NOISE = 0.05;
 
 /**
- * Makes features of a data set. If int8 weights were not asked for and change the features too much, the weights are
+ * Makes features of a data set. If int8 weights were not requested and change the features too much, the weights are
  * stored as float32.
  */
 export async function makeFeatures(

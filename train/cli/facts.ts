@@ -6,10 +6,10 @@ import type { Evaluation } from "../evaluation/evaluation.ts";
 import { wilsonInterval } from "../evaluation/interval.ts";
 import { countClasses } from "../learning/advice.ts";
 
-/** Below so many images of a class, its accuracy is mostly chance. */
+/** With fewer images of a class, its accuracy is mostly noise. */
 const FEW_IMAGES = 10;
 
-/** What there is to learn from, and which classes have too little of it. */
+/** The training images, and the classes that have too few of them. */
 export function describeData(dataset: Dataset, isFolder: boolean): string[] {
   const { name, source, labels, train, test, validation = 0 } = dataset;
   const own = validation > 0 ? ` + ${validation} validation` : "";

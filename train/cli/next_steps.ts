@@ -4,7 +4,7 @@ import { modelReference, shortPath } from "../../shared/models.ts";
 import { shellQuote } from "./command_line.ts";
 
 /**
- * Where to look, and the commands that use the model, as lines.
+ * The written files and the commands that use the model, as lines.
  *
  * @param file the ONNX file
  * @param hasReport whether there are a model card and plots beside it

@@ -96,7 +96,7 @@ export function seed(help: string): Option<number> {
   return number(help, { min: 0, max: Number.MAX_SAFE_INTEGER, whole: true, fallback: "0" });
 }
 
-/** Splits a command line into options and operands, without judging them. */
+/** Splits a command line into options and operands, without validating them. */
 export function tokenize(
   options: Options,
   args: readonly string[],

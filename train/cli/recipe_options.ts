@@ -98,7 +98,7 @@ export function chooseRecipe(dataset: Dataset, values: RecipeValues): Advice {
   const { train, validation } = dataset;
   const advice = values.recipe === "quickstart" ? undefined : adviseRecipe(dataset);
   const base = advice?.recipe ?? RECIPES.quickstart;
-  // Whoever asks for validation images wants them instead of folds.
+  // Explicit validation images replace the folds.
   const folds = values.folds ?? (values.validation === undefined ? base.folds : 0);
   const optimizer = values.optimizer ?? base.optimizer;
   const recipe: Recipe = {
@@ -112,7 +112,7 @@ export function chooseRecipe(dataset: Dataset, values: RecipeValues): Advice {
     learningRate: values["learning-rate"] ?? base.learningRate,
     schedule: values.schedule ?? base.schedule,
     warmup: values.warmup ?? base.warmup,
-    // The default was tuned for AdamW; other optimizers would need a value of their own.
+    // The default was tuned for AdamW; other optimizers would need another value.
     weightDecay: values["weight-decay"] ?? (optimizer === "adamw" ? base.weightDecay : 0),
     clip: values.clip ?? base.clip,
     hidden: values.hidden ?? base.hidden,

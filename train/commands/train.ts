@@ -167,7 +167,7 @@ function checkUsage(values: TrainValues): void {
   }
 }
 
-/** The folder to write to; that of the shipped model only if it was asked for. */
+/** The folder to write to; that of the shipped model only on request. */
 async function chooseFolder(values: TrainValues, name: string, say: typeof note): Promise<string> {
   if (values["replace-shipped"]) {
     const { folder, current } = await shippedFolder(name);

@@ -1,6 +1,6 @@
 /**
- * Decodes pictures on every core. Decoding is pure arithmetic on bytes, which one thread has no reason to
- * wait for while others are idle; a few pictures are done sooner than a worker starts, so those stay here.
+ * Decodes pictures on every core. Decoding is CPU-bound, so it runs on all cores; a few pictures take less time than
+ * starting a worker, so those are decoded on the main thread.
  *
  * @module
  */
@@ -47,7 +47,7 @@ export class DecodePool {
     return 2 * Math.max(1, this.#size);
   }
 
-  /** Decodes and fits one picture. The bytes are given away. */
+  /** Decodes and fits one picture. The bytes are transferred. */
   async decode(bytes: Uint8Array<ArrayBuffer>): Promise<Outcome> {
     if (this.#failure) throw this.#failure;
     // With one worker, the main thread would only wait for it.

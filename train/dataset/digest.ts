@@ -1,6 +1,6 @@
 /**
- * SHA-256, by which a data set is known: of a file, to see that it is the right one, and of the pixels and
- * labels, to see what a model was trained on, however they were stored.
+ * SHA-256, which identifies a data set: of a file, to check its content, and of the pixels and labels, to record what a
+ * model was trained on, independent of the file format.
  *
  * @module
  */

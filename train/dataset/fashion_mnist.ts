@@ -3,9 +3,8 @@
  * classes. Looked up in the directory that the user names, then in the project's cache, else downloaded
  * into that cache once.
  *
- * A directory that the user names may hold any IDX files of that shape, plain or gzipped, so that a smaller
- * or changed set can be trained on. The cache holds the official files or nothing: each is checked against
- * its SHA-256.
+ * A directory that the user names may contain any IDX files of that shape, plain or gzipped, so that a smaller or
+ * changed set can be trained on. The cache contains only the official files: each is checked against its SHA-256.
  *
  * @module
  */

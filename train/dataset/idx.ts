@@ -1,7 +1,7 @@
 /**
- * Reads IDX, the format of MNIST and its kin (http://yann.lecun.com/exdb/mnist/): four magic bytes that
- * name the element type and the number of dimensions, each dimension as a big-endian uint32, then the
- * elements. Only unsigned bytes are read, as the data sets have nothing else.
+ * Reads IDX, the format of MNIST and related data sets (http://yann.lecun.com/exdb/mnist/): four magic bytes that name
+ * the element type and the number of dimensions, each dimension as a big-endian uint32, then the elements. Only
+ * unsigned bytes are read, as the data sets have nothing else.
  *
  * @module
  */
@@ -15,13 +15,13 @@ export interface IdxTensor {
   data: Uint8Array<ArrayBuffer>;
 }
 
-/** A file's content and the name that errors call it by. */
+/** A file's content, and its name in errors. */
 export interface NamedBytes {
   name: string;
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** What a pair of files must hold to belong together. */
+/** What a pair of files must contain. */
 export interface SplitShape {
   /** Pixels. */
   height: number;
@@ -41,8 +41,8 @@ const SLICE = 16 * 1024;
  * Decodes an IDX file that is not compressed. The data is a view of the bytes, not a copy.
  *
  * @param bytes the whole file
- * @param options.name what errors call the file
- * @param options.dimensions how many dimensions it must have; any number when left out
+ * @param options.name name of the file in errors
+ * @param options.dimensions how many dimensions it must have; any number if absent
  * @throws {InputError} if the bytes are no IDX file, or too few or too many
  * @throws {InputError} if the elements are not unsigned bytes, or the number of dimensions is another
  */
@@ -94,7 +94,7 @@ export function parseIdx(
 }
 
 /**
- * Decodes an IDX file, gzipped or not: the content decides, but a name that ends in `.gz` must keep its word.
+ * Decodes an IDX file, gzipped or not: the content decides, but a file whose name ends in `.gz` must be gzipped.
  *
  * No more is unpacked than the file's own header announces, so a small file cannot fill the memory.
  *
@@ -180,7 +180,7 @@ export function checkLabels(labels: ArrayLike<number>, classes: number, name: st
   }
 }
 
-/** Unpacks gzip up to the size that the IDX header inside announces; what is wrong with it is for the parser to say. */
+/** Unpacks gzip up to the size that the IDX header inside announces; the parser reports what is wrong with it. */
 async function gunzip({ name, bytes }: NamedBytes): Promise<Uint8Array<ArrayBuffer>> {
   const stream = ReadableStream.from(slices(bytes)).pipeThrough(new DecompressionStream("gzip"));
   let plain = new Uint8Array();
@@ -197,7 +197,7 @@ async function gunzip({ name, bytes }: NamedBytes): Promise<Uint8Array<ArrayBuff
       if (dims !== undefined) {
         announced = true;
         limit = fileSize(dims);
-        // All at once, unless the header lies about more than these bytes can possibly unpack to.
+        // All at once, unless the header announces more than these bytes can unpack to.
         if (limit <= bytes.length * BEST_COMPRESSION) plain = room(plain, limit);
       }
       // Leaving the loop stops the unpacking.

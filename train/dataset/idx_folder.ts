@@ -31,7 +31,7 @@ export interface IdxFiles {
  * Looks for an IDX set.
  *
  * @returns undefined if the folder has no such files at all
- * @throws {InputError} if it holds several sets, or half of one
+ * @throws {InputError} if it contains several sets, or an incomplete one
  */
 export async function findIdx(folder: string): Promise<IdxFiles | undefined> {
   const sets = new Map<string, Map<Key, string>>();

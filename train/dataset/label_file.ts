@@ -9,7 +9,7 @@ import { MAX_CLASSES, MIN_CLASSES } from "./limits.ts";
 /**
  * Reads class names, in the order of the label numbers.
  *
- * @param name what errors call the file
+ * @param name name of the file in errors
  * @throws {InputError} if the text is neither lines nor a JSON array of strings
  * @throws {InputError} if there are too few or too many names, an empty one, or one twice
  */

@@ -18,7 +18,10 @@ export const MAX_PIXELS = 64_000_000;
 /** Bytes of one picture's file, as no photograph of {@linkcode MAX_PIXELS} is larger. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
-/** Bytes of all pixels once they are fitted: they are one array, and a machine of 8 GB should have room for it. */
+/**
+ * Bytes of all pixels once they are fitted: they are one array, and it should fit into the memory of a machine with 8
+ * GB.
+ */
 export const MAX_DATASET_BYTES = 2 * 1024 ** 3;
 
 /** The share of images that become the test split where a folder comes without one. */

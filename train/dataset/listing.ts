@@ -31,7 +31,7 @@ export interface Listing {
   /** The classes' names, sorted, in Unicode's composed form (NFC). */
   labels: string[];
   train: ImageFile[];
-  /** Absent if the folder does not come split. */
+  /** Absent if the folder has no splits. */
   test?: ImageFile[];
   /** Absent if the folder has none. */
   validation?: ImageFile[];
@@ -39,7 +39,7 @@ export interface Listing {
 }
 
 const SPLITS = ["train", "test", "validation", "val"];
-/** Files of operating systems and archivers. Names that begin with a dot are ignored too. */
+/** Files of operating systems and archivers. Names that start with a dot are ignored too. */
 const LITTER = new Set(["thumbs.db", "desktop.ini", "__macosx", "@eadir"]);
 
 /**

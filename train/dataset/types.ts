@@ -1,5 +1,5 @@
 /**
- * What every data set looks like to the rest of the trainer.
+ * The interface of data sets for the rest of the trainer.
  *
  * @module
  */
@@ -50,7 +50,7 @@ export interface Dataset {
   validation?: number;
   /** How its pictures were fitted; absent if by the default of the channels. */
   preprocessing?: Preprocessing;
-  /** The seed by which the test split was drawn; absent if the data set came split. */
+  /** The seed of the test split; absent if the data set has its own split. */
   splitSeed?: number;
   /** SHA-256 in hex over train images, train labels, test images and test labels, bytes only, no file headers. */
   sha256: string;
@@ -58,7 +58,7 @@ export interface Dataset {
   source: string;
 }
 
-/** One step of a wait worth showing: `done` of `total`, or of unknown many. */
+/** Progress to show: `done` of `total`, which may be unknown. */
 export interface DatasetProgress {
   /** Name of the file or folder. */
   label: string;
@@ -66,7 +66,7 @@ export interface DatasetProgress {
   done: number;
   /** Absent if it is unknown. */
   total?: number;
-  /** What is counted; bytes when left out. */
+  /** What is counted; bytes if absent. */
   unit?: "bytes" | "images";
 }
 
@@ -74,7 +74,7 @@ export interface DatasetProgress {
 export interface DatasetOptions {
   /** Directory that holds a built-in data set's files. */
   data?: string;
-  /** Pixels along each side that pictures of a folder are fitted into; 28 when left out. */
+  /** Pixels along each side that pictures of a folder are fitted into; 28 if absent. */
   imageSize?: number;
   /** What pictures of a folder become: 1 is grey, the default; 3 is red, green and blue. */
   channels?: 1 | 3;
@@ -82,11 +82,11 @@ export interface DatasetOptions {
   preprocessing?: Preprocessing;
   /** The names of an IDX set's classes; a folder of pictures has its own, which must be these then. */
   labels?: readonly string[];
-  /** Draws the test split where a folder comes without one; 0 when left out. */
+  /** Draws the test split where a folder comes without one; 0 if absent. */
   splitSeed?: number;
   /** Called with the progress of a download or of decoding. */
   onProgress?: (progress: DatasetProgress) => void;
-  /** Told what one should know and can go on with, as the files that were skipped. */
+  /** Called with warnings that do not stop the loading, for example about skipped files. */
   onNote?: (line: string) => void;
   /** Stops the loading. */
   signal?: AbortSignal;

@@ -1,11 +1,14 @@
-/** The confusion matrix: what each class was called. */
+/** The confusion matrix: actual and predicted classes. */
 import type { RunMetrics } from "../artifact/metrics.ts";
 import { BLUE, INK, MUTED, ON_COLOUR, ORANGE, type Picture } from "./picture.ts";
 
-/** More than this, and nobody can read the names. */
+/** With more classes, the names are unreadable. */
 const MAX_CLASSES = 30;
 
-/** Draws counts on a ground as strong as their share of the row: blue for what is right, orange for mistakes. */
+/**
+ * Draws counts on a background whose strength is their share of the row: blue for correct predictions, orange for
+ * mistakes.
+ */
 export function confusionMatrix({ name, classes, confusion, test }: RunMetrics): Picture {
   const shown = mostConfused(confusion, MAX_CLASSES);
   const labels = shown.map((i) => classes[i]!.label);
@@ -38,7 +41,7 @@ export function confusionMatrix({ name, classes, confusion, test }: RunMetrics):
     ? ` Shown are the ${shown.length} of ${classes.length} classes that are confused most.`
     : "";
   return {
-    title: `${name}: what each class was called`,
+    title: `${name}: actual and predicted classes`,
     subtitle: `${test.images.toLocaleString("en")} test images, ${
       (test.accuracy * 100).toFixed(2)
     } % right (blue).${part}`,

@@ -1,5 +1,5 @@
 /**
- * What is known of the data sets: for the model card, and for the question whose pictures may be shown.
+ * Facts about the data sets: for the model card, and to decide whether pictures may be shown.
  *
  * @module
  */
@@ -8,9 +8,9 @@ export interface DataFacts {
   /** Some sentences, in Markdown. */
   summary: string;
   licence: string;
-  /** What a model that has learnt from it must not be trusted with, as list items. */
+  /** Limitations of a model trained on it, as list items. */
   limits: string[];
-  /** Whether its images may lie beside the model, in git and for everyone to see. */
+  /** Whether its images may be published beside the model, in git. */
   mayBeShown: boolean;
 }
 

@@ -3,7 +3,7 @@
  * dark: Vega writes the light colours as attributes, which any viewer shows, and a style sheet inside the
  * file puts a dark colour in the place of each where the reader prefers it.
  *
- * Vega takes a third of a second to load, so it is loaded by whoever draws first and by nobody else.
+ * Vega takes a third of a second to load, so it is loaded when the first picture is drawn.
  *
  * @module
  */
@@ -22,14 +22,14 @@ export interface Picture {
 /** The colours, by what they are for; every one has a counterpart in {@linkcode DARK}. */
 export const PAPER = "#ffffff";
 export const INK = "#1f2328";
-/** For what is read second. */
+/** Secondary text. */
 export const MUTED = "#59636e";
 export const RULE = "#d8dee4";
-/** What is right, what comes first. */
+/** Correct, or first. */
 export const BLUE = "#0969da";
-/** What is wrong, what comes second: told from blue by all kinds of eyes. */
+/** Wrong, or second; distinguishable from blue with colour blindness. */
 export const ORANGE = "#bc4c00";
-/** Writing on a strong colour: the same by day and by night, so it is spelt unlike {@linkcode PAPER}. */
+/** Writing on a strong colour: the same in light and dark mode, so it is spelt differently from {@linkcode PAPER}. */
 export const ON_COLOUR = "#fff";
 
 /** For lines that belong to different runs. */
@@ -106,7 +106,7 @@ export async function drawPicture({ title, subtitle, spec }: Picture): Promise<s
     config: CONFIG,
     ...spec,
   } as unknown as TopLevelSpec;
-  // Vega counts the definitions of all pictures in one row, and the same picture shall be the same text.
+  // Vega numbers the definitions of all pictures consecutively, but the same picture must give the same text.
   vega.resetSVGDefIds();
   // Without a canvas Vega takes every character to be 0.8 em wide, which leaves holes beside all words. The
   // hook is meant for this, but Vega's types do not have it.
@@ -132,13 +132,13 @@ function finish(svg: string, title: string): string {
   const head = `<title>${escapeXml(title)}</title><style>@media (prefers-color-scheme:dark){${dark}}</style>`;
   return svg
     .replace(/<svg [^>]*>/, (tag) => `${tag.replace(/ class="marks"/, ' role="img"')}${head}`)
-    // A hundredth of a pixel is finer than any screen; the digits behind it only make the files large.
+    // A hundredth of a pixel is finer than any screen; further digits only enlarge the files.
     .replace(
       / (?:d|transform|x|y|x2|y2|width|height)="[^"]*"/g,
       (attribute) =>
         attribute.replace(/-?\d+\.\d{3,}(?:e-\d+)?/g, (n) => String(Math.round(Number(n) * 100) / 100)),
     )
-    // Empty paths for pointers, of which a picture in a document has none.
+    // Empty paths for pointer events, which a picture in a document does not receive.
     .replace(/<path class="(?:background|foreground)" aria-hidden="true" d=""[^>]*\/>/g, "")
     .replace(/<path class="background" aria-hidden="true" d="M0,0h0v0h0Z"[^>]*\/>/g, "")
     .concat("\n");

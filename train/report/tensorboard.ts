@@ -35,9 +35,9 @@ export type BoardEvent =
     step: number;
   }
   & (
-    /** What every file begins with. */
+    /** The first event of every file. */
     | { fileVersion: string }
-    /** A run begins or goes on here: what an older file of the folder has from this step on is out of date. */
+    /** A run starts or continues here: later steps in older files of the folder are out of date. */
     | { start: true }
     /** Numbers by tag; a tag's part before the slash is its group on the page. */
     | { scalars: Record<string, number> }
@@ -105,8 +105,8 @@ export interface BoardRun {
 }
 
 /**
- * Writes a run's measurements into `DIR/<name>`. Every process writes a file of its own there, so a resumed
- * run adds to the earlier ones, and a crash cannot damage them.
+ * Writes a run's measurements into `DIR/<name>`. Every process writes its own file there, so a resumed run adds to the
+ * earlier ones, and a crash cannot damage them.
  */
 export class TensorBoard {
   /** The event file. */

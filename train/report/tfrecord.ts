@@ -1,6 +1,6 @@
 /**
- * TFRecord: TensorFlow's way to put messages one after the other into a file, each with its length and two
- * checksums, so that a reader can tell a record that is still being written from one that is whole
+ * TFRecord: TensorFlow's way to put messages one after the other into a file, each with its length and two checksums,
+ * so that a reader can distinguish an incomplete record from a complete one
  * (https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details).
  *
  * @module
@@ -32,7 +32,7 @@ export function crc32c(bytes: Uint8Array): number {
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
-  // The polynomial, its bits turned round.
+  // The polynomial, bit-reversed.
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? 0x82f63b78 ^ (crc >>> 1) : crc >>> 1;
   return crc;
 });
