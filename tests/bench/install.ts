@@ -1,5 +1,5 @@
 /**
- * What a stranger waits for: a fresh checkout in a folder with a space, an empty cache of Deno, one command.
+ * How long the first command takes: a fresh checkout in a folder with a space, an empty cache of Deno, one command.
  *
  * @module
  */
@@ -26,12 +26,12 @@ export async function benchInstall(signal: AbortSignal): Promise<void> {
       const checkout = `${folder}/checkout`;
       await clone(checkout);
       const seconds = await time(args, until, checkout, `${folder}/deno`);
-      // Packages in node_modules are links to the same files, or copies of them.
-      const megabytes = await sizeOf(`${folder}/deno`, new Set()) / MEGABYTE;
+      // Packages in node_modules are links to these files, or copies of them. Deno's own caches are not counted.
+      const megabytes = await sizeOf(`${folder}/deno/npm`, new Set()) / MEGABYTE;
       print(
         `  ${`deno task ${args[0]}`.padEnd(42)} ${seconds.toFixed(1).padStart(5)} s  ${
           megabytes.toFixed(0).padStart(5)
-        } MB`,
+        } MB of packages`,
       );
     } finally {
       await Deno.remove(folder, { recursive: true });
