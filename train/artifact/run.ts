@@ -127,7 +127,13 @@ async function exportModel(
 ): Promise<Artifact> {
   const { name: datasetName, sha256, splitSeed, labels, channels, height, width, preprocessing, test } =
     dataset;
-  const { layers, logits, int8 } = await storedWeights(model, dataset, backbone);
+  const { validationIndices } = splitTraining(dataset, recipe.validation, seed);
+  const { layers, logits, int8 } = await storedWeights(
+    model,
+    dataset,
+    backbone,
+    validationIndices.length >= ENOUGH_VALIDATION ? validationIndices : undefined,
+  );
   backend.check();
   return await buildArtifact({
     layers,
@@ -151,20 +157,22 @@ async function exportModel(
   });
 }
 
-/**
- * The share of training and validation images whose class may change when weights are rounded to int8. It bounds the
- * loss of accuracy on them.
- */
+/** The share of images whose class may change when weights are rounded to int8; it bounds the loss of accuracy. */
 const MAX_CHANGED = 0.005;
+
+/** Validation images from which on they alone decide about int8; below, all training images do. */
+const ENOUGH_VALIDATION = 200;
 
 /**
  * The weights as the file stores them, and their logits for the test images. Weights beside an int8 backbone are
- * rounded too, unless that changes the class of more than 0.5 % of the training images.
+ * rounded too, unless that changes the class of more than 0.5 % of the validation images, or of all training images
+ * if there are few.
  */
 async function storedWeights(
   model: Mlp,
   dataset: Dataset,
   backbone: Backbone | undefined,
+  compared?: Uint32Array,
 ): Promise<{ layers: LinearWeights[]; logits: Float32Array; int8: boolean }> {
   const layers = await model.weights();
   const { train, test } = dataset;
@@ -173,7 +181,8 @@ async function storedWeights(
     const stored = new Mlp(model.sizes, 0);
     try {
       stored.load(rounded);
-      const [before, after] = [await logitsOf(model, train, dataset), await logitsOf(stored, train, dataset)];
+      const before = await logitsOf(model, train, dataset, compared);
+      const after = await logitsOf(stored, train, dataset, compared);
       if (changedShare(before, after, dataset.labels.length) <= MAX_CHANGED) {
         return { layers: rounded, logits: await logitsOf(stored, test, dataset), int8: true };
       }
