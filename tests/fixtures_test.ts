@@ -58,7 +58,7 @@ Deno.test("readOnnx() reads a file that the onnx package wrote", async () => {
 });
 
 Deno.test("readIdx() reads a file that gzip packed", async () => {
-  const name = "images-idx3-ubyte.gz";
+  const name = "images.idx.gz";
   const { dims, data } = await readIdx({ name, bytes: await fixture(name) }, 3);
   assertEquals(dims, [3, 2, 2]);
   assert(data.every((value, i) => value === 20 * i));
