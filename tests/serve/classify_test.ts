@@ -313,7 +313,7 @@ Deno.test("No body, content type or query causes an internal error", async () =>
         }
         return;
       }
-      assert([400, 413, 415].includes(response.status), `${response.status} ${text}`);
+      assert([400, 413, 415, 422].includes(response.status), `${response.status} ${text}`);
       assertEquals(response.headers.get("content-type"), "application/problem+json");
       assertMatch(JSON.parse(text).detail, /^Cannot /);
     }),
