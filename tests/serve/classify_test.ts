@@ -308,7 +308,7 @@ Deno.test("No body, content type or query causes an internal error", async () =>
       if (response.status === 200) {
         const { predictions } = JSON.parse(text);
         for (const { error, score } of predictions) {
-          if (error) assertMatch(`${error.status} ${error.detail}`, /^4(00|13) Cannot /);
+          if (error) assertMatch(`${error.status} ${error.detail}`, /^4(00|13|22) Cannot /);
           else assert(score > 0 && score <= 1, text);
         }
         return;
