@@ -9,6 +9,7 @@
  */
 import { join } from "node:path";
 import { sha256 } from "../dataset/digest.ts";
+import { removeOldest } from "../files/remove_oldest.ts";
 
 /** Beside the decoded pictures, and as free to be deleted. */
 export const FEATURES_DIRECTORY = join(import.meta.dirname!, "../../data/cache/features");
@@ -107,20 +108,4 @@ export async function writeFeatures(
 
 function fileOf(key: string, directory: string): string {
   return join(directory, `${key.slice(0, 32)}.bin`);
-}
-
-async function removeOldest(directory: string, maxBytes: number): Promise<void> {
-  const files: { path: string; size: number; used: number }[] = [];
-  for await (const { name, isFile } of Deno.readDir(directory)) {
-    const path = join(directory, name);
-    // Another run may be at work here too.
-    const info = isFile && name.endsWith(".bin") ? await Deno.stat(path).catch(() => undefined) : undefined;
-    if (info) files.push({ path, size: info.size, used: info.mtime?.getTime() ?? 0 });
-  }
-  files.sort((a, b) => b.used - a.used);
-  let total = 0;
-  for (const { path, size } of files) {
-    total += size;
-    if (total > maxBytes) await Deno.remove(path).catch(() => {});
-  }
 }

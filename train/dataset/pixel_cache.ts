@@ -12,6 +12,7 @@ import { preprocessingFor } from "../../shared/image.ts";
 import { replaceFile } from "../files/replace_file.ts";
 import { sha256 } from "./digest.ts";
 import type { InputShape } from "./picture.ts";
+import { removeOldest } from "../files/remove_oldest.ts";
 
 /** Can be deleted at any time. */
 export const CACHE = join(import.meta.dirname!, "../../data/cache/images");
@@ -127,20 +128,4 @@ function decode(bytes: Uint8Array<ArrayBuffer>, size: number): Map<string, Uint8
     pictures.set(hash, bytes.subarray(start + i * size, start + (i + 1) * size));
   }
   return pictures;
-}
-
-async function removeOldest(directory: string, maxBytes: number): Promise<void> {
-  const files: { path: string; size: number; used: number }[] = [];
-  for await (const { name, isFile } of Deno.readDir(directory)) {
-    const path = join(directory, name);
-    // Another run may remove files at the same time.
-    const info = isFile && name.endsWith(".bin") ? await Deno.stat(path).catch(() => undefined) : undefined;
-    if (info) files.push({ path, size: info.size, used: info.mtime?.getTime() ?? 0 });
-  }
-  files.sort((a, b) => b.used - a.used);
-  let total = 0;
-  for (const { path, size } of files) {
-    total += size;
-    if (total > maxBytes) await Deno.remove(path).catch(() => {});
-  }
 }
