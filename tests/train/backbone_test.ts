@@ -169,7 +169,7 @@ Deno.test("readNetwork() reads external data, within the folder only", async () 
     await save("weights.bin");
     assertEquals((await readNetwork(file)).graph!.initializer[1]!.rawData, tensor.rawData);
     await save("../weights.bin");
-    await assertRejects(() => readNetwork(file), InputError, "must lie in its folder");
+    await assertRejects(() => readNetwork(file), InputError, "must be in its folder");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

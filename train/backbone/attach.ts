@@ -1,5 +1,5 @@
 /**
- * Joins a backbone and the network that was trained on its features to one model.
+ * Joins a backbone and the network that was trained on its features into one model.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { parseNetwork, writeNetwork } from "./network.ts";
 import { dequantize, quantize, storeInt8, WORTH_STORING } from "./store.ts";
 
 /**
- * Puts a backbone in front of a model of ours, whose input becomes the features.
+ * Puts a backbone in front of a model of this project, whose input becomes the features.
  *
  * @param head the model as `mlpToOnnx()` describes it, for features instead of pixels
  * @param int8 whether the head's weights are stored as int8; they must be rounded already
@@ -26,7 +26,7 @@ export function attachHead(
   const model = parseNetwork(head, "head");
   const graph = model.graph!;
   const { graph: trunk, opsetImport, irVersion } = clone(ModelProtoSchema, backbone);
-  // What the head uses is the same from operator set 11 on, so the backbone's version decides.
+  // The head's operators are unchanged since operator set 11, so the model uses the backbone's version.
   model.opsetImport = opsetImport;
   if (irVersion > model.irVersion) model.irVersion = irVersion;
   if (int8) storeInt8(model);
@@ -36,7 +36,7 @@ export function attachHead(
   return writeNetwork(model);
 }
 
-/** Rounds weights to what int8 can store. */
+/** Rounds weights to values that int8 can represent. */
 export function roundWeights(layers: readonly LinearWeights[]): LinearWeights[] {
   return layers.map((layer) => {
     const { weight, outFeatures, inFeatures } = layer;

@@ -1,5 +1,5 @@
 /**
- * A backbone: a pretrained image network, made into one that takes our `image` and gives `features`.
+ * A backbone: a pretrained image network, changed to take the input `image` and to return `features`.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { storeInt8 } from "./store.ts";
 /** The output of a backbone, `[N, D]`. */
 export const FEATURES = "features";
 
-/** What comes before the names of a backbone's own values. */
+/** Prefix of the names of a backbone's own values. */
 const PREFIX = "backbone/";
 
 /**
@@ -29,20 +29,20 @@ const PREFIX = "backbone/";
  */
 export const MAX_MODEL_BYTES = 64 * 1024 ** 2 - 14_300_000 - 2 * 1024 ** 2;
 
-/** How far the features of a picture may depend on the others of its batch, of their largest value. */
+/** How much the other pictures of a batch may change a picture's features, as a share of the largest feature. */
 const BATCH_TOLERANCE = 1e-4;
 
-/** The side of the input where neither the network nor the user says one: what ImageNet networks are trained on. */
+/** Height and width of the input in pixels if neither the network nor the user sets them: those of ImageNet. */
 const DEFAULT_SIDE = 224;
 
 /** How weights are stored. */
 export type Store = "int8" | "float32";
 
-/** What a network expects of its input. */
+/** How a network expects its input to be normalized. */
 export interface Normalization {
-  /** Of red, green and blue in 0..1, which is subtracted. */
+  /** Mean of red, green and blue in 0..1, which is subtracted. */
   mean: readonly [number, number, number];
-  /** By which the difference is divided. */
+  /** Standard deviation, by which the difference is divided. */
   deviation: readonly [number, number, number];
 }
 
@@ -54,15 +54,15 @@ export interface BackboneSource {
   fileSha256: string;
   /** An SPDX identifier; absent where it is not known. */
   licence?: string;
-  /** Where it can be had. */
+  /** Where it can be downloaded. */
   source?: string;
 }
 
-/** How a network becomes a backbone. */
+/** Options for making a backbone of a network. */
 export interface BackboneOptions {
-  /** What the network expects of its input. */
+  /** The normalization of the input. */
   normalization: Normalization;
-  /** Pixels along each side, for a network that takes any; 224 by default. */
+  /** Height and width of the input in pixels, for a network that accepts any size; 224 by default. */
   imageSize?: number;
   /** Tensors to take features from, instead of the default. */
   features?: readonly string[];
@@ -70,10 +70,10 @@ export interface BackboneOptions {
   store?: Store;
 }
 
-/** A network that turns pictures into features. */
+/** A network that computes features of images. */
 export interface Backbone extends BackboneSource {
   /**
-   * Takes `image` `[N, 3, H, W]` in 0..1 and gives `features` `[N, D]`.
+   * Takes `image` `[N, 3, H, W]` in 0..1 and returns `features` `[N, D]`.
    *
    * @internal
    */
@@ -84,18 +84,18 @@ export interface Backbone extends BackboneSource {
   sha256: string;
   /** The size of its input. */
   input: ImageShape & { channels: 3 };
-  /** D. */
+  /** D, the number of features. */
   size: number;
-  /** What D is made of. */
+  /** The tensors that the features come from. */
   features: readonly FeatureTensor[];
-  /** Whether a classifier's head was cut off. */
+  /** Whether a classification head was removed. */
   cut: boolean;
   /** How its weights are stored. */
   store: Store;
 }
 
 /**
- * Makes a backbone of a network, which is changed.
+ * Makes a backbone of a network. The network is changed in place.
  *
  * @throws {InputError} if the network is not one that can be used; the message says why
  */
@@ -144,7 +144,7 @@ export async function prepareBackbone(
     cut,
     store,
   };
-  // Features are only kept of a backbone that has passed this check, which takes half a second.
+  // A backbone whose features are cached has passed this check, which takes half a second.
   if (!await hasFeatures(backbone.sha256, backbone.size)) await checkBatch(backbone);
   return backbone;
 }
@@ -161,8 +161,8 @@ export function checkSize(bytes: number, name: string, store: Store): void {
 }
 
 /**
- * The shape of every float32 value, found by running the network once: ONNX Runtime knows all shapes, and it says
- * whether it has all operators.
+ * The shape of every float32 value, found by running the network once. ONNX Runtime knows all shapes, and it reports
+ * operators that it does not support.
  */
 async function shapesOf(
   network: ModelProto,
@@ -175,7 +175,7 @@ async function shapesOf(
   const inner = graph.node.flatMap(({ output }) => output).filter((name) =>
     name !== "" && !own.includes(name)
   );
-  // Named without a type: ONNX Runtime infers both type and shape, whatever the file said of a fixed batch.
+  // Without a type: ONNX Runtime then infers type and shape, and ignores a fixed batch size in the file.
   const untyped = (names: string[]): ValueInfoProto[] =>
     names.map((name) => create(ValueInfoProtoSchema, { name }));
   graph.output = untyped([...own, ...inner]);
@@ -198,7 +198,7 @@ async function shapesOf(
   }
 }
 
-/** Puts our input, pixels in 0..1, in front: `(image − mean) / deviation`. */
+/** Adds the input `image`, pixels in 0..1, and its normalization: `(image − mean) / deviation`. */
 function takeImages(
   { graph }: ModelProto,
   input: string,
@@ -215,7 +215,7 @@ function takeImages(
   graph!.input = [value(INPUT, ["N", 3, height, width])];
 }
 
-/** Pools what is spatial and joins all features in one output. */
+/** Pools spatial tensors and concatenates all features into one output. */
 function giveFeatures({ graph }: ModelProto, features: readonly FeatureTensor[]): void {
   const flat = features.map(({ name, shape }, i) => {
     if (shape.length === 1) return PREFIX + name;
@@ -231,8 +231,8 @@ function giveFeatures({ graph }: ModelProto, features: readonly FeatureTensor[])
 }
 
 /**
- * @throws {InputError} if the features of a picture are others in a batch of two than alone: the network was
- * exported for a fixed batch in a way that cannot be undone
+ * @throws {InputError} if the features of an image differ between a batch of one and a batch of two: the network was
+ * exported for a fixed batch size in a way that cannot be undone
  */
 async function checkBatch({ name, bytes, input: { height, width }, size }: Backbone): Promise<void> {
   const random = new Random(0, 1);
@@ -249,7 +249,7 @@ async function checkBatch({ name, bytes, input: { height, width }, size }: Backb
       together.some((value, i) =>
         !(Math.abs(value - alone[Math.floor(i / size)]![i % size]!) <= BATCH_TOLERANCE * largest)
       );
-    if (differs) throw new Error("the features of a picture depend on the others of its batch");
+    if (differs) throw new Error("the features of an image depend on the other images of its batch");
   } catch (cause) {
     throw new InputError(
       "unsupported",

@@ -1,5 +1,5 @@
 /**
- * Turns the pictures of a data set into features: on every core, in batches, and once, as features are kept.
+ * Computes the features of a data set in batches, on every core, and caches them.
  *
  * @module
  */
@@ -10,35 +10,35 @@ import { BATCH, createRunner } from "./runners.ts";
 import { type View, viewOf, VIEWS } from "./views.ts";
 
 export interface ExtractOptions {
-  /** Views of each picture beside the picture itself; none by default. */
+  /** Views of each image in addition to the image itself; none by default. */
   views?: readonly View[];
-  /** Where features are kept; empty for nowhere. */
+  /** The folder of the feature cache; empty for no cache. */
   directory?: string;
-  /** Reports how many views are done of those that were not kept, and the seconds left. */
+  /** Reports how many of the views that were not cached are done, and the seconds left. */
   onProgress?: (progress: { done: number; total: number; secondsLeft: number }) => void;
-  /** Reports what one should know and can go on with. */
+  /** Reports a problem that does not stop the run. */
   onNote?: (line: string) => void;
   signal?: AbortSignal;
 }
 
-/** Features of pictures, and how they were computed. */
+/** Features of images, and how they were computed. */
 export interface Extraction {
-  /** `[count, views, D]`, row-major; the picture itself is the first view. */
+  /** `[count, views, D]`, row-major; the first view is the image itself. */
   features: Float32Array<ArrayBuffer>;
-  /** Of each picture. */
+  /** The views of each image. */
   views: number;
-  /** How many had to be computed; the others were kept. */
+  /** How many were computed; the others came from the cache. */
   computed: number;
-  /** What computed them, for people; absent if nothing had to be computed. */
+  /** What computed them, as text; absent if all came from the cache. */
   runner?: string;
   seconds: number;
 }
 
 /**
- * Computes the features of pictures.
+ * Computes the features of images.
  *
  * @param images `[count, 3, H, W]`, 0..255
- * @throws the signal's reason, if it is aborted; what was computed until then is kept
+ * @throws the signal's reason, if it is aborted; features computed until then are cached
  */
 export async function extractFeatures(
   backbone: Backbone,
@@ -83,10 +83,10 @@ export async function extractFeatures(
       await Promise.all(Array.from({ length: runner.width }, work));
     } finally {
       await runner.close();
-      // A cache that cannot be written costs time, not the run.
+      // The run can go on without a cache.
       if (directory !== "") {
         await writeFeatures(key, size, known, directory).catch((error) =>
-          onNote?.(`NOTE: the features cannot be kept for the next run: ${(error as Error).message}`)
+          onNote?.(`NOTE: the features could not be cached for the next run: ${(error as Error).message}`)
         );
       }
     }
@@ -110,7 +110,7 @@ export async function extractFeatures(
   }
 }
 
-/** SHA-256 of the pixels, with the view mixed in: one key of 32 bytes for each. */
+/** SHA-256 of the pixels and of the view's name, 32 bytes each: the keys of the cache. */
 function keyOf(hash: string, view: View): string {
   return view === VIEWS.whole ? hash : sha256(new TextEncoder().encode(`${hash} ${view.name}`));
 }

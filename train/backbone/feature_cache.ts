@@ -1,9 +1,9 @@
 /**
- * Keeps features between runs, one file for each backbone. In it, features are found by the SHA-256 of the pixels
- * that they were computed from, so both the picture and its preprocessing decide.
+ * Caches features between runs, one file per backbone. The key is the SHA-256 of the pixels, so a change of the
+ * picture or of its preprocessing is a miss.
  *
- * The layout is that of `train/dataset/pixel_cache.ts`: a header, hashes, features, and a SHA-256 of all before. A
- * file that does not end in its SHA-256 is ignored. It is written beside its place and renamed.
+ * The layout is that of `train/dataset/pixel_cache.ts`: a header, hashes, features, and a SHA-256 of everything
+ * before it. A file that does not end in its SHA-256 is ignored. It is written to a temporary file and renamed.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import { join } from "node:path";
 import { sha256 } from "../dataset/digest.ts";
 import { removeOldest } from "../files/remove_oldest.ts";
 
-/** Beside the decoded pictures, and as free to be deleted. */
+/** The cache's folder, next to that of the decoded pictures. It can be deleted at any time. */
 export const FEATURES_DIRECTORY = join(import.meta.dirname!, "../../data/cache/features");
 
-/** Bytes of all files together: 140,000 pictures of 1,856 features. */
+/** Limit in bytes of all files together: 140,000 images of 1,856 features. */
 export const MAX_CACHE_BYTES = 1024 ** 3;
 
-// "SELVFEA" and the version of the layout; then count and features a picture.
+// "SELVFEA" and the version of the layout; then the count and the number of features per image.
 const MAGIC = Uint8Array.of(0x53, 0x45, 0x4c, 0x56, 0x46, 0x45, 0x41, 1);
 const HEADER = MAGIC.length + 8, HASH = 32;
 
@@ -25,11 +25,11 @@ const HEADER = MAGIC.length + 8, HASH = 32;
 export type FeatureMap = Map<string, Float32Array>;
 
 /**
- * Reads what is kept for a backbone.
+ * Reads the cached features of a backbone.
  *
  * @param key SHA-256 of the backbone, in hex
- * @param size features a picture
- * @returns nothing if there is no file or it is damaged
+ * @param size number of features per image
+ * @returns an empty map if there is no file or it is damaged
  */
 export async function readFeatures(
   key: string,
@@ -41,10 +41,10 @@ export async function readFeatures(
   try {
     bytes = await Deno.readFile(fileOf(key, directory));
   } catch {
-    // Whatever keeps it from being read, the features can be computed again.
+    // If the file cannot be read for any reason, the features are computed again.
     return features;
   }
-  // So that the oldest is the one that was not used for longest.
+  // So that the oldest file is the least recently used one.
   await Deno.utime(fileOf(key, directory), new Date(), new Date()).catch(() => {});
   if (bytes.length < HEADER + HASH || MAGIC.some((byte, i) => bytes[i] !== byte)) return features;
   const view = new DataView(bytes.buffer);
@@ -60,15 +60,15 @@ export async function readFeatures(
   return features;
 }
 
-/** Whether features of a backbone are kept from an earlier run; the parameters are those of {@linkcode readFeatures}. */
+/** Whether the cache has features of a backbone; the parameters are those of {@linkcode readFeatures}. */
 export async function hasFeatures(key: string, size: number, directory?: string): Promise<boolean> {
   return (await readFeatures(key, size, directory)).size > 0;
 }
 
 /**
- * Replaces what is kept for a backbone, and removes the oldest files beyond the bound.
+ * Replaces the cached features of a backbone, and removes the oldest files beyond the limit.
  *
- * @throws {Deno.errors} if it cannot be written: then the file before is unchanged
+ * @throws {Deno.errors} if it cannot be written; the existing file is then unchanged
  */
 export async function writeFeatures(
   key: string,

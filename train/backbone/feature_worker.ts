@@ -1,17 +1,17 @@
-/** Computes features beside the main thread: first the model, then pixels in and features out. */
-// Before all else: see there.
+/** A worker that computes features: it receives the model, then pixels, and returns features. */
+// Must be the first import; ort.ts gives the reason.
 import "../../shared/inference/worker.ts";
 import { INPUT } from "../../shared/contract.ts";
 import { scale } from "../../shared/inference/classifier.ts";
 import { createSession } from "../../shared/inference/ort.ts";
 import type { Session } from "../../shared/inference/session.ts";
 
-/** What a worker is sent: the model once, then batches. */
+/** Messages to the worker: the model once, then batches. */
 export type FeatureRequest =
   | { model: Uint8Array; output: string }
   | { pixels: Uint8Array<ArrayBuffer>; dims: number[] };
 
-/** A worker's own side of the channel, which the types of a main thread do not have. */
+/** The worker's global scope, which the types of a main thread do not include. */
 const channel = self as unknown as {
   onmessage: (event: MessageEvent<FeatureRequest>) => void;
   postMessage(features: Float32Array | { error: string }): void;

@@ -9,15 +9,15 @@ import { headInput } from "./head.ts";
 
 /** A tensor that can become features. */
 export interface FeatureTensor {
-  /** Of the value in the graph. */
+  /** Name of the value in the graph. */
   name: string;
-  /** The operator that gives it, as `Conv`. */
+  /** The operator that computes it, such as `Conv`. */
   operator: string;
-  /** Of one image, without the batch: `[D]`, or `[C, h, w]`, of which the mean over h and w is taken. */
+  /** Shape for one image, without the batch: `[D]`, or `[C, h, w]`, which is averaged over h and w. */
   shape: readonly number[];
 }
 
-/** How many numbers a tensor gives for one image. */
+/** How many features a tensor has for one image. */
 export function sizeOf({ shape }: FeatureTensor): number {
   return shape[0]!;
 }
@@ -41,12 +41,12 @@ export function featureTensors(
 }
 
 /**
- * Chooses the features: what the head takes, or the output of a network without one, and the last tensor of the
- * level before: the widest among the last tensors of at least twice its height and width. Two levels see more than
- * one: shapes beside materials.
+ * Chooses the features: the input of the head, or the output of a network without one, and the last tensor of the
+ * previous resolution: the one with the most channels among the last tensors of at least twice its height and width.
+ * Two resolutions validate better than one.
  *
- * @param wanted names that replace this choice
- * @throws {InputError} if there is no tensor of such a name, or none that can become features
+ * @param wanted names of tensors to take instead
+ * @throws {InputError} if there is no tensor of such a name, or no tensor that can become features
  */
 export function chooseFeatures(
   graph: GraphProto,
@@ -62,7 +62,7 @@ export function chooseFeatures(
       if (tensor) return tensor;
       throw new InputError(
         "not-found",
-        `Cannot take features of backbone "${name}" as --features must name tensors of it: there is no ` +
+        `Cannot take features of backbone "${name}" as --features must name tensors of the network: there is no ` +
           `"${wantedName}". There are:\n${listFeatures(tensors)}`,
       );
     });
@@ -82,7 +82,7 @@ export function chooseFeatures(
   return { features: below ? [top, below] : [top], cut: head !== undefined };
 }
 
-/** The last tensor of the level before the last: of at least twice the height of the last spatial one, and widest. */
+/** The last tensor of the resolution before the last one, with the most channels. */
 function levelBelow(tensors: readonly FeatureTensor[], top: FeatureTensor): FeatureTensor | undefined {
   const before = tensors.slice(0, tensors.indexOf(top)).filter(({ shape }) =>
     shape.length === 3 && shape[1]! > 1
@@ -96,7 +96,7 @@ function levelBelow(tensors: readonly FeatureTensor[], top: FeatureTensor): Feat
   return level.findLast((tensor) => sizeOf(tensor) === width);
 }
 
-/** The tensors, a line each. */
+/** The tensors, one line each. */
 export function listFeatures(tensors: readonly FeatureTensor[]): string {
   return tensors.map(({ name, operator, shape }) => `  ${name} ${operator} [${shape.join(", ")}]`).join("\n");
 }

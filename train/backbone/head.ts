@@ -5,7 +5,7 @@
  */
 import type { GraphProto, NodeProto } from "onnx-buf";
 
-/** What may stand between the last linear layer and the output: it only scales and shapes the scores. */
+/** Operators allowed between the last linear layer and the output: they only scale or reshape the scores. */
 const TAIL = new Set([
   "Add",
   "Cast",
@@ -20,15 +20,15 @@ const TAIL = new Set([
   "Squeeze",
 ]);
 
-/** How many classes ImageNet has, without and with "background", and its full version. */
+/** Number of classes of ImageNet: without and with "background", and of its full version. */
 const IMAGENET = [1000, 1001, 21841, 21843];
 
 /**
- * The tensor that the last linear layer of a classifier takes.
+ * The input of a classifier's last linear layer.
  *
  * A network ends in a head if the scores come from a `Gemm`, a `MatMul` by constants or a 1×1 `Conv` of a pooled
- * tensor, with nothing but scaling, shaping and `Softmax` behind it. SqueezeNet and its like pool the scores of a
- * `Conv` instead; that is taken for a head where there are as many scores as ImageNet has classes, for networks
+ * tensor, followed only by scaling, reshaping and `Softmax`. SqueezeNet and similar networks pool the scores of a
+ * `Conv` instead. That counts as a head only if there are as many scores as ImageNet has classes, because networks
  * without a head end in the same way.
  *
  * @param shapes of every tensor, for one image
@@ -71,7 +71,7 @@ export function headInput(
       default:
         if (!TAIL.has(node.opType)) return undefined;
     }
-    // Two tensors that are added make a block of the network, not its tail.
+    // A sum of two tensors belongs to a block of the network, not to its head.
     if (node.opType !== "Reshape" && inputs.length !== 1) return undefined;
     name = node.input.find((input) => inputs.includes(input))!;
   }

@@ -1,6 +1,6 @@
 /**
- * Reads any ONNX network with the full schema of ONNX (`onnx-buf`). Only `train/` needs it: what is served is read
- * by the small reader in `shared/onnx`.
+ * Reads any ONNX network with the full schema of ONNX (`onnx-buf`). Only `train/` needs it; the server uses the small
+ * reader in `shared/onnx`.
  *
  * @module
  */
@@ -18,10 +18,10 @@ import {
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { InputError } from "../../shared/errors.ts";
 
-/** The oldest operator set that is read: before it, the settings of `Clip` and others were attributes. */
+/** The oldest supported operator set: in older ones, the limits of `Clip` were attributes. */
 export const MIN_OPSET = 11;
 
-/** Bytes of a network's file and of its external data, read into memory at once. */
+/** Limit in bytes of a network's file and of each file of its external data. */
 const MAX_BYTES = 1024 ** 3;
 
 /**
@@ -38,7 +38,7 @@ export async function readNetwork(path: string): Promise<ModelProto> {
 /**
  * Decodes a network.
  *
- * @param name what the messages call it
+ * @param name how messages refer to it
  * @throws {InputError} if the bytes are not an ONNX network of operator set 11 or newer
  */
 export function parseNetwork(bytes: Uint8Array, name: string): ModelProto {
@@ -76,13 +76,13 @@ export function writeNetwork(model: ModelProto): Uint8Array<ArrayBuffer> {
   return new Uint8Array(toBinary(ModelProtoSchema, model));
 }
 
-/** The version of ONNX's own operators that a network uses; 0 if it does not say. */
+/** The version of ONNX's own operator set that a network uses; 0 if the file does not state it. */
 export function opsetOf(model: ModelProto): number {
   const own = model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx");
   return Number(own?.version ?? 0n);
 }
 
-/** Calls a function for a graph and for the graphs inside it, as the branches of `If`. */
+/** Calls a function for a graph and its subgraphs, such as the branches of `If`. */
 export function forEachGraph(graph: GraphProto, visit: (graph: GraphProto) => void): void {
   visit(graph);
   for (const { attribute } of graph.node) {
@@ -92,7 +92,7 @@ export function forEachGraph(graph: GraphProto, visit: (graph: GraphProto) => vo
   }
 }
 
-/** Every name that a node refers to, including from the graphs inside it. */
+/** Every name that a node refers to, including those in its subgraphs. */
 export function inputsOf(node: NodeProto): string[] {
   const names = [...node.input];
   for (const { g, graphs } of node.attribute) {
@@ -131,14 +131,14 @@ export function numbersOf(tensor: TensorProto): Float32Array<ArrayBuffer> | unde
   }
 }
 
-/** The whole numbers of an int64 tensor. */
+/** The values of an int64 tensor. */
 export function wholeNumbersOf({ rawData: raw, int64Data }: TensorProto): bigint[] {
   if (raw.length === 0) return [...int64Data];
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
   return Array.from({ length: raw.length >> 3 }, (_, i) => view.getBigInt64(i * 8, true));
 }
 
-/** A constant. The bytes are the data's own, so neither may change afterwards. */
+/** A constant tensor. It shares memory with `data`, which must not change afterwards. */
 export function constant(
   name: string,
   dims: readonly number[],
@@ -174,7 +174,7 @@ async function readBytes(path: string, what: string): Promise<Uint8Array<ArrayBu
   }
 }
 
-/** Moves data that lies in a file beside the network into it. */
+/** Moves external data into the network. */
 async function embed(tensor: TensorProto, folder: string): Promise<void> {
   if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL) return;
   const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
@@ -182,7 +182,7 @@ async function embed(tensor: TensorProto, folder: string): Promise<void> {
   if (isAbsolute(location) || location.startsWith("..")) {
     throw new InputError(
       "invalid-value",
-      `Cannot read the backbone as the data of "${tensor.name}" must lie in its folder: current place is "${location}"`,
+      `Cannot read the backbone as the data of "${tensor.name}" must be in its folder: current location is "${location}"`,
     );
   }
   const bytes = await readBytes(join(folder, location), `the backbone's data "${location}"`);
@@ -191,8 +191,8 @@ async function embed(tensor: TensorProto, folder: string): Promise<void> {
   if (!(offset >= 0 && length >= 0 && offset + length <= bytes.length)) {
     throw new InputError(
       "invalid-format",
-      `Cannot read the backbone as the data of "${tensor.name}" must lie within the ${bytes.length} bytes of ` +
-        `"${location}": it begins at ${offset} and has ${length}`,
+      `Cannot read the backbone as the data of "${tensor.name}" must be within the ${bytes.length} bytes of ` +
+        `"${location}": it starts at ${offset} and has ${length} bytes`,
     );
   }
   tensor.rawData = bytes.slice(offset, offset + length);

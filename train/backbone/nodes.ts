@@ -1,5 +1,5 @@
 /**
- * Makes nodes of a graph.
+ * Creates the nodes of a graph.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 
-/** A node with whole-number attributes. */
+/** A node with integer attributes. */
 export function node(
   opType: string,
   name: string,

@@ -1,5 +1,5 @@
 /**
- * Opens a backbone by its name or its file, and puts the features of a data set in it.
+ * Opens a backbone by its name or its file, and computes the features of a data set.
  *
  * @module
  */
@@ -13,14 +13,14 @@ import { extractFeatures, type Extraction, type ExtractOptions } from "./extract
 import { readNetwork } from "./network.ts";
 import { BACKBONES, DEFAULT_BACKBONE, fetchBackbone, IMAGENET } from "./registry.ts";
 
-/** What {@linkcode openBackbone} takes beside the name. */
+/** Options of {@linkcode openBackbone}. */
 export type OpenOptions = Partial<BackboneOptions> & {
   /** Progress and cancellation of a download. */
   download?: DownloadOptions;
 };
 
 /**
- * Opens a backbone: one that is known by name, which is downloaded once, or an ONNX file.
+ * Opens a backbone: a named one, which is downloaded once, or an ONNX file.
  *
  * @example
  * ```ts
@@ -59,12 +59,12 @@ export async function openBackbone(nameOrFile: string, options: OpenOptions = {}
   });
 }
 
-/** Pictures by which int8 weights are compared with float32 ones. */
+/** Number of images for the comparison of int8 weights with float32 ones. */
 const COMPARED = 32;
 
 /**
- * How much int8 weights change the features of some pictures: the mean square of the difference, as a share of the
- * variance between the pictures.
+ * How much int8 weights change the features of some images: the mean square of the difference, as a share of the
+ * variance between the images.
  */
 export async function int8Noise(
   int8: Backbone,

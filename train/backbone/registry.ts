@@ -1,6 +1,6 @@
 /**
- * The backbones that are known by name. None comes with this project: each is downloaded once, and only a file of
- * the stated SHA-256 is used.
+ * The backbones with a name. This project does not include them: each is downloaded once, and its SHA-256 is
+ * checked.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { download, DownloadError, type DownloadOptions, type RemoteFile } from "
 import { sha256 } from "../dataset/digest.ts";
 import type { Normalization } from "./backbone.ts";
 
-/** Where downloaded backbones are kept; free to be deleted. */
+/** The folder of downloaded backbones. It can be deleted at any time. */
 export const BACKBONES_DIRECTORY = join(import.meta.dirname!, "../../data/backbones");
 
-/** What ImageNet networks are trained on: mean and deviation of its pixels. */
+/** The usual normalization of ImageNet networks: mean and standard deviation of its pixels. */
 export const IMAGENET: Normalization = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 
 /** A backbone that can be downloaded. */
@@ -23,12 +23,12 @@ export interface NamedBackbone {
   mirrors: readonly string[];
   /** An SPDX identifier. */
   licence: string;
-  /** Where it comes from, for people. */
+  /** Its home page. */
   source: string;
   normalization: Normalization;
-  /** Pixels along each side. */
+  /** Height and width of the input in pixels. */
   imageSize: number;
-  /** Share of ImageNet's validation images whose class comes first, in percent. */
+  /** Top-1 accuracy on ImageNet's validation images, in percent. */
   top1: number;
 }
 
@@ -52,7 +52,7 @@ function timm(name: string, size: number, sha256: string, top1: number): NamedBa
   };
 }
 
-/** By name, the default first: the most accurate on ImageNet. With int8 weights, all leave room in a worker. */
+/** The named backbones. The first is the default: the most accurate on ImageNet. With int8 weights, all fit a worker. */
 export const BACKBONES: Readonly<Record<string, NamedBackbone>> = {
   "mobilenetv3-large": timm(
     "mobilenetv3_large_100_Opset17",
@@ -86,9 +86,9 @@ export const DEFAULT_BACKBONE = Object.keys(BACKBONES)[0]!;
 /**
  * The file of a named backbone, downloaded unless it is there already.
  *
- * @param directory where backbones are kept
+ * @param directory the folder of downloaded backbones
  * @returns the path
- * @throws {InputError} if no mirror has that very file
+ * @throws {InputError} if no mirror has a file with the expected SHA-256
  */
 export async function fetchBackbone(
   { file, mirrors }: NamedBackbone,

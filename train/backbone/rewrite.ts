@@ -1,6 +1,6 @@
 /**
- * Rewrites of a network that leave what it computes as it is: float32 throughout, a free batch, names that cannot
- * collide with ours, and nothing that the outputs do not need.
+ * Rewrites of a network that do not change its results: float32 throughout, a free batch dimension, names that cannot
+ * collide with those of this project, and no unused nodes.
  *
  * @module
  */
@@ -45,10 +45,10 @@ function widen(tensor: TensorProto): void {
   tensor.int32Data = [];
 }
 
-/** What a network takes. */
+/** The input of a network. */
 export interface NetworkInput {
   name: string;
-  /** Pixels; undefined where the network takes any. */
+  /** Pixels; undefined if the network accepts any size. */
   height: number | undefined;
   width: number | undefined;
 }
@@ -56,7 +56,7 @@ export interface NetworkInput {
 /**
  * The one input of an image network.
  *
- * @throws {InputError} if it takes anything else than one batch of red, green and blue planes
+ * @throws {InputError} if it takes anything other than one batch of RGB images `[N, 3, H, W]`
  */
 export function imageInput({ graph }: ModelProto, name: string): NetworkInput {
   // Before IR version 4, the constants were inputs too.
@@ -88,8 +88,8 @@ function shapeOf(value: ValueInfoProto | undefined): (number | string)[] | undef
 }
 
 /**
- * Frees the batch. A network that was exported for batches of a fixed size has that size in its `Reshape` constants
- * too; there it becomes 0, "as in the input". Shapes that were inferred for the fixed size are dropped.
+ * Makes the batch dimension free. A network that was exported for a fixed batch size has that size in its `Reshape`
+ * constants too; there it becomes 0, "as in the input". Shapes that were inferred for the fixed size are removed.
  *
  * @param batch the fixed size
  */
@@ -113,13 +113,13 @@ export function freeBatch({ graph }: ModelProto, batch: number): void {
   }
 }
 
-/** The fixed size of the batch; undefined where it is free. */
+/** The fixed batch size; undefined if it is free. */
 export function fixedBatch({ graph }: ModelProto, input: string): number | undefined {
   const [batch] = shapeOf(graph!.input.find(({ name }) => name === input)) ?? [];
   return typeof batch === "number" && batch > 0 ? batch : undefined;
 }
 
-/** Renames every value and node, so that no name can be one of ours. */
+/** Renames every value and node, so that no name collides with those of this project. */
 export function renameAll({ graph }: ModelProto, rename: (name: string) => string): void {
   const renamed = (name: string): string => name === "" ? "" : rename(name);
   forEachGraph(graph!, (graph) => {
@@ -134,7 +134,7 @@ export function renameAll({ graph }: ModelProto, rename: (name: string) => strin
   });
 }
 
-/** Removes the nodes and constants on which none of the outputs depends. */
+/** Removes the nodes and constants that no output depends on. */
 export function prune(graph: GraphProto, outputs: readonly string[]): void {
   const byOutput = new Map<string, NodeProto>();
   for (const node of graph.node) for (const output of node.output) byOutput.set(output, node);

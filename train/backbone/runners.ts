@@ -1,5 +1,5 @@
 /**
- * Runs a backbone on every core: by the native library where it is installed, else by a worker per core with the
+ * Runs a backbone on every core: with onnxruntime-node where it is installed, else with one worker per core and the
  * WebAssembly build.
  *
  * @module
@@ -10,29 +10,29 @@ import { createNativeSession, NATIVE_PACKAGE } from "../../shared/inference/ort_
 import { type Backbone, FEATURES } from "./backbone.ts";
 import type { FeatureRequest } from "./feature_worker.ts";
 
-/** Each has a network and its activations in memory. */
+/** Maximum number of workers: each has a copy of the network and its activations in memory. */
 const MAX_WORKERS = 8;
 
-/** Pictures of one run: activations take memory, and more bring no speed. */
+/** Images per run: activations take memory, and larger batches are not faster. */
 export const BATCH = 4;
 
-/** Something that computes features of batches. */
+/** Computes features of batches. */
 export interface Runner {
-  /** For people. */
+  /** Its name for progress output. */
   name: string;
-  /** How many batches keep it busy. */
+  /** How many batches it runs at the same time. */
   width: number;
-  /** @param pixels `[N, 3, H, W]`, 0..255, with N of at most {@linkcode BATCH}; given away */
+  /** @param pixels `[N, 3, H, W]`, 0..255, with N of at most {@linkcode BATCH}; transferred */
   run(pixels: Uint8Array<ArrayBuffer>): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
-/** The fastest runner that there is. */
+/** The fastest available runner. */
 export async function createRunner(backbone: Backbone, batches: number): Promise<Runner> {
   return await nativeRunner(backbone) ?? workerRunner(backbone, batches);
 }
 
-/** Undefined unless the library is installed and may be loaded: it has 290 MB, so it is never installed unasked. */
+/** Undefined unless onnxruntime-node is installed and may be loaded. Its 290 MB are only installed on request. */
 async function nativeRunner({ bytes, input: { height, width } }: Backbone): Promise<Runner | undefined> {
   const permission = await Deno.permissions.query({ name: "ffi" });
   if (permission.state !== "granted") return undefined;
@@ -70,7 +70,7 @@ function workerRunner({ bytes, input: { height, width } }: Backbone, batches: nu
       worker.onmessage = ({ data }: MessageEvent<Float32Array | { error: string }>) =>
         "error" in data ? reject(new Error(`Cannot compute features: ${data.error}`)) : resolve(data);
       worker.onerror = (event) => {
-        // Otherwise it would end the program.
+        // An unhandled error of a worker ends the program.
         event.preventDefault();
         reject(new Error(`Cannot compute features as a worker failed: ${event.message}`));
       };

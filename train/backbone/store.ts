@@ -1,6 +1,6 @@
 /**
- * Weight-only int8: large weights are stored as one byte each with one scale per output channel, and turned back
- * into float32 when the model is loaded. The file shrinks to a quarter, and inference stays in float32.
+ * Weight-only int8: large weights are stored as one byte each with one scale per output channel, and converted back
+ * to float32 when the model is loaded. The file shrinks to a quarter, and inference stays in float32.
  *
  * @module
  */
@@ -8,21 +8,21 @@ import { type ModelProto, type NodeProto, TensorProto_DataType } from "onnx-buf"
 import { constant, numbersOf, opsetOf } from "./network.ts";
 import { node } from "./nodes.ts";
 
-/** Below so many values, the scales and the node outweigh what is saved. */
+/** Smaller tensors stay in float32: the scales and the nodes would take more bytes than int8 saves. */
 export const WORTH_STORING = 1024;
 
-/** The operator set in which `DequantizeLinear` got an axis. */
+/** The operator set that added an axis to `DequantizeLinear`. */
 const PER_AXIS_OPSET = 13;
 
-/** Weights in int8. */
+/** Quantized weights. */
 export interface Quantized {
   values: Int8Array<ArrayBuffer>;
-  /** What one step of int8 is worth, per channel. */
+  /** The value of one step of int8, per channel. */
   scales: Float32Array<ArrayBuffer>;
 }
 
 /**
- * Rounds weights to int8, symmetrically and per channel: the largest of a channel becomes ±127.
+ * Quantizes weights to int8, symmetrically and per channel: the largest absolute value of a channel becomes ±127.
  *
  * @param data row-major
  * @param axis of the channels
@@ -36,7 +36,7 @@ export function quantize(data: Float32Array, dims: readonly number[], axis: numb
     const channel = channelOf(i);
     scales[channel] = Math.max(scales[channel]!, Math.abs(data[i]!) / 127);
   }
-  // A channel of zeros has any scale but zero.
+  // The scale of a channel of zeros must not be zero.
   for (let channel = 0; channel < channels; channel++) scales[channel] ||= 1;
   const values = new Int8Array(data.length);
   for (let i = 0; i < data.length; i++) {
@@ -45,7 +45,7 @@ export function quantize(data: Float32Array, dims: readonly number[], axis: numb
   return { values, scales };
 }
 
-/** The weights that int8 stands for, row-major. */
+/** Dequantizes weights, row-major. */
 export function dequantize(
   { values, scales }: Quantized,
   dims: readonly number[],
@@ -55,7 +55,7 @@ export function dequantize(
   return Float32Array.from(values, (value, i) => value * scales[Math.floor(i / inner) % dims[axis]!]!);
 }
 
-/** Stores the large weights of a network in int8; they become outputs of nodes under the same names. */
+/** Stores the large weights of a network as int8. Nodes with outputs of the same names convert them to float32. */
 export function storeInt8(model: ModelProto): void {
   const graph = model.graph!;
   const axes = new Map<string, number>();
@@ -88,7 +88,7 @@ export function storeInt8(model: ModelProto): void {
   graph.node.unshift(...restoring);
 }
 
-/** The axis of the output channels of a node's weight, which is its second input; negative from the end. */
+/** The axis of the output channels of a node's weight (its second input); a negative axis counts from the end. */
 function weightAxis({ opType, attribute }: NodeProto): number | undefined {
   switch (opType) {
     case "Conv":

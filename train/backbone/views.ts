@@ -1,23 +1,23 @@
 /**
- * Views of a picture: mirrored, and crops of it. Their features are computed once and one of them is drawn in each
- * epoch, where a network that is trained itself would see a new variation each time.
+ * Views of an image: its mirror image and crops. Their features are computed once, and each epoch uses a random one.
+ * Without a backbone, augmentation makes new variations in every epoch instead.
  *
  * @module
  */
 import { resizePlane } from "../../shared/resample.ts";
 
-/** What part of a picture, and whether it is mirrored. */
+/** A part of an image, possibly mirrored. */
 export interface View {
   name: string;
-  /** Share of both sides that is seen, 0..1. */
+  /** Share of the height and the width, 0..1. */
   share: number;
-  /** Where it begins: 0 is left or top, 1 right or bottom. */
+  /** Its position: 0 is left or top, 1 is right or bottom. */
   x: number;
   y: number;
   mirrored: boolean;
 }
 
-/** The share of each side that a crop shows. */
+/** The share of the height and the width that a crop has. */
 const SHARE = 0.85;
 
 const whole: View = { name: "whole", share: 1, x: 0, y: 0, mirrored: false };
@@ -27,11 +27,11 @@ const corners: View[] = [[0, 0], [1, 0], [0, 1], [1, 1]].map(([x, y], i) => ({
   share: SHARE,
   x: x!,
   y: y!,
-  // Half of them, so that crops and mirroring do not multiply.
+  // Half of the crops are mirrored, so that their number does not double.
   mirrored: i % 2 === 1,
 }));
 
-/** The picture itself, and what augmentation adds. */
+/** The image itself and the views that augmentation adds. */
 export const VIEWS = { whole, mirror, corners };
 
 /**
