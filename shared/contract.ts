@@ -8,6 +8,8 @@
  * | `logits`        | float32 | `[N, classes]` | the raw scores                                   |
  * | `probabilities` | float32 | `[N, classes]` | softmax of the logits divided by a temperature, |
  * |                 |         |                | if the model is calibrated; each row sums to 1   |
+ * | `familiarity`   | float32 | `[N]`          | optional: how much an image resembles the        |
+ * |                 |         |                | training images, 0..1                            |
  *
  * @module
  */
@@ -22,6 +24,8 @@ export const INPUT = "image";
 export const LOGITS = "logits";
 /** The graph's output of probabilities. */
 export const PROBABILITIES = "probabilities";
+/** The graph's output of familiarities; models without it follow the contract too. */
+export const FAMILIARITY = "familiarity";
 
 /**
  * Keys of `metadata_props`. The `Image.*` keys are ONNX's own
@@ -51,6 +55,10 @@ export const METADATA = {
   backend: "selvedge.backend",
   /** {@linkcode Metrics} */
   metrics: "selvedge.metrics",
+  /** {@linkcode Familiarity}, for models with the output of that name. */
+  familiarity: "selvedge.familiarity",
+  /** {@linkcode Reference} */
+  reference: "selvedge.reference",
   /** `string`: version of this project. */
   codeVersion: "selvedge.version",
 } as const;
@@ -74,6 +82,46 @@ export interface Metrics {
     /** Expected calibration error on the test split, 0..1, without and with the temperature. */
     ece: { before: number; after: number };
   };
+}
+
+/**
+ * How to read the output `familiarity`: the share of the validation images that are less familiar than an image. An
+ * image is *unfamiliar* when its familiarity is below the threshold.
+ */
+export interface Familiarity {
+  /** 0..1; about `1 - kept`. */
+  threshold: number;
+  /** The share of the validation images that was to be at or above the threshold, 0..1. */
+  kept: number;
+  /** The images that the familiarity was calibrated on, and the share of them at or above the threshold. */
+  validation: { images: number; kept: number };
+  /** The test images at or above the threshold, and how the model does on these; absent if it was not measured. */
+  test?: {
+    /** Share of the test images, 0..1. */
+    kept: number;
+    /** Share of the kept images that are classified correctly, 0..1; absent if none is kept. */
+    accuracy?: number;
+    /** Expected calibration error on the kept images, 0..1; absent if none is kept. */
+    ece?: number;
+  };
+}
+
+/** Number of bins of the histograms in {@linkcode Reference}. */
+export const REFERENCE_BINS = 20;
+
+/**
+ * What the model answered for the validation images, to compare with what it answers in production. Each histogram
+ * has {@linkcode REFERENCE_BINS} bins of equal width over 0..1; a value of 1 counts into the last bin.
+ */
+export interface Reference {
+  /** Number of validation images. */
+  images: number;
+  /** Histogram of the largest probability. */
+  confidence: number[];
+  /** How often each class was predicted, in the order of the labels. */
+  classes: number[];
+  /** Histogram of the familiarity; absent for models without the output. */
+  familiarity?: number[];
 }
 
 /** Where a model comes from. */
@@ -137,6 +185,10 @@ export interface ModelDescription {
   preprocessing?: Preprocessing;
   /** Absent where the file does not say. */
   metrics?: Metrics;
+  /** Present exactly when the graph has the output `familiarity`. */
+  familiarity?: Familiarity;
+  /** Absent where the file does not say. */
+  reference?: Reference;
   /** Absent keys where the file does not say. */
   provenance: Partial<Provenance>;
 }
@@ -180,6 +232,8 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
     );
   }
   const metrics = json(model, METADATA.metrics) as Metrics | undefined;
+  const familiarity = readFamiliarity(model);
+  const reference = json(model, METADATA.reference) as Reference | undefined;
   const known = {
     dataset: json(model, METADATA.dataset),
     backbone: json(model, METADATA.backbone),
@@ -195,6 +249,8 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
     input,
     ...(preprocessing && { preprocessing }),
     ...(metrics && { metrics }),
+    ...(familiarity && { familiarity }),
+    ...(reference && { reference }),
     provenance: Object.fromEntries(
       Object.entries(known).filter(([, value]) => value !== undefined),
     ) as Partial<Provenance>,
@@ -215,6 +271,28 @@ function imageShape(model: OnnxModel): ImageShape {
     );
   }
   return { channels, height, width };
+}
+
+function readFamiliarity(model: OnnxModel): Familiarity | undefined {
+  const output = model.outputs.find((output) => output.name === FAMILIARITY);
+  if (!output) return undefined;
+  if (output.shape.length !== 1 || typeof output.shape[0] === "number") {
+    throw new InputError(
+      "unsupported",
+      `Cannot use the model as its output "${FAMILIARITY}" must have the shape [N]: ` +
+        `current outputs are ${signature(model.outputs)}`,
+    );
+  }
+  const value = json(model, METADATA.familiarity) as Familiarity | undefined;
+  const threshold = value?.threshold;
+  if (typeof threshold !== "number" || !(threshold >= 0 && threshold <= 1)) {
+    throw new InputError(
+      "unsupported",
+      `Cannot use the model as its metadata "${METADATA.familiarity}" must have a threshold in 0..1: ` +
+        `current value is ${JSON.stringify(value)}`,
+    );
+  }
+  return value;
 }
 
 function json(model: OnnxModel, key: string): unknown {

@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { describeModel, INPUT, LOGITS, type ModelDescription, PROBABILITIES } from "../contract.ts";
+import {
+  describeModel,
+  FAMILIARITY,
+  INPUT,
+  LOGITS,
+  type ModelDescription,
+  PROBABILITIES,
+} from "../contract.ts";
 import { InputError } from "../errors.ts";
 import { fitImage, type Image } from "../image.ts";
 import type { CreateSession, Session } from "./session.ts";
@@ -15,10 +22,23 @@ export interface Scores {
   logits: Float32Array;
   /** `[N, classes]`, each row sums to 1 */
   probabilities: Float32Array;
+  /** `[N]`, 0..1; absent for models without the output */
+  familiarity?: Float32Array;
 }
 
-/** One class and how probable it is. */
-export interface ScoredLabel {
+/** How much an image resembles those that the model was trained on. */
+export interface ImageFamiliarity {
+  /** 0..1: the share of the validation images that are less familiar. */
+  familiarity: number;
+  /** Whether it is below the model's threshold: the scores mean little then. */
+  unfamiliar: boolean;
+}
+
+/**
+ * One class and how probable it is. What {@linkcode BaseClassifier.classify} returns also has the familiarity of the
+ * image, the same for each of its classes, if the model has that output.
+ */
+export interface ScoredLabel extends Partial<ImageFamiliarity> {
   /** The name of the class. */
   label: string;
   /** Index into the model's labels. */
@@ -93,8 +113,9 @@ export abstract class BaseClassifier {
     }
     const { input, preprocessing } = this.description;
     const pixels = fitImage(picture, { ...input, crop, ...(preprocessing && { preprocessing }) });
-    const { probabilities } = await this.run(pixels);
-    return this.top(probabilities, top)[0]!;
+    const scores = await this.run(pixels);
+    const familiarity = this.familiarityOf(scores, 0);
+    return this.top(scores.probabilities, top)[0]!.map((label) => ({ ...label, ...familiarity }));
   }
 
   /**
@@ -124,7 +145,25 @@ export abstract class BaseClassifier {
       );
     }
     const outputs = await this.#session.run(INPUT, pixels, [count, channels, height, width]);
-    return { logits: outputs[LOGITS]!, probabilities: outputs[PROBABILITIES]! };
+    return {
+      logits: outputs[LOGITS]!,
+      probabilities: outputs[PROBABILITIES]!,
+      ...(this.description.familiarity && { familiarity: outputs[FAMILIARITY]! }),
+    };
+  }
+
+  /**
+   * How familiar one image of a batch is.
+   *
+   * @param scores of the batch
+   * @param index of the image, from 0
+   * @returns undefined if the model has no such output
+   */
+  familiarityOf({ familiarity }: Scores, index: number): ImageFamiliarity | undefined {
+    const threshold = this.description.familiarity?.threshold;
+    const value = familiarity?.[index];
+    if (threshold === undefined || value === undefined) return undefined;
+    return { familiarity: value, unfamiliar: value < threshold };
   }
 
   /**

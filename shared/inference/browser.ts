@@ -11,11 +11,19 @@ import { startSession } from "./session.ts";
 export {
   BaseClassifier,
   type ClassifyOptions,
+  type ImageFamiliarity,
   type LoadedModel,
   type ScoredLabel,
   type Scores,
 } from "./base_classifier.ts";
-export type { ImageShape, Metrics, ModelDescription, Provenance } from "../contract.ts";
+export type {
+  Familiarity,
+  ImageShape,
+  Metrics,
+  ModelDescription,
+  Provenance,
+  Reference,
+} from "../contract.ts";
 export { type Image, PHOTO_FITS, type PhotoFit, type Preprocessing, PREPROCESSINGS } from "../image.ts";
 export { InputError, type InputErrorCode, type InputErrorOptions } from "../errors.ts";
 export type { CreateSession, Session } from "./session.ts";

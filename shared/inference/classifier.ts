@@ -10,7 +10,13 @@ import { BaseClassifier, type ClassifyOptions, loadModel, type ScoredLabel } fro
 import { createSession } from "./ort.ts";
 import type { CreateSession } from "./session.ts";
 
-export { type ClassifyOptions, scale, type ScoredLabel, type Scores } from "./base_classifier.ts";
+export {
+  type ClassifyOptions,
+  type ImageFamiliarity,
+  scale,
+  type ScoredLabel,
+  type Scores,
+} from "./base_classifier.ts";
 
 /** The most pixels of a picture that {@linkcode Classifier.classify} decodes: 2^24, as of a 16 megapixel camera. */
 export const MAX_PIXELS = 4096 * 4096;

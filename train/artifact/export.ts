@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Familiarity,
   type ImageShape,
   INPUT,
   LOGITS,
@@ -11,9 +12,11 @@ import {
   type Metrics,
   PROBABILITIES,
   type Provenance,
+  type Reference,
 } from "../../shared/contract.ts";
 import { type Preprocessing, preprocessingFor } from "../../shared/image.ts";
 import { DATA_TYPE, type OnnxModel, type OnnxNode, type OnnxTensor } from "../../shared/onnx/schema.ts";
+import { familiarityGraph, type FamiliarityScore } from "../familiarity/graph.ts";
 import type { LinearWeights } from "../learning/mlp.ts";
 
 /** What the file contains beside the weights. */
@@ -32,16 +35,20 @@ export interface ModelInfo {
   temperature?: number;
   /** Absent until the file has been measured. */
   metrics?: Metrics;
+  /** Adds the output `familiarity`; absent for a model without it. */
+  familiarity?: Familiarity & { score: FamiliarityScore };
+  /** Absent without validation images. */
+  reference?: Reference;
 }
 
 /**
  * Builds the graph `image → Flatten → (Gemm → Relu)* → Gemm → logits → (Div →) Softmax → probabilities`,
  * with the names of the weights in the `state_dict` of PyTorch's quickstart. The temperature does not change the
- * logits, so that another one can be fitted later.
+ * logits, so that another one can be fitted later. {@linkcode familiarityGraph} describes the third output.
  */
 export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): OnnxModel {
   const { name, labels, input: { channels, height, width }, provenance, temperature = 1, metrics } = info;
-  const { preprocessing = preprocessingFor(channels) } = info;
+  const { preprocessing = preprocessingFor(channels), familiarity, reference } = info;
   const nodes: OnnxNode[] = [{
     name: "flatten",
     op: "Flatten",
@@ -102,6 +109,16 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
     doc: "Logits to probabilities.",
   });
 
+  let third;
+  if (familiarity) {
+    const values = familiarity.score.layers.map((layer) =>
+      layer === 0 ? "flatten" : `linear_relu_stack.${2 * layer - 1}`
+    );
+    third = familiarityGraph(familiarity.score, values);
+    nodes.push(...third.nodes);
+    initializers.push(...third.initializers);
+  }
+
   const classes = labels.length;
   const perClass = { type: DATA_TYPE.float32, shape: ["N", classes], denotation: "" };
   const classDenotations = ["DATA_BATCH", "DATA_FEATURE"];
@@ -125,6 +142,7 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
         doc: "Each row sums to 1.",
         dimensionDenotations: classDenotations,
       },
+      ...(third ? [third.output] : []),
     ],
     nodes,
     initializers,
@@ -140,7 +158,13 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
       [METADATA.seed, JSON.stringify(provenance.seed)],
       [METADATA.backend, JSON.stringify(provenance.backend)],
       ...(metrics ? [[METADATA.metrics, JSON.stringify(metrics)] as const] : []),
+      ...(familiarity ? [[METADATA.familiarity, familiarityJson(familiarity)] as const] : []),
+      ...(reference ? [[METADATA.reference, JSON.stringify(reference)] as const] : []),
       [METADATA.codeVersion, JSON.stringify(provenance.codeVersion)],
     ]),
   };
+}
+
+function familiarityJson({ threshold, kept, validation, test }: Familiarity): string {
+  return JSON.stringify({ threshold, kept, validation, test });
 }

@@ -6,6 +6,7 @@
 import { clone } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
 import { INPUT } from "../../shared/contract.ts";
+import { FAMILIARITY_PREFIX } from "../familiarity/graph.ts";
 import type { LinearWeights } from "../learning/mlp.ts";
 import { type Backbone, FEATURES } from "./backbone.ts";
 import { parseNetwork, writeNetwork } from "./network.ts";
@@ -29,7 +30,7 @@ export function attachHead(
   // The head's operators are unchanged since operator set 11, so the model uses the backbone's version.
   model.opsetImport = opsetImport;
   if (irVersion > model.irVersion) model.irVersion = irVersion;
-  if (int8) storeInt8(model);
+  if (int8) storeInt8(model, FAMILIARITY_PREFIX);
   for (const node of graph.node) node.input = node.input.map((name) => name === INPUT ? FEATURES : name);
   graph.node = [...trunk!.node, ...graph.node];
   graph.initializer = [...trunk!.initializer, ...graph.initializer];

@@ -55,8 +55,12 @@ export function dequantize(
   return Float32Array.from(values, (value, i) => value * scales[Math.floor(i / inner) % dims[axis]!]!);
 }
 
-/** Stores the large weights of a network as int8. Nodes with outputs of the same names convert them to float32. */
-export function storeInt8(model: ModelProto): void {
+/**
+ * Stores the large weights of a network as int8. Nodes with outputs of the same names convert them to float32.
+ *
+ * @param except names that begin with this stay as they are
+ */
+export function storeInt8(model: ModelProto, except?: string): void {
   const graph = model.graph!;
   const axes = new Map<string, number>();
   for (const node of graph.node) {
@@ -69,9 +73,10 @@ export function storeInt8(model: ModelProto): void {
     const axis = axes.get(tensor.name);
     const dims = tensor.dims.map(Number);
     const size = dims.reduce((product, dim) => product * dim, 1);
-    if (axis === undefined || tensor.dataType !== TensorProto_DataType.FLOAT || size < WORTH_STORING) {
-      return [tensor];
-    }
+    const exempt = except !== undefined && tensor.name.startsWith(except);
+    if (
+      axis === undefined || exempt || tensor.dataType !== TensorProto_DataType.FLOAT || size < WORTH_STORING
+    ) return [tensor];
     const along = axis < 0 ? dims.length + axis : axis;
     const { values, scales } = quantize(numbersOf(tensor)!, dims, along);
     const stored = `${tensor.name}/int8`, scale = `${tensor.name}/scale`;
