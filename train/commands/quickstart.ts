@@ -15,6 +15,7 @@ import { choice, type Command, seed } from "../cli/options.ts";
 import { clearProgress, showDownload, showProgress } from "../cli/progress.ts";
 import { drawImages } from "../cli/terminal_image.ts";
 import { type Dataset, loadDataset } from "../dataset/mod.ts";
+import { lockFolder } from "../files/folder_lock.ts";
 import type { TrainingListener } from "../learning/events.ts";
 import type { Mlp } from "../learning/mlp.ts";
 import { RECIPES } from "../learning/recipe.ts";
@@ -43,6 +44,7 @@ await runCommand(command, async (values, _operands, signal) => {
   const name = `${dataset.name}-quickstart`, folder = join(MODELS_FOLDER, name);
   const isSubstitute = dataset.name === "silhouettes";
   await checkDestination(folder, dataset.name);
+  using _lock = await lockFolder(folder);
   if (isSubstitute) print(`${SUBSTITUTE}\n`);
   printData(dataset, recipe.batchSize);
 

@@ -30,6 +30,7 @@ import { chooseRecipe, describeRecipe, recipeOptions } from "../cli/recipe_optio
 import { isInShippedFolder, shippedFolder } from "../cli/shipped.ts";
 import { trainingProgress } from "../cli/training_progress.ts";
 import { type Dataset, DATASETS, loadDataset } from "../dataset/mod.ts";
+import { lockFolder } from "../files/folder_lock.ts";
 import type { TrainingListener, TrainingState } from "../learning/events.ts";
 import type { Recipe } from "../learning/recipe.ts";
 import { privateFolder } from "../report/places.ts";
@@ -104,7 +105,8 @@ interface Plan {
 
 await runCommand(command, async (values, _operands, signal) => {
   const say = values.quiet ? (): void => {} : note;
-  const plan = await makePlan(values, signal, say);
+  using locks = new DisposableStack();
+  const plan = await makePlan(values, signal, say, locks);
   const identity = runIdentity(plan);
   const state = values["dry-run"] ? undefined : await findCheckpoint(plan.folder, identity, values);
   if (state) say(`Resuming after epoch ${state.epochs.length}`);
@@ -119,7 +121,13 @@ await runCommand(command, async (values, _operands, signal) => {
   else await printSummary(result, file, say);
 });
 
-async function makePlan(values: TrainValues, signal: AbortSignal, say: typeof note): Promise<Plan> {
+/** @param locks receives the lock of the model's folder; a dry run writes nothing there */
+async function makePlan(
+  values: TrainValues,
+  signal: AbortSignal,
+  say: typeof note,
+  locks: DisposableStack,
+): Promise<Plan> {
   checkUsage(values);
   const source = values.dataset ?? "fashion-mnist";
   const isFolder = !(DATASETS as readonly string[]).includes(source);
@@ -142,6 +150,7 @@ async function makePlan(values: TrainValues, signal: AbortSignal, say: typeof no
   const name = values.name ?? loaded.name + (values.recipe === "quickstart" ? "-quickstart" : "");
   const folder = await chooseFolder(values, name, say);
   await checkDestination(folder, loaded.name);
+  if (!values["dry-run"]) locks.use(await lockFolder(folder));
 
   for (const line of describeData(loaded, isFolder)) say(line);
   if (opened) say(describeBackbone(opened));
