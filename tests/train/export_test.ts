@@ -44,20 +44,11 @@ async function configOf(bytes: Uint8Array<ArrayBuffer>): Promise<ModelConfig> {
   return parseTextFormat(config, tritonSchema, "ModelConfig") as unknown as ModelConfig;
 }
 
-/** The tiny model with another name, other labels or a third output of shape [N]. */
-function variant({ name, labels, score }: { name?: string; labels?: string[]; score?: string }): Uint8Array<
-  ArrayBuffer
-> {
+/** The tiny model with another name or other labels. */
+function variant({ name, labels }: { name?: string; labels?: string[] }): Uint8Array<ArrayBuffer> {
   const model = readOnnx(tinyModel());
   if (name !== undefined) model.name = name;
   if (labels) model.metadata.set("selvedge.labels", JSON.stringify(labels));
-  if (score !== undefined) {
-    model.nodes.push({
-      ...{ name: score, op: "ReduceMax", doc: "", inputs: ["probabilities"], outputs: [score] },
-      attributes: [{ name: "keepdims", type: "int", value: 0 }],
-    });
-    model.outputs.push({ ...model.outputs[0]!, name: score, shape: ["N"], dimensionDenotations: [] });
-  }
   return writeOnnx(model);
 }
 
@@ -88,7 +79,7 @@ Deno.test("export: Triton's model metadata is that of this project's server", as
 });
 
 Deno.test("export: an output of shape [N] is reshaped to [N, 1], as Triton requires dims", async () => {
-  const { output } = await configOf(variant({ score: "familiarity" }));
+  const { output } = await configOf(tinyModel({ familiarity: true }));
   assertEquals(output.at(-1), {
     name: "familiarity",
     data_type: "TYPE_FP32",
@@ -129,7 +120,7 @@ Deno.test("export: a model repository receives further versions, and only of the
     for (const [version, bytes] of [[1, first], [2, second]] as const) {
       assertEquals(await Deno.readFile(join(folder, "columns", `${version}`, "model.onnx")), bytes);
     }
-    const others = [variant({ labels: ["a", "b", "c"] }), variant({ score: "familiarity" })];
+    const others = [variant({ labels: ["a", "b", "c"] }), tinyModel({ familiarity: true })];
     for (const other of others) {
       await assertRejects(
         () => writeTritonRepository(folder, other, 3),
