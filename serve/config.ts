@@ -37,6 +37,11 @@ export interface Config {
   rateLimitPerMinute: number;
   /** Lower-case name of the header in which a proxy puts the client's address; empty to use the connection's. */
   clientAddressHeader: string;
+  /**
+   * Number of proxies in front of the server that append an address to {@linkcode Config.clientAddressHeader}. Only what
+   * they appended is trusted: the client itself may have sent the addresses before that.
+   */
+  trustedProxies: number;
   logLevel: LogLevel;
   /**
    * Bytes of a body. A phone's photograph of 12 megapixels has 2 to 6 MB as JPEG, and a third more as base64 in
@@ -139,9 +144,14 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   clientAddressHeader: {
     name: "CLIENT_ADDRESS_HEADER",
     default: "",
-    help:
-      "Deno: header in which your proxy puts the client's address; set it only if the proxy overwrites it",
+    help: "Deno: header to which your proxy adds the client's address, such as X-Forwarded-For",
     schema: v.pipe(pattern(/^[A-Za-z0-9-]{0,64}$/, "the name of a header"), v.toLowerCase()),
+  },
+  trustedProxies: {
+    name: "TRUSTED_PROXIES",
+    default: "1",
+    help: "Deno: number of proxies that add to that header; entries before theirs are ignored",
+    schema: integer(1, 16),
   },
   logLevel: {
     name: "LOG_LEVEL",

@@ -40,10 +40,7 @@ export function createWorker(model: Uint8Array<ArrayBuffer>): Worker {
     async fetch(request, platform, context): Promise<Response> {
       if (!onEdge) {
         const { app, config } = started!;
-        return await app.fetch(
-          request,
-          onDeno(request, platform as DenoInfo | undefined, config.clientAddressHeader),
-        );
+        return await app.fetch(request, onDeno(request, platform as DenoInfo | undefined, config));
       }
       try {
         started ??= start(model, platform as CloudflareEnv);

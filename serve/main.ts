@@ -76,9 +76,7 @@ async function serve(config: Config): Promise<void> {
     config,
     log,
   });
-  const { fetch, drain } = drainable((request, info) =>
-    app.fetch(request, onDeno(request, info, config.clientAddressHeader))
-  );
+  const { fetch, drain } = drainable((request, info) => app.fetch(request, onDeno(request, info, config)));
   // Checked before listening, so that the first request is as fast as the next. A model that fails its checks does
   // not end the process: it is live but not ready, the log has the reason, and the next request tries again.
   const { ready } = await app.engine.ready();

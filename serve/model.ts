@@ -9,6 +9,9 @@ import { Classifier } from "../shared/inference/classifier.ts";
 import type { CreateSession } from "../shared/inference/session.ts";
 import { readOnnx } from "../shared/onnx/read.ts";
 
+/** Products of two such weights are still finite in float32, whose largest number is 3.4e38. */
+const MAX_WEIGHT = 1e19;
+
 export interface ModelChecks {
   /** What the file's SHA-256 must be, as 64 lower-case hexadecimal digits; empty for any. */
   sha256?: string;
@@ -20,8 +23,8 @@ export interface ModelChecks {
  * Checks an ONNX file and loads it.
  *
  * @throws {InputError} `invalid-format` if the bytes are not an ONNX file, `unsupported` if the file does not follow
- * the contract or ONNX Runtime refuses it, `invalid-value` if its hash is not the expected one or a weight is not
- * finite
+ * the contract or ONNX Runtime refuses it, `invalid-value` if its hash is not the expected one or a weight is NaN
+ * or too large to compute with
  */
 export async function loadModel(
   bytes: Uint8Array<ArrayBuffer>,
@@ -36,12 +39,14 @@ export async function loadModel(
       );
     }
   }
-  for (const { name, data } of readOnnx(bytes).initializers) {
-    const wrong = data.findIndex((weight) => !Number.isFinite(weight));
+  for (const { name, dims, data } of readOnnx(bytes).initializers) {
+    // Single numbers are bounds of operators such as Clip, of which the largest float means "none".
+    const most = dims.length === 0 ? Infinity : MAX_WEIGHT;
+    const wrong = data.findIndex((weight) => !(Math.abs(weight) <= most));
     if (wrong >= 0) {
       throw new InputError(
         "invalid-value",
-        `Cannot use the model as its weights must be finite: ` +
+        `Cannot use the model as its weights must be in -1e19..1e19: ` +
           `current value of ${JSON.stringify(name)}[${wrong}] is ${data[wrong]}`,
       );
     }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Config } from "./config.ts";
 import type { Platform } from "./context.ts";
 
 /** Variables, secrets and bindings of a Cloudflare Worker, as wrangler.toml names them. */
@@ -28,8 +29,30 @@ export function onCloudflare(request: Request, { RATE_LIMITER, ANALYTICS }: Clou
   };
 }
 
-/** @param header in which a trusted proxy puts the client's address; empty to use the connection's */
-export function onDeno(request: Request, info: DenoInfo | undefined, header: string): Platform {
-  const address = (header === "" ? null : request.headers.get(header)) ?? info?.remoteAddr.hostname;
-  return address === undefined ? {} : { address: address.trim() };
+/**
+ * @param settings the header in which trusted proxies put the client's address, empty to use the connection's, and how
+ * many of them append one
+ */
+export function onDeno(
+  request: Request,
+  info: DenoInfo | undefined,
+  { clientAddressHeader, trustedProxies }: Pick<Config, "clientAddressHeader" | "trustedProxies">,
+): Platform {
+  const forwarded = clientAddressHeader === "" ? null : request.headers.get(clientAddressHeader);
+  const address = addressOf(forwarded, trustedProxies) ?? info?.remoteAddr.hostname;
+  return address === undefined ? {} : { address };
+}
+
+/** Longer ones are not IP addresses, which have 45 characters at most. */
+const MAX_ADDRESS = 64;
+
+/**
+ * The address that the first of the trusted proxies has seen. Each proxy appends the address of its own client, so it is
+ * the entry that many places from the end; earlier ones were sent by the client itself.
+ */
+function addressOf(header: string | null, proxies: number): string | undefined {
+  const entries = header?.split(",").map((entry) => entry.trim()).filter((entry) => entry !== "") ?? [];
+  const entry = entries.at(-Math.min(proxies, entries.length));
+  // Some proxies add the port: 192.0.2.1:50000, [2001:db8::1]:50000.
+  return entry?.replace(/^\[([^\]]*)\](:\d+)?$|^([\d.]+):\d+$/, "$1$3").slice(0, MAX_ADDRESS);
 }

@@ -9,6 +9,7 @@ import { type Count, type Distribution, Registry } from "./metrics.ts";
 
 /** One request and its response. */
 export interface Exchange {
+  /** As {@linkcode methodOf} names it. */
   method: string;
   /** The pattern that matched, not the path, as clients can invent any number of paths. */
   route: string;
@@ -23,7 +24,17 @@ export interface Exchange {
 // Seconds. A single image takes 0.1 ms, a full queue 20 ms, and the queue timeout is one second.
 const SECONDS = [.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5];
 const IMAGES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
-const METHODS = new Set(["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"]);
+
+// RFC 9110 and RFC 5789.
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]);
+
+/**
+ * A method as it is recorded. Clients can invent any number of methods, which share one name
+ * (https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/#http-request-method).
+ */
+export function methodOf(method: string): string {
+  return METHODS.has(method) ? method : "_OTHER";
+}
 
 export class Telemetry {
   readonly #registry = new Registry();
@@ -78,13 +89,11 @@ export class Telemetry {
     const key = `${method} ${status} ${route}`;
     let lines = this.#lines.get(key);
     if (!lines) {
-      const known = METHODS.has(method);
       lines = {
-        requests: this.#requests.of({ route, method: known ? method : "other", status }),
+        requests: this.#requests.of({ route, method, status }),
         duration: this.#durations.of({ route }),
       };
-      // Clients can invent any number of methods.
-      if (known) this.#lines.set(key, lines);
+      this.#lines.set(key, lines);
     }
     lines.requests.value++;
     lines.duration.observe(durationMs / 1000);

@@ -203,14 +203,8 @@ export interface ModelDescription {
 export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<ModelDescription> {
   const model = readOnnx(bytes);
   const input = imageShape(model);
-  const labels = json(model, METADATA.labels);
-  if (!Array.isArray(labels) || !labels.every((label): label is string => typeof label === "string")) {
-    throw new InputError(
-      "unsupported",
-      `Cannot use the model as its metadata "${METADATA.labels}" must be a JSON array of class names: ` +
-        `current value is ${JSON.stringify(labels)}`,
-    );
-  }
+  const labels = readLabels(model);
+  checkName(model.name);
   for (const name of [LOGITS, PROBABILITIES]) {
     const output = model.outputs.find((output) => output.name === name);
     const [batch, classes] = output?.shape ?? [];
@@ -255,6 +249,39 @@ export async function describeModel(bytes: Uint8Array<ArrayBuffer>): Promise<Mod
       Object.entries(known).filter(([, value]) => value !== undefined),
     ) as Partial<Provenance>,
   };
+}
+
+function readLabels(model: OnnxModel): string[] {
+  const labels = json(model, METADATA.labels);
+  if (
+    !Array.isArray(labels) || labels.length === 0 ||
+    !labels.every((label): label is string => typeof label === "string" && label.trim() !== "") ||
+    new Set(labels).size < labels.length
+  ) {
+    throw new InputError(
+      "unsupported",
+      `Cannot use the model as its metadata "${METADATA.labels}" must be a JSON array of class names, none of them ` +
+        `empty or used twice: current value is ${JSON.stringify(labels)?.slice(0, 500)}`,
+    );
+  }
+  return labels;
+}
+
+/**
+ * Whether a model can have this name: 1 to 128 letters, digits, spaces and any of `_.+-`. It is a segment of paths, so it
+ * cannot be `.` or `..`, nor `stats`, as `/v2/models/stats` is another route.
+ */
+export function isModelName(name: string): boolean {
+  return /^[\p{L}\p{M}\p{N} _.+-]{1,128}$/u.test(name) && !["", ".", "..", "stats"].includes(name.trim());
+}
+
+function checkName(name: string): void {
+  if (isModelName(name)) return;
+  throw new InputError(
+    "unsupported",
+    "Cannot use the model as the name of its graph must have 1 to 128 letters, digits, spaces and any of _.+- and not " +
+      `be stats, . or ..: current value is ${JSON.stringify(name.slice(0, 200))}`,
+  );
 }
 
 function imageShape(model: OnnxModel): ImageShape {

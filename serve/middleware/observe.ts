@@ -9,7 +9,7 @@ import { routePath } from "hono/route";
 import type { AppEnv, Timing } from "../context.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
-import { type Exchange, type Telemetry, writeDataPoint } from "../telemetry.ts";
+import { type Exchange, methodOf, type Telemetry, writeDataPoint } from "../telemetry.ts";
 import { reasonOf } from "../problem.ts";
 
 export interface Observers {
@@ -43,7 +43,7 @@ export function observe({ engine, telemetry, log }: Observers): MiddlewareHandle
     headers.set("x-request-id", id);
     if (timing.images > 0) headers.set("server-timing", serverTiming(timing));
     const exchange: Exchange = {
-      method: c.req.method,
+      method: methodOf(c.req.method),
       route: routeOf(c),
       status,
       reason: reasonOf(status, c.error),

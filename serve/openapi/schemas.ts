@@ -106,6 +106,8 @@ export const HuggingFaceRequest = v.object({
   parameters: v.optional(v.nullable(v.object({
     top_k: v.optional(v.nullable(positive)),
     function_to_apply: v.optional(v.nullable(v.picklist(["softmax", "none"]))),
+    // Of zero-shot classification, which has the same request and response but classes of the client's choice.
+    candidate_labels: v.optional(v.never("absent, as the model has its own labels")),
   }))),
 });
 

@@ -33,7 +33,7 @@ const WORDS: Record<string, string> = {
 };
 
 function expectation({ type, expected, message }: v.BaseIssue<unknown>): string {
-  if (type === "custom") return message;
+  if (type === "custom" || type === "never") return message;
   if (type === "integer") return "an integer";
   if (type === "non_empty") return "not empty";
   if (expected === null) return "another value";

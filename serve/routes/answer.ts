@@ -59,7 +59,11 @@ async function refusing<T>(read: () => T | Promise<T>): Promise<T> {
   }
 }
 
-const STATUSES: Partial<Record<InputErrorCode, ProblemStatus>> = { "too-large": 413, "no-content": 422 };
+const STATUSES: Partial<Record<InputErrorCode, ProblemStatus>> = {
+  "too-large": 413,
+  "unsupported": 415,
+  "no-content": 422,
+};
 
 /** Wrong input as a problem of the client. */
 export function refusal({ code, message }: InputError): Problem {

@@ -19,6 +19,18 @@ const KINDS: { mediaType: string; signature: RegExp; decode: Decode }[] = [
   { mediaType: "image/webp", signature: /^RIFF.{4}WEBP/s, decode: decodeWebp },
 ];
 
+/** Formats that are recognised, to name them in the error, but not read. ISO base media files have a brand at byte 8. */
+const OTHERS: { name: string; signature: RegExp }[] = [
+  { name: "a GIF", signature: /^GIF8[79]a/ },
+  { name: "a BMP", signature: /^BM.{4}\0{4}/s },
+  { name: "a TIFF", signature: /^(II\*\0|MM\0\*|II\+\0|MM\0\+)/ },
+  { name: "an AVIF", signature: /^.{4}ftypavi[fs]/s },
+  { name: "a HEIC", signature: /^.{4}ftyp(hei[cxms]|hev[cmsx]|mif1|msf1)/s },
+  { name: "a JPEG XL", signature: /^(\xff\n|\0{3}\fJXL )/ },
+  { name: "an SVG", signature: /^(\xef\xbb\xbf)?\s*<(svg|\?xml|!DOCTYPE svg|!--)/i },
+];
+const SIGNATURE_BYTES = 32;
+
 /** The media types that are read. */
 export const PICTURE_TYPES: readonly string[] = KINDS.map(({ mediaType }) => mediaType);
 
@@ -26,7 +38,8 @@ export const PICTURE_TYPES: readonly string[] = KINDS.map(({ mediaType }) => med
  * Decodes a picture.
  *
  * @param mediaType the declared type: bytes of an unknown format are reported as a broken file of this type
- * @throws {InputError} `invalid-format` if the file is broken, `unsupported` if it is of another format
+ * @throws {InputError} `invalid-format` if the file is broken or of an unknown format, `unsupported` if it is of a known
+ * format that is not read, or an animation
  * @throws {InputError} `too-large` if the picture has too many pixels
  */
 export async function decodePicture(
@@ -34,11 +47,18 @@ export async function decodePicture(
   limits: PictureLimits,
   mediaType?: string,
 ): Promise<Image> {
-  const start = String.fromCharCode(...bytes.subarray(0, 12));
+  const start = String.fromCharCode(...bytes.subarray(0, SIGNATURE_BYTES));
+  const other = OTHERS.find(({ signature }) => signature.test(start));
+  if (other) {
+    throw new InputError(
+      "unsupported",
+      `Cannot decode the image as it must be a PNG, JPEG or WebP file: current file is ${other.name} file`,
+    );
+  }
   const kind = KINDS.find(({ signature }) => signature.test(start)) ??
     KINDS.find((kind) => kind.mediaType === mediaType);
   if (!kind) {
-    throw new InputError("unsupported", "Cannot decode the image as it must be a PNG, JPEG or WebP file");
+    throw new InputError("invalid-format", "Cannot decode the image as it must be a PNG, JPEG or WebP file");
   }
   return await kind.decode(bytes, limits);
 }

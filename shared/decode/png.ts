@@ -4,7 +4,8 @@
  * pixels, and then the inflated bytes against exactly what that header needs, counted while they arrive. After
  * that, all lengths are known.
  *
- * All colour types, depths and Adam7 interlacing are read. Animation, text, and colour management (`gAMA`,
+ * All colour types, depths and Adam7 interlacing are read. Animations (APNG) are rejected, as in WebP: the first frame need
+ * not show what the animation does. Text and colour management (`gAMA`,
  * `iCCP`, …) are ignored: the model was trained on samples as stored.
  *
  * @module
@@ -33,7 +34,8 @@ const FORMATS: Record<number, { samples: number; depths: number[] }> = {
  * Decodes a PNG.
  *
  * @returns one channel for grey without transparency, else red, green, blue and alpha; 16 bits become 8
- * @throws {InputError} `invalid-format` if the bytes are not a PNG file, or a broken one
+ * @throws {InputError} `invalid-format` if the bytes are not a PNG file, or a broken one, `unsupported` if it is an
+ * animation
  * @throws {InputError} `too-large` if the picture has too many pixels
  */
 export async function decodePng(bytes: Uint8Array<ArrayBuffer>, limits: PictureLimits): Promise<Image> {
@@ -60,6 +62,19 @@ export async function decodePng(bytes: Uint8Array<ArrayBuffer>, limits: PictureL
 
 function broken(why: string): InputError {
   return new InputError("invalid-format", `Cannot decode the PNG as ${why}`);
+}
+
+/** The number of frames of an APNG (https://www.w3.org/TR/png-3/#acTL-chunk). */
+function framesOf(chunk: Uint8Array): number {
+  if (chunk.length !== 8) throw broken(`its acTL chunk must have 8 bytes: current length is ${chunk.length}`);
+  return new DataView(chunk.buffer, chunk.byteOffset).getUint32(0);
+}
+
+function animated(): InputError {
+  return new InputError(
+    "unsupported",
+    "Cannot decode the PNG as it is an animation: it must be a still image",
+  );
 }
 
 /** The chunks that matter. */
@@ -99,6 +114,7 @@ function readChunks(bytes: Uint8Array<ArrayBuffer>): Chunks {
     else if (type === "PLTE") found.palette = content;
     else if (type === "tRNS") found.transparency = content;
     else if (type === "IDAT") data.push(content);
+    else if (type === "acTL" && framesOf(content) > 1) throw animated();
     else if (type === "IEND") break;
     else if ((bytes[at + 4]! & 0x20) === 0) {
       // A capital first letter says that the picture cannot be understood without the chunk.

@@ -3,8 +3,8 @@
  * is known against it; before that the file's chunks are walked here and the size is read from the headers, of
  * which there can be two that must agree.
  *
- * Lossy, lossless and transparent pictures are read. Animations are refused: a label for the first frame of
- * something else would be a guess. Unlike in JPEG, EXIF is ignored, as browsers do.
+ * Lossy, lossless and transparent pictures are read. Animations are rejected: the first frame need not show what
+ * the animation does. Unlike in JPEG, EXIF is ignored, as browsers do.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const libwebp = new Sandbox(makeWebpDecoder, webpWasm);
  * Decodes a WebP.
  *
  * @returns red, green, blue and alpha
- * @throws {InputError} `invalid-format` if the bytes are not a WebP file, or a broken or animated one
+ * @throws {InputError} `invalid-format` if the bytes are not a WebP file, or a broken one, `unsupported` if it is an animation
  * @throws {InputError} `too-large` if the picture has too many pixels
  */
 export async function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Promise<Image> {
@@ -37,6 +37,13 @@ export async function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Prom
 
 function broken(why: string): InputError {
   return new InputError("invalid-format", `Cannot decode the WebP as ${why}`);
+}
+
+function animated(): InputError {
+  return new InputError(
+    "unsupported",
+    "Cannot decode the WebP as it is an animation: it must be a still image",
+  );
 }
 
 interface Size {
@@ -63,7 +70,7 @@ function readChunks(bytes: Uint8Array): Size & { end: number } {
     if (type === "VP8X") {
       if (count > 0) throw broken("its VP8X chunk must come first");
       canvas = readCanvas(content);
-    } else if (type === "ANIM" || type === "ANMF") throw broken("it is an animation");
+    } else if (type === "ANIM" || type === "ANMF") throw animated();
     else if (type === "VP8 " || type === "VP8L") {
       if (frame) throw broken("it has more than one picture");
       frame = type === "VP8 " ? readLossy(content) : readLossless(content);
@@ -82,7 +89,7 @@ function readChunks(bytes: Uint8Array): Size & { end: number } {
 
 function readCanvas(chunk: Uint8Array): Size {
   if (chunk.length < 10) throw broken("its header is truncated");
-  if (chunk[0]! & ANIMATED) throw broken("it is an animation");
+  if (chunk[0]! & ANIMATED) throw animated();
   const side = (at: number): number => 1 + (chunk[at]! | chunk[at + 1]! << 8 | chunk[at + 2]! << 16);
   return { width: side(4), height: side(7) };
 }

@@ -23,6 +23,21 @@ for (const [name, suite] of Object.entries(SUITES)) {
   });
 }
 
+Deno.test("serve/main.ts limits clients by the address that the proxy added", async () => {
+  await using server = await start([...MAIN, "--port=0"], {
+    RATE_LIMIT_PER_MINUTE: "3",
+    CLIENT_ADDRESS_HEADER: "X-Forwarded-For",
+  });
+  const status = async (forwarded: string): Promise<number> => {
+    const response = await fetch(`${server.url}/v1/model`, { headers: { "x-forwarded-for": forwarded } });
+    await response.body?.cancel();
+    return response.status;
+  };
+  const forged = [1, 2, 3, 4].map((n) => `203.0.113.${n}, 192.0.2.1`);
+  assertEquals(await Promise.all(forged.map(status)).then((all) => all.sort()), [200, 200, 200, 429]);
+  assertEquals(await status("203.0.113.1, 192.0.2.2"), 200, "another client");
+});
+
 Deno.test("serve/main.ts counts what it does", async (t) => {
   await using server = await start([...MAIN, "--port=0"]);
   await runSuite(t, METRICS, (path, init) => fetch(`${server.url}${path}`, init));

@@ -6,7 +6,7 @@
  */
 import { assertAlmostEquals, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { encodeJpeg, encodeWebp } from "../helpers/picture_encoders.js";
-import { encodePng } from "../helpers/png_encoder.ts";
+import { encodePng, pngFile } from "../helpers/png_encoder.ts";
 import { OPEN_INFERENCE } from "./open_inference.ts";
 import {
   assertError,
@@ -76,7 +76,46 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
       ...new TextEncoder().encode("RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0"),
       ...[2, 0, 0, 0, 27, 0, 0, 27, 0, 0],
     ]);
-    await refuse("image/webp", animated, 400, "it is an animation");
+    await refuse("image/webp", animated, 415, "it is an animation");
+    const frames = (count: number): Uint8Array<ArrayBuffer> => {
+      const still = png(0), end = 33;
+      const chunk = pngFile(["acTL", Uint8Array.of(0, 0, 0, count, 0, 0, 0, 0)]).slice(8);
+      return new Uint8Array([...still.subarray(0, end), ...chunk, ...still.subarray(end)]);
+    };
+    await refuse("image/png", frames(2), 415, "the PNG as it is an animation");
+    assertEquals((await classify(send, "image/png", frames(1))).length, 1);
+  },
+
+  "answers 415 to image formats that it does not read, and names those that it reads": async (send) => {
+    const gif = new TextEncoder().encode("GIF89a\x01\0\x01\0\0\0\0;");
+    const detail = "must be a PNG, JPEG or WebP file: current file is a GIF file";
+    const form = new FormData();
+    form.append("image", new File([gif], "a.png", { type: "image/png" }));
+    const json = { "content-type": "application/json" };
+    const cases: [string, RequestInit][] = [
+      ["/v1/classify", { headers: { "content-type": "image/png" }, body: gif }],
+      ["/v1/classify", { body: form }],
+      ["/v1/classify", { headers: json, body: JSON.stringify({ image: gif.toBase64() }) }],
+      ["/models/fashion-mnist", { headers: { "content-type": "image/gif" }, body: gif }],
+      ["/models/fashion-mnist", { headers: json, body: JSON.stringify({ inputs: gif.toBase64() }) }],
+    ];
+    for (const [path, init] of cases) {
+      const response = await send(path, { method: "POST", ...init });
+      const text = await response.text();
+      assertEquals(response.status, 415, text);
+      assertStringIncludes(text, detail);
+    }
+    const images = [gif.toBase64(), [...box(0)]];
+    const [first, second] = await classify(send, "application/json", JSON.stringify({ images }));
+    assertEquals([first!.error?.status, second!.error], [415, undefined]);
+    const other = await send("/v1/classify", {
+      method: "POST",
+      headers: { "content-type": "image/gif" },
+      body: gif,
+    });
+    assertEquals(other.status, 415);
+    assertStringIncludes(other.headers.get("accept-post")!, "image/png, image/jpeg, image/webp");
+    await other.body?.cancel();
   },
 
   "reads forms of one or more pictures, each of which answers or fails alone": async (send) => {
@@ -204,6 +243,14 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
     await assertError(await post(send, path, { inputs: "AAAA" }), 400, "must be a PNG, JPEG or WebP file");
     const top_k = { inputs: "AAAA", parameters: { top_k: 0 } };
     await assertError(await post(send, path, top_k), 400, '"parameters.top_k" must be at least 1');
+    for (const candidate_labels of [["cat", "dog"], "cat,dog", []]) {
+      const zeroShot = { inputs: png(0).toBase64(), parameters: { candidate_labels } };
+      await assertError(
+        await post(send, path, zeroShot),
+        400,
+        '"parameters.candidate_labels" must be absent, as the model has its own labels',
+      );
+    }
     await assertError(await post(send, "/models/resnet", { inputs: "AAAA" }), 404, 'Unknown model "resnet"');
     await assertError(await send(path), 405, "This path accepts POST");
     await assertError(await send("/models"), 404, "No route matches this path");

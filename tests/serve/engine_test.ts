@@ -192,7 +192,22 @@ Deno.test("loadModel() refuses a model with the reason", async () => {
     [MODEL, { sha256: "a".repeat(64) }, `its SHA-256 must be ${"a".repeat(64)}: current value is `],
     [new Uint8Array(9), {}, "Cannot read ONNX file"],
     [changed(({ initializers }) => initializers[0]!.data[4] = NaN), {}, "[4] is NaN"],
-    [changed(({ initializers }) => initializers[0]!.data[0] = Infinity), {}, "its weights must be finite"],
+    [changed(({ initializers }) => initializers[0]!.data[0] = Infinity), {}, "its weights must be in"],
+    [
+      changed(({ initializers }) => initializers[0]!.data[0] = -3e38),
+      {},
+      "its weights must be in -1e19..1e19",
+    ],
+    ...['["a","b","a"]', '["a","b",""]', "[]", '["a","b",3]'].map((labels): typeof cases[0] => [
+      changed(({ metadata }) => metadata.set("selvedge.labels", labels)),
+      {},
+      `array of class names, none of them empty or used twice: current value is ${labels}`,
+    ]),
+    ...["", "a/b", "a?b", "..", "stats", "a".repeat(129)].map((name): typeof cases[0] => [
+      changed((model) => model.name = name),
+      {},
+      `current value is ${JSON.stringify(name)}`,
+    ]),
     [changed(({ metadata }) => metadata.delete("selvedge.labels")), {}, 'its metadata "selvedge.labels"'],
     [changed(({ nodes }) => nodes[0]!.op = "NoSuchOperator"), {}, "ONNX Runtime refuses it"],
     [changed(({ initializers }) => initializers[0]!.dims = [2, 9]), {}, "ONNX Runtime refuses it"],

@@ -1,5 +1,6 @@
 /** `deno task train`: trains an image classifier and exports it as ONNX. */
 import { join } from "node:path";
+import { isModelName } from "../../shared/contract.ts";
 import { InputError } from "../../shared/errors.ts";
 import { count, duration } from "../../shared/format.ts";
 import { MODELS_FOLDER, shortPath } from "../../shared/models.ts";
@@ -44,8 +45,8 @@ const modelName: Option<string> = {
   value: "NAME",
   help: "Name of the model and of its folder (default: the data set's)",
   // It becomes a folder's name: it must not lead out of --out.
-  parse: (text) => /^\w[\w.-]{0,63}$/.test(text) ? text : undefined,
-  accepts: '1 to 64 letters, digits, "_", "-" or ".", not beginning with "-" or "."',
+  parse: (text) => /^\w[\w.-]{0,63}$/.test(text) && isModelName(text) ? text : undefined,
+  accepts: '1 to 64 letters, digits, "_", "-" or ".", not beginning with "-" or "." and not "stats"',
 };
 
 const command = {

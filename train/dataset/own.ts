@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isModelName } from "../../shared/contract.ts";
 import { InputError } from "../../shared/errors.ts";
 import { basename } from "node:path";
 import { loadFolder } from "./folder.ts";
@@ -58,5 +59,5 @@ export async function loadOwn(
 function nameOf(root: string, builtIn: readonly string[]): string {
   const name = basename(root).normalize("NFC").replace(/[^\p{L}\p{M}\p{N}_.-]+/gu, "-")
     .replace(/^[-.]+|[-.]+$/g, "").slice(0, 64) || "images";
-  return builtIn.includes(name.toLowerCase()) ? `${name}-folder` : name;
+  return builtIn.includes(name.toLowerCase()) || !isModelName(name) ? `${name}-folder` : name;
 }
