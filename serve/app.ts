@@ -14,6 +14,7 @@ import { createLog, type Log } from "./log.ts";
 import { authorize, identify } from "./middleware/auth.ts";
 import { observe } from "./middleware/observe.ts";
 import { rateLimit } from "./middleware/rate_limit.ts";
+import type { Meter } from "./open_telemetry.ts";
 import { problemDocument, toProblem } from "./problem.ts";
 import { huggingFace } from "./protocols/hugging_face.ts";
 import { native } from "./protocols/native.ts";
@@ -39,6 +40,8 @@ export interface AppOptions {
   log?: Log;
   /** Whether requests may come with a rate limiter of the platform. */
   hasLimiter?: boolean;
+  /** Exports the metrics; by default they are only at `/metrics`. */
+  meter?: Meter;
 }
 
 /** The application. */
@@ -51,9 +54,10 @@ export type App = Hono<AppEnv> & {
 
 /** Makes the application. */
 export function createApp(
-  { load, report, config = readConfig(), log = createLog("error", () => {}), hasLimiter = false }: AppOptions,
+  { load, report, config = readConfig(), log = createLog("error", () => {}), hasLimiter = false, meter }:
+    AppOptions,
 ): App {
-  const telemetry = new Telemetry();
+  const telemetry = new Telemetry(meter);
   const statistics = new Statistics();
   const onRun = (images: number): void => {
     telemetry.countRun(images);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { RequestSpan } from "./open_telemetry.ts";
 
 /**
  * What a platform adds to each request. The entries create it, as only they know their platform: Cloudflare passes its
@@ -18,12 +19,16 @@ export interface Platform {
   analytics?: {
     writeDataPoint(point: { indexes: string[]; blobs: string[]; doubles: number[] }): void;
   };
+  /** The span of the request, if the platform traces it. */
+  span?: RequestSpan;
   /** Whether many servers share one address, so that the counters of one would mislead. */
   distributed?: boolean;
 }
 
 /** Durations of the stages of a request, in ms; 0 if a stage did not run. */
 export interface Timing {
+  /** When decoding began, on the clock of `performance.now()`. */
+  decodeStart: number;
   /** From the last byte of the body to pixels. */
   decodeMs: number;
   /** Waiting for the model. */

@@ -12,8 +12,16 @@ import { type Config, readConfig, VARIABLES } from "./config.ts";
 import { createLog, describeError } from "./log.ts";
 import { Problem, problemDocument } from "./problem.ts";
 import { loadModel } from "./model.ts";
-import { type CloudflareEnv, type DenoInfo, onCloudflare, onDeno } from "./platform.ts";
+import {
+  type CloudflareContext,
+  type CloudflareEnv,
+  type DenoInfo,
+  onCloudflare,
+  onDeno,
+} from "./platform.ts";
+import project from "../deno.json" with { type: "json" };
 import { announce } from "./announce.ts";
+import { type OpenTelemetry, openTelemetry } from "./open_telemetry.ts";
 
 // Cloudflare's variables come with each request; elsewhere there is a process that has them.
 // https://developers.cloudflare.com/workers/runtime-apis/web-standards/#navigatoruseragent
@@ -24,7 +32,7 @@ export interface Worker {
   fetch(
     request: Request,
     platform?: CloudflareEnv | DenoInfo,
-    context?: { waitUntil(promise: Promise<unknown>): void },
+    context?: CloudflareContext,
   ): Promise<Response>;
 }
 
@@ -39,8 +47,8 @@ export function createWorker(model: Uint8Array<ArrayBuffer>): Worker {
   return {
     async fetch(request, platform, context): Promise<Response> {
       if (!onEdge) {
-        const { app, config } = started!;
-        return await app.fetch(request, onDeno(request, platform as DenoInfo | undefined, config));
+        const { app, config, telemetry } = started!;
+        return await app.fetch(request, onDeno(request, platform as DenoInfo | undefined, config, telemetry));
       }
       try {
         started ??= start(model, platform as CloudflareEnv);
@@ -54,7 +62,7 @@ export function createWorker(model: Uint8Array<ArrayBuffer>): Worker {
       const { app } = started;
       // Other requests wait for the model too, so loading must continue if this client disconnects.
       if (!app.engine.loaded) context?.waitUntil(app.engine.ready());
-      return await app.fetch(request, onCloudflare(request, platform as CloudflareEnv));
+      return await app.fetch(request, onCloudflare(request, platform as CloudflareEnv, context));
     },
   };
 }
@@ -62,7 +70,7 @@ export function createWorker(model: Uint8Array<ArrayBuffer>): Worker {
 function start(
   model: Uint8Array<ArrayBuffer>,
   variables: Record<string, unknown>,
-): { app: App; config: Config } {
+): { app: App; config: Config; telemetry: OpenTelemetry | undefined } {
   const texts = Object.entries(variables).filter((entry): entry is [string, string] =>
     typeof entry[1] === "string"
   );
@@ -70,14 +78,16 @@ function start(
   // deno-lint-ignore no-console -- this is an entry, and the console is where both platforms keep logs
   const log = createLog(config.logLevel, (line) => console.log(line));
   announce(log, config);
+  const telemetry = openTelemetry(project.version);
   const app = createApp({
     load: () => loadModel(model, { sha256: config.modelSha256 }),
     report: (error) => log("error", "failure", { error: describeError(error) }),
     config,
     log,
     hasLimiter: onEdge,
+    ...(telemetry && { meter: telemetry.meter }),
   });
-  return { app, config };
+  return { app, config, telemetry };
 }
 
 /** `deno serve` may lack the permission to read a variable, which then has its default. */

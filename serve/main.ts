@@ -10,11 +10,13 @@ import { InputError } from "../shared/errors.ts";
 import { createNativeSession } from "../shared/inference/ort_native.ts";
 import { readModel } from "../shared/models.ts";
 import { announce } from "./announce.ts";
+import project from "../deno.json" with { type: "json" };
 import { createApp } from "./app.ts";
 import { type Config, readConfig, VARIABLES } from "./config.ts";
 import { drainable } from "./drain.ts";
 import { createLog, describeError } from "./log.ts";
 import { loadModel } from "./model.ts";
+import { openTelemetry } from "./open_telemetry.ts";
 import { onDeno } from "./platform.ts";
 import { shippedModel } from "./shipped_model.ts";
 
@@ -65,6 +67,7 @@ async function serve(config: Config): Promise<void> {
   // A wrong path is a mistake in the command line; a file that is not a model is only not ready.
   await modelBytes(config);
   const log = createLog(config.logLevel, (line) => write(Deno.stdout, `${line}\n`));
+  const telemetry = openTelemetry(project.version);
   const app = createApp({
     // Read again by each attempt, so that replacing a bad file fixes a running server.
     load: async () =>
@@ -75,8 +78,11 @@ async function serve(config: Config): Promise<void> {
     report: (error) => log("error", "failure", { error: describeError(error) }),
     config,
     log,
+    ...(telemetry && { meter: telemetry.meter }),
   });
-  const { fetch, drain } = drainable((request, info) => app.fetch(request, onDeno(request, info, config)));
+  const { fetch, drain } = drainable((request, info) =>
+    app.fetch(request, onDeno(request, info, config, telemetry))
+  );
   // Checked before listening, so that the first request is as fast as the next. A model that fails its checks does
   // not end the process: it is live but not ready, the log has the reason, and the next request tries again.
   const { ready } = await app.engine.ready();

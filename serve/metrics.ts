@@ -1,12 +1,21 @@
 /**
- * Counters and histograms in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/).
- * The existing libraries require Node's `process`; this project needs only these lines.
+ * Counters, histograms and gauges, under the names of OpenTelemetry. They are read in two ways: as Prometheus' text
+ * format (https://prometheus.io/docs/instrumenting/exposition_formats/), with names translated as OpenTelemetry
+ * specifies (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/), and by the meter of
+ * a runtime that exports OTLP. The existing libraries require Node's `process`; this project needs only these lines.
  *
  * @module
  */
+import type { Attributes, Meter } from "./open_telemetry.ts";
 
-/** Label names and values. */
-export type Labels = Readonly<Record<string, string | number>>;
+/** What a metric measures. */
+export interface Description {
+  help: string;
+  /** A unit of UCUM, as OpenTelemetry has them: `s`, `By`; an annotation in braces such as `{image}` counts things. */
+  unit?: string;
+  /** Whether it is left to the runtime to export it, which already has the same metric. */
+  local?: true;
+}
 
 interface Metric {
   lines(): Iterable<string>;
@@ -15,23 +24,49 @@ interface Metric {
 /** Metrics under their names. */
 export class Registry {
   readonly #metrics = new Map<string, { type: string; help: string; metric: Metric }>();
+  readonly #meter: Meter | undefined;
 
-  counter(name: string, help: string): Counter {
-    return this.#add(name, "counter", help, new Counter(name));
+  /** @param meter exports the metrics; without one they are only read as text */
+  constructor(meter?: Meter) {
+    this.#meter = meter;
+  }
+
+  counter(name: string, description: Description): Counter {
+    // Not an observable counter: Deno does not read those once more when the process ends.
+    const exported = this.#meterFor(description)?.createCounter(name, optionsOf(description));
+    const record = exported && ((count: number, to: Attributes): void => exported.add(count, to));
+    const counter = new Counter(prometheusName(name, description, "_total"), record);
+    return this.#add("counter", description, counter.name, counter);
   }
 
   /** @param bounds upper ends of the buckets, ascending; the one without an end is added */
-  histogram(name: string, help: string, bounds: readonly number[]): Histogram {
-    return this.#add(name, "histogram", help, new Histogram(name, bounds));
+  histogram(name: string, bounds: readonly number[], description: Description): Histogram {
+    const exported = this.#meterFor(description)?.createHistogram(name, {
+      ...optionsOf(description),
+      advice: { explicitBucketBoundaries: [...bounds] },
+    });
+    const record = exported && ((value: number, to: Attributes): void => exported.record(value, to));
+    const histogram = new Histogram(prometheusName(name, description), bounds, record);
+    return this.#add("histogram", description, histogram.name, histogram);
   }
 
   /** @param read is asked whenever the metrics are */
-  gauge(name: string, help: string, read: () => [Labels, number][]): void {
-    const lines = (): string[] => read().map(([labels, value]) => `${name}${braces(labels)} ${value}`);
-    this.#add(name, "gauge", help, { lines });
+  gauge(name: string, description: Description, read: () => Iterable<[Attributes, number]>): void {
+    const text = prometheusName(name, description);
+    this.#meterFor(description)?.createObservableGauge(name, optionsOf(description)).addCallback((result) => {
+      for (const [attributes, value] of read()) result.observe(value, attributes);
+    });
+    const lines = function* (): Iterable<string> {
+      for (const [attributes, value] of read()) yield `${text}${braces(attributes)} ${value}`;
+    };
+    this.#add("gauge", description, text, { lines });
   }
 
-  #add<M extends Metric>(name: string, type: string, help: string, metric: M): M {
+  #meterFor({ local }: Description): Meter | undefined {
+    return local ? undefined : this.#meter;
+  }
+
+  #add<M extends Metric>(type: string, { help }: Description, name: string, metric: M): M {
     this.#metrics.set(name, { type, help, metric });
     return metric;
   }
@@ -47,26 +82,39 @@ export class Registry {
   }
 }
 
-/** One line of a counter. */
-export interface Count {
-  value: number;
+type RecordValue = (value: number, attributes: Attributes) => void;
+
+/** One series of a counter. */
+export class Count {
+  value = 0;
+
+  constructor(readonly attributes: Attributes, readonly record: RecordValue | undefined) {}
+
+  add(count: number): void {
+    this.value += count;
+    this.record?.(count, this.attributes);
+  }
 }
 
 export class Counter implements Metric {
   readonly #series = new Map<string, Count>();
 
-  constructor(readonly name: string) {}
+  constructor(readonly name: string, readonly record?: RecordValue) {}
 
-  /** The line with these labels, to be kept where it is counted often: finding it costs more than counting. */
-  of(labels: Labels): Count {
-    const key = braces(labels);
+  /** The series with these attributes, to be kept where it is counted often: finding it costs more than counting. */
+  of(attributes: Attributes): Count {
+    const key = braces(attributes);
     let count = this.#series.get(key);
-    if (!count) this.#series.set(key, count = { value: 0 });
+    if (!count) this.#series.set(key, count = new Count(attributes, this.record));
     return count;
   }
 
-  add(labels: Labels, count = 1): void {
-    this.of(labels).value += count;
+  add(attributes: Attributes, count = 1): void {
+    this.of(attributes).add(count);
+  }
+
+  delete({ attributes }: Count): void {
+    this.#series.delete(braces(attributes));
   }
 
   *lines(): Iterable<string> {
@@ -74,12 +122,16 @@ export class Counter implements Metric {
   }
 }
 
-/** The values of a histogram that share their labels. */
+/** The values of a histogram that share their attributes. */
 export class Distribution {
   readonly counts: number[];
   sum = 0;
 
-  constructor(readonly labels: Labels, readonly bounds: readonly number[]) {
+  constructor(
+    readonly attributes: Attributes,
+    readonly bounds: readonly number[],
+    readonly record: RecordValue | undefined,
+  ) {
     this.counts = Array(bounds.length + 1).fill(0);
   }
 
@@ -88,32 +140,39 @@ export class Distribution {
     while (bucket < this.bounds.length && value > this.bounds[bucket]!) bucket++;
     this.counts[bucket]!++;
     this.sum += value;
+    this.record?.(value, this.attributes);
   }
 }
 
 export class Histogram implements Metric {
   readonly #series = new Map<string, Distribution>();
 
-  constructor(readonly name: string, readonly bounds: readonly number[]) {}
+  constructor(readonly name: string, readonly bounds: readonly number[], readonly record?: RecordValue) {}
 
   /** As {@linkcode Counter.of}. */
-  of(labels: Labels): Distribution {
-    const key = braces(labels);
+  of(attributes: Attributes): Distribution {
+    const key = braces(attributes);
     let series = this.#series.get(key);
-    if (!series) this.#series.set(key, series = new Distribution(labels, this.bounds));
+    if (!series) {
+      this.#series.set(key, series = new Distribution(attributes, this.bounds, this.record));
+    }
     return series;
   }
 
-  observe(labels: Labels, value: number): void {
-    this.of(labels).observe(value);
+  observe(attributes: Attributes, value: number): void {
+    this.of(attributes).observe(value);
+  }
+
+  delete({ attributes }: Distribution): void {
+    this.#series.delete(braces(attributes));
   }
 
   *lines(): Iterable<string> {
-    for (const [key, { labels, counts, sum }] of this.#series) {
+    for (const [key, { attributes, counts, sum }] of this.#series) {
       let count = 0;
       for (const [i, own] of counts.entries()) {
         count += own;
-        yield `${this.name}_bucket${braces({ ...labels, le: this.bounds[i] ?? "+Inf" })} ${count}`;
+        yield `${this.name}_bucket${braces({ ...attributes, le: boundText(this.bounds[i]) })} ${count}`;
       }
       yield `${this.name}_sum${key} ${sum}`;
       yield `${this.name}_count${key} ${count}`;
@@ -121,11 +180,29 @@ export class Histogram implements Metric {
   }
 }
 
-function braces(labels: Labels): string {
+/** As Prometheus 3 normalizes it, so that queries find the same label in every version: `1.0`, not `1`. */
+function boundText(bound: number | undefined): string {
+  if (bound === undefined) return "+Inf";
+  return Number.isInteger(bound) ? `${bound}.0` : String(bound);
+}
+
+const UNITS: Readonly<Partial<{ [unit: string]: string }>> = { s: "_seconds", By: "_bytes" };
+
+function prometheusName(name: string, { unit = "" }: Description, suffix = ""): string {
+  return `${name.replaceAll(".", "_")}${UNITS[unit] ?? ""}${suffix}`;
+}
+
+function optionsOf({ help, unit }: Description): { description: string; unit?: string } {
+  return { description: help, ...(unit !== undefined && { unit }) };
+}
+
+function braces(attributes: Attributes): string {
   let text = "";
-  for (const name in labels) {
-    const value = labels[name]!;
-    text += `${text === "" ? "{" : ","}${name}="${typeof value === "number" ? value : escape(value)}"`;
+  for (const name in attributes) {
+    const value = attributes[name]!;
+    text += `${text === "" ? "{" : ","}${name.replaceAll(".", "_")}="${
+      typeof value === "number" ? value : escape(value)
+    }"`;
   }
   return text === "" ? "" : `${text}}`;
 }

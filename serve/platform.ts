@@ -6,6 +6,7 @@
  */
 import type { Config } from "./config.ts";
 import type { Platform } from "./context.ts";
+import type { OpenTelemetry, Span } from "./open_telemetry.ts";
 
 /** Variables, secrets and bindings of a Cloudflare Worker, as wrangler.toml names them. */
 export interface CloudflareEnv {
@@ -19,28 +20,44 @@ export interface DenoInfo {
   remoteAddr: { hostname?: string };
 }
 
-export function onCloudflare(request: Request, { RATE_LIMITER, ANALYTICS }: CloudflareEnv): Platform {
+/** What comes with each call of a Cloudflare Worker. */
+export interface CloudflareContext {
+  waitUntil(promise: Promise<unknown>): void;
+  /** https://developers.cloudflare.com/workers/observability/traces/custom-spans/ */
+  tracing?: { getActiveSpan?(): (Span & { readonly isTraced: boolean }) | undefined };
+}
+
+export function onCloudflare(
+  request: Request,
+  { RATE_LIMITER, ANALYTICS }: CloudflareEnv,
+  context: CloudflareContext | undefined,
+): Platform {
   const address = request.headers.get("cf-connecting-ip");
+  const span = context?.tracing?.getActiveSpan?.();
   return {
     distributed: true,
     ...(address !== null && { address }),
     ...(RATE_LIMITER && { limiter: RATE_LIMITER }),
     ...(ANALYTICS && { analytics: ANALYTICS }),
+    ...(span?.isTraced && { span }),
   };
 }
 
 /**
  * @param settings the header in which trusted proxies put the client's address, empty to use the connection's, and how
  * many of them append one
+ * @param telemetry if requests are traced
  */
 export function onDeno(
   request: Request,
   info: DenoInfo | undefined,
   { clientAddressHeader, trustedProxies }: Pick<Config, "clientAddressHeader" | "trustedProxies">,
+  telemetry?: OpenTelemetry,
 ): Platform {
   const forwarded = clientAddressHeader === "" ? null : request.headers.get(clientAddressHeader);
   const address = addressOf(forwarded, trustedProxies) ?? info?.remoteAddr.hostname;
-  return address === undefined ? {} : { address };
+  const span = telemetry?.requestSpan();
+  return { ...(address !== undefined && { address }), ...(span && { span }) };
 }
 
 /** Longer ones are not IP addresses, which have 45 characters at most. */

@@ -1,18 +1,23 @@
 /**
- * The metrics of one process, and data points for a platform that counts across many.
+ * The metrics of one process, and data points for a platform that counts across many. Names are those of
+ * OpenTelemetry's semantic conventions (https://opentelemetry.io/docs/specs/semconv/http/http-metrics/), or start with
+ * `selvedge.`; spans and the log use the same.
  *
  * @module
  */
+import type { Classifier, Scores } from "../shared/inference/classifier.ts";
 import type { Platform, Timing } from "./context.ts";
 import type { Engine } from "./engine.ts";
 import { type Count, type Distribution, Registry } from "./metrics.ts";
+import type { Meter } from "./open_telemetry.ts";
+import { modelAttributes, Predictions } from "./predictions.ts";
 
 /** One request and its response. */
 export interface Exchange {
   /** As {@linkcode methodOf} names it. */
   method: string;
-  /** The pattern that matched, not the path, as clients can invent any number of paths. */
-  route: string;
+  /** The pattern that matched, not the path, as clients can invent any number of paths; undefined if none did. */
+  route: string | undefined;
   status: number;
   /** Why it was refused, as one word. */
   reason: string | undefined;
@@ -20,6 +25,9 @@ export interface Exchange {
   durationMs: number;
   timing: Timing;
 }
+
+/** The stages of a classification, as metrics, spans, the log and `Server-Timing` name them. */
+export const STAGES = ["decode", "queue", "inference"] as const;
 
 // Seconds. A single image takes 0.1 ms, a full queue 20 ms, and the queue timeout is one second.
 const SECONDS = [.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5];
@@ -37,45 +45,59 @@ export function methodOf(method: string): string {
 }
 
 export class Telemetry {
-  readonly #registry = new Registry();
-  readonly #requests = this.#registry.counter("selvedge_requests_total", "Requests by route and status");
-  readonly #rejected = this.#registry.counter("selvedge_rejected_total", "Refused requests by reason");
-  readonly #durations = this.#registry.histogram(
-    "selvedge_request_duration_seconds",
-    "Duration of requests",
-    SECONDS,
-  );
-  readonly #stages = this.#registry.histogram(
-    "selvedge_stage_duration_seconds",
-    "Duration of the stages of a classification",
-    SECONDS,
-  );
-  readonly #images = this.#registry.counter("selvedge_images_total", "Images classified");
-  readonly #batches = this.#registry.histogram(
-    "selvedge_batch_images",
-    "Images per run of the model",
-    IMAGES,
-  );
-  readonly #runs = this.#batches.of({});
-  readonly #classified = {
-    images: this.#images.of({}),
-    decode: this.#stages.of({ stage: "decode" }),
-    queue: this.#stages.of({ stage: "queue" }),
-    inference: this.#stages.of({ stage: "inference" }),
-  };
-  readonly #lines = new Map<string, { requests: Count; duration: Distribution }>();
+  readonly #registry: Registry;
+  readonly #durations;
+  readonly #rejected;
+  readonly #runs: Distribution;
+  readonly #images: Count;
+  readonly #stages: Readonly<{ [stage in typeof STAGES[number]]: Distribution }>;
+  readonly #predictions: Predictions;
+  readonly #series = new Map<string, Distribution>();
+  #engine: Engine | undefined;
+
+  /** @param meter exports the metrics as well; by default they are only read as text */
+  constructor(meter?: Meter) {
+    const registry = this.#registry = new Registry(meter);
+    this.#durations = registry.histogram("http.server.request.duration", SECONDS, {
+      unit: "s",
+      help: "Duration of requests",
+      // Deno exports it, with the route of the span.
+      local: true,
+    });
+    this.#rejected = registry.counter("selvedge.rejections", {
+      unit: "{request}",
+      help: "Refused requests by reason",
+    });
+    const stages = registry.histogram("selvedge.stage.duration", SECONDS, {
+      unit: "s",
+      help: "Duration of the stages of a classification",
+    });
+    const stage = (name: string): Distribution => stages.of({ "selvedge.stage": name });
+    this.#stages = { decode: stage("decode"), queue: stage("queue"), inference: stage("inference") };
+    this.#images = registry.counter("selvedge.images", { unit: "{image}", help: "Images classified" }).of({});
+    this.#runs = registry.histogram("selvedge.batch.size", IMAGES, {
+      unit: "{image}",
+      help: "Images per run of the model",
+    }).of({});
+    this.#predictions = new Predictions(registry);
+  }
 
   /** Adds the gauges of the engine. */
   watch(engine: Engine): void {
-    this.#registry.gauge("selvedge_active_requests", "Active requests", () => [[{}, engine.active]]);
+    this.#engine = engine;
     this.#registry.gauge(
-      "selvedge_ready",
-      "1 once the model is loaded and checked",
+      "selvedge.requests.active",
+      { unit: "{request}", help: "Active requests" },
+      () => [[{}, engine.active]],
+    );
+    this.#registry.gauge(
+      "selvedge.ready",
+      { help: "1 once the model is loaded and checked" },
       () => [[{}, engine.loaded ? 1 : 0]],
     );
-    this.#registry.gauge("selvedge_model_info", "The model in use", () => {
+    this.#registry.gauge("selvedge.model.info", { help: "The model in use" }, () => {
       const description = engine.loaded?.description;
-      return description ? [[{ name: description.name, version: description.version }, 1]] : [];
+      return description ? [[modelAttributes(description), 1]] : [];
     });
   }
 
@@ -84,29 +106,37 @@ export class Telemetry {
     this.#runs.observe(images);
   }
 
+  /** Counts what the model says of the images of one request. */
+  countPredictions({ description }: Classifier, scores: Scores): void {
+    this.#predictions.of(description).count(scores);
+  }
+
   /** Counts one request. */
   count({ method, route, status, reason, durationMs, timing }: Exchange): void {
     const key = `${method} ${status} ${route}`;
-    let lines = this.#lines.get(key);
-    if (!lines) {
-      lines = {
-        requests: this.#requests.of({ route, method, status }),
-        duration: this.#durations.of({ route }),
-      };
-      this.#lines.set(key, lines);
+    let durations = this.#series.get(key);
+    if (!durations) {
+      durations = this.#durations.of({
+        "http.request.method": method,
+        ...(route !== undefined && { "http.route": route }),
+        "http.response.status_code": status,
+      });
+      this.#series.set(key, durations);
     }
-    lines.requests.value++;
-    lines.duration.observe(durationMs / 1000);
-    if (reason !== undefined) this.#rejected.add({ reason });
+    durations.observe(durationMs / 1000);
+    if (reason !== undefined) this.#rejected.add({ "error.type": reason });
     if (timing.images === 0) return;
-    this.#classified.images.value += timing.images;
-    this.#classified.decode.observe(timing.decodeMs / 1000);
-    this.#classified.queue.observe(timing.queueMs / 1000);
-    this.#classified.inference.observe(timing.inferMs / 1000);
+    this.#images.add(timing.images);
+    this.#stages.decode.observe(timing.decodeMs / 1000);
+    this.#stages.queue.observe(timing.queueMs / 1000);
+    this.#stages.inference.observe(timing.inferMs / 1000);
   }
 
   /** All metrics, in Prometheus' text format. */
   toString(): string {
+    // Series that start at 0 show the first images as an increase.
+    const loaded = this.#engine?.loaded;
+    if (loaded) this.#predictions.of(loaded.description);
     return this.#registry.toString();
   }
 }
@@ -118,7 +148,7 @@ export class Telemetry {
  */
 export function writeDataPoint(
   analytics: NonNullable<Platform["analytics"]>,
-  { method, route, status, reason, durationMs, timing }: Exchange,
+  { method, route = "", status, reason, durationMs, timing }: Exchange,
   version: string,
 ): void {
   analytics.writeDataPoint({

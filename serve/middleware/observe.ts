@@ -9,7 +9,8 @@ import { routePath } from "hono/route";
 import type { AppEnv, Timing } from "../context.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
-import { type Exchange, methodOf, type Telemetry, writeDataPoint } from "../telemetry.ts";
+import { type RequestSpan, traceIdOf } from "../open_telemetry.ts";
+import { type Exchange, methodOf, type STAGES, type Telemetry, writeDataPoint } from "../telemetry.ts";
 import { reasonOf } from "../problem.ts";
 
 export interface Observers {
@@ -30,7 +31,7 @@ const POLICY = "default-src 'none'; frame-ancestors 'none'";
 export function observe({ engine, telemetry, log }: Observers): MiddlewareHandler<AppEnv> {
   return async (c, next): Promise<void> => {
     const start = performance.now();
-    const timing: Timing = { decodeMs: 0, queueMs: 0, inferMs: 0, images: 0 };
+    const timing: Timing = { decodeStart: start, decodeMs: 0, queueMs: 0, inferMs: 0, images: 0 };
     const id = requestId(c.req.raw.headers.get("x-request-id"));
     c.set("timing", timing);
     c.set("requestId", id);
@@ -51,10 +52,14 @@ export function observe({ engine, telemetry, log }: Observers): MiddlewareHandle
       timing,
     };
     telemetry.count(exchange);
-    const { analytics } = c.env ?? {};
+    const { analytics, span } = c.env ?? {};
     if (analytics) writeDataPoint(analytics, exchange, engine.loaded?.description.version ?? "");
+    if (span) trace(span, exchange);
     const level = status >= 500 ? "warn" : "info";
-    if (log.enabled(level)) log(level, "request", fields(id, exchange, c.get("key")));
+    if (log.enabled(level)) {
+      const traceId = span?.spanContext().traceId ?? traceIdOf(c.req.raw.headers.get("traceparent"));
+      log(level, "request", fields(id, traceId, exchange, c.get("key")));
+    }
   };
 }
 
@@ -64,33 +69,53 @@ function requestId(given: string | null): string {
 }
 
 /** https://www.w3.org/TR/server-timing/; the unit is ms. */
-function serverTiming({ decodeMs, queueMs, inferMs }: Timing): string {
-  return `decode;dur=${decodeMs.toFixed(3)}, queue;dur=${queueMs.toFixed(3)}, inference;dur=${
-    inferMs.toFixed(3)
-  }`;
+function serverTiming(timing: Timing): string {
+  return stagesOf(timing).map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`).join(", ");
+}
+
+/** In the order in which they follow each other. */
+function stagesOf({ decodeMs, queueMs, inferMs }: Timing): [name: typeof STAGES[number], ms: number][] {
+  return [["decode", decodeMs], ["queue", queueMs], ["inference", inferMs]];
 }
 
 /** The pattern of the route that answered. */
-function routeOf(c: Context<AppEnv>): string {
+function routeOf(c: Context<AppEnv>): string | undefined {
   const path = routePath(c);
-  return path.endsWith("*") ? "none" : path;
+  return path.endsWith("*") ? undefined : path;
+}
+
+/** https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name; the platform sets the other attributes. */
+function trace(span: RequestSpan, { method, route, timing }: Exchange): void {
+  if (route !== undefined) {
+    span.updateName(`${method} ${route}`);
+    span.setAttribute("http.route", route);
+  }
+  if (timing.images === 0) return;
+  span.setAttribute("selvedge.images", timing.images);
+  let start = timing.decodeStart;
+  for (const [name, ms] of stagesOf(timing)) {
+    span.addStage?.(name, start, ms);
+    start += ms;
+  }
 }
 
 function fields(
   id: string,
+  traceId: string | undefined,
   { method, route, status, reason, durationMs, timing }: Exchange,
   key: string | undefined,
 ): Record<string, unknown> {
   return {
     request_id: id,
-    method,
-    route,
-    status,
-    reason,
+    trace_id: traceId,
+    "http.request.method": method,
+    "http.route": route,
+    "http.response.status_code": status,
+    "error.type": reason,
     key,
     duration_ms: round(durationMs),
     ...(timing.images > 0 && {
-      images: timing.images,
+      "selvedge.images": timing.images,
       decode_ms: round(timing.decodeMs),
       queue_ms: round(timing.queueMs),
       inference_ms: round(timing.inferMs),

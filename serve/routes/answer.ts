@@ -24,7 +24,7 @@ export interface Codec<T extends { pixels: Float32Array }> {
 /** Processes a request. */
 export async function answer<T extends { pixels: Float32Array }>(
   c: Context<AppEnv>,
-  { engine, config, statistics }: Service,
+  { engine, config, statistics, telemetry }: Service,
   codec: Codec<T>,
 ): Promise<Response> {
   const body = await readBody(c.req.raw, config);
@@ -32,13 +32,14 @@ export async function answer<T extends { pixels: Float32Array }>(
   return await engine.admit(async () => {
     const classifier = engine.loaded ?? await engine.classifier();
     const timing = c.get("timing");
-    const start = performance.now();
+    const start = timing.decodeStart = performance.now();
     const request = await refusing(() => codec.read(body, classifier));
     timing.decodeMs = performance.now() - start;
     const images = request.pixels.length / classifier.imageSize;
     try {
       const { scores, queueMs, inferMs } = await engine.run(request.pixels);
       Object.assign(timing, { images, queueMs, inferMs });
+      telemetry.countPredictions(classifier, scores);
       const encoding = performance.now();
       const response = codec.write(scores, request, classifier);
       statistics.countSuccess(images, { ...timing, encodeMs: performance.now() - encoding });

@@ -313,19 +313,32 @@ export const METRICS: Suite = {
         assert(found, `${line} in\n${text}`);
         return Number(found.split(" ").at(-1));
       };
-      assertEquals(value('selvedge_requests_total{route="/v1/classify",method="POST",status="200"}'), 1);
-      assertEquals(value('selvedge_requests_total{route="/v1/classify",method="POST",status="400"}'), 1);
-      assertEquals(value('selvedge_requests_total{route="none",method="GET",status="404"}'), 1);
-      assertEquals(value('selvedge_rejected_total{reason="malformed"}'), 1);
-      assertEquals(value('selvedge_rejected_total{reason="not_found"}'), 1);
+      const requests = (method: string, route: string, status: number): number =>
+        value(
+          `http_server_request_duration_seconds_count{http_request_method="${method}"${route},` +
+            `http_response_status_code="${status}"}`,
+        );
+      assertEquals(requests("POST", ',http_route="/v1/classify"', 200), 1);
+      assertEquals(requests("POST", ',http_route="/v1/classify"', 400), 1);
+      assertEquals(requests("GET", "", 404), 1);
+      assertEquals(value('selvedge_rejections_total{error_type="malformed"}'), 1);
+      assertEquals(value('selvedge_rejections_total{error_type="not_found"}'), 1);
       assertEquals(value("selvedge_images_total"), 3);
-      assertEquals(value('selvedge_batch_images_bucket{le="2"}'), 0);
-      assertEquals(value('selvedge_batch_images_bucket{le="4"}'), 1);
+      assertEquals(value('selvedge_batch_size_bucket{le="2.0"}'), 0);
+      assertEquals(value('selvedge_batch_size_bucket{le="4.0"}'), 1);
       assertEquals(value("selvedge_ready"), 1);
       for (const stage of ["decode", "queue", "inference"]) {
-        assertEquals(value(`selvedge_stage_duration_seconds_count{stage="${stage}"}`), 1);
+        assertEquals(value(`selvedge_stage_duration_seconds_count{selvedge_stage="${stage}"}`), 1);
       }
-      assertMatch(text, /^selvedge_model_info\{name="fashion-mnist",version="[0-9a-f]{12}"\} 1$/m);
+      const model =
+        /^selvedge_model_info(\{selvedge_model_name="fashion-mnist",selvedge_model_version="[0-9a-f]{12}")\} 1$/m
+          .exec(text)![1]!;
+      assertEquals(value(`selvedge_prediction_confidence_count${model}}`), 3);
+      const classes = [
+        ...text.matchAll(/^selvedge_predictions_total\{.*,selvedge_class="(.+)"\} ([0-9]+)$/gm),
+      ];
+      assertEquals(classes.length, 10, "also those that were never predicted");
+      assertEquals(classes.reduce((sum, [, , count]) => sum + Number(count), 0), 3);
     },
   },
 };
@@ -340,7 +353,7 @@ function assertPrometheus(text: string): void {
       last = head[2]!;
       continue;
     }
-    assertMatch(line, /^[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? [0-9.e+-]+$/);
+    assertMatch(line, /^[a-z_]+(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? [0-9.e+-]+$/);
     assert(line.startsWith(last), `${line} is under ${last}`);
   }
 }

@@ -80,8 +80,16 @@ function assertLog(entries: Record<string, unknown>[]): void {
   const { error } = entries.find(({ level }) => level === "error")!;
   assertStringIncludes(String(error), `Cannot use the model as its SHA-256 must be ${"0".repeat(64)}`);
   const [ready, live] = entries.filter(({ request_id }) => request_id === "known-id");
-  assertEquals([ready!["level"], ready!["status"], ready!["reason"]], ["warn", 503, "model"]);
-  assertEquals([live!["level"], live!["route"], live!["method"]], ["info", "/livez", "GET"]);
+  assertEquals([ready!["level"], ready!["http.response.status_code"], ready!["error.type"]], [
+    "warn",
+    503,
+    "model",
+  ]);
+  assertEquals([live!["level"], live!["http.route"], live!["http.request.method"]], [
+    "info",
+    "/livez",
+    "GET",
+  ]);
   assert(entries.some(({ message }) => String(message).startsWith("API keys are off")));
 }
 

@@ -1,30 +1,33 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { ModelDescription } from "../../shared/contract.ts";
 import { createApp } from "../../serve/app.ts";
 import { createLog } from "../../serve/log.ts";
 import { Registry } from "../../serve/metrics.ts";
+import { traceIdOf } from "../../serve/open_telemetry.ts";
+import { Predictions } from "../../serve/predictions.ts";
 
 Deno.test("Registry writes counters, histograms and gauges as Prometheus reads them", () => {
   const registry = new Registry();
-  const requests = registry.counter("requests_total", "Requests");
-  const seconds = registry.histogram("seconds", "Times", [0.1, 1]);
-  registry.gauge("ready", "Whether", () => [[{}, 1]]);
-  requests.add({ route: "/a", status: 200 });
-  requests.add({ route: "/a", status: 200 }, 2);
-  requests.add({ route: "/b" });
+  const requests = registry.counter("requests", { unit: "{request}", help: "Requests" });
+  const seconds = registry.histogram("stage.duration", [0.1, 1], { unit: "s", help: "Times" });
+  registry.gauge("ready", { help: "Whether" }, () => [[{}, 1]]);
+  requests.add({ "http.route": "/a", status: 200 });
+  requests.add({ "http.route": "/a", status: 200 }, 2);
+  requests.add({ "http.route": "/b" });
   for (const value of [0.1, 0.5, 2]) seconds.observe({ stage: "x" }, value);
   assertEquals(
     String(registry),
     `# HELP requests_total Requests
 # TYPE requests_total counter
-requests_total{route="/a",status="200"} 3
-requests_total{route="/b"} 1
-# HELP seconds Times
-# TYPE seconds histogram
-seconds_bucket{stage="x",le="0.1"} 1
-seconds_bucket{stage="x",le="1"} 2
-seconds_bucket{stage="x",le="+Inf"} 3
-seconds_sum{stage="x"} 2.6
-seconds_count{stage="x"} 3
+requests_total{http_route="/a",status="200"} 3
+requests_total{http_route="/b"} 1
+# HELP stage_duration_seconds Times
+# TYPE stage_duration_seconds histogram
+stage_duration_seconds_bucket{stage="x",le="0.1"} 1
+stage_duration_seconds_bucket{stage="x",le="1.0"} 2
+stage_duration_seconds_bucket{stage="x",le="+Inf"} 3
+stage_duration_seconds_sum{stage="x"} 2.6
+stage_duration_seconds_count{stage="x"} 3
 # HELP ready Whether
 # TYPE ready gauge
 ready 1
@@ -34,8 +37,53 @@ ready 1
 
 Deno.test("Registry escapes the values of labels", () => {
   const registry = new Registry();
-  registry.counter("a", "A").add({ b: 'quote " backslash \\ line\nend' });
-  assertEquals(String(registry).split("\n")[2], 'a{b="quote \\" backslash \\\\ line\\nend"} 1');
+  registry.counter("a", { help: "A" }).add({ b: 'quote " backslash \\ line\nend' });
+  assertEquals(String(registry).split("\n")[2], 'a_total{b="quote \\" backslash \\\\ line\\nend"} 1');
+});
+
+function describe(version: string, classes: number): ModelDescription {
+  return {
+    name: "many",
+    version,
+    labels: Array.from({ length: classes }, (_, i) => `class ${i}`),
+    input: { channels: 1, height: 1, width: 1 },
+    provenance: {},
+  };
+}
+
+Deno.test("Predictions bounds the number of classes and of model versions that have series", () => {
+  const registry = new Registry();
+  const predictions = new Predictions(registry);
+  const probabilities = new Float32Array(3 * 500);
+  for (const [image, best] of [7, 100, 499].entries()) probabilities[image * 500 + best] = 0.9;
+  const version = predictions.of(describe("0", 500));
+  version.count({ probabilities, logits: probabilities });
+  const lines = String(registry).split("\n");
+  assertEquals(lines.filter((line) => line.startsWith("selvedge_predictions_total{")).length, 101);
+  const count = (name: string): string | undefined =>
+    lines.find((line) => line.includes(`selvedge_class="${name}"`))?.split(" ").at(-1);
+  assertEquals([count("class 7"), count("class 8"), count("other")], ["1", "0", "2"]);
+  for (let i = 1; i < 100; i++) predictions.of(describe(`${i}`, 500));
+  const versions = new Set(String(registry).match(/selvedge_model_version="[0-9]+"/g));
+  assertEquals([...versions], [92, 93, 94, 95, 96, 97, 98, 99].map((i) => `selvedge_model_version="${i}"`));
+});
+
+Deno.test("traceIdOf() reads valid headers only", () => {
+  const trace = "0af7651916cd43dd8448eb211c80319c", parent = "b7ad6b7169203331";
+  assertEquals(traceIdOf(`00-${trace}-${parent}-01`), trace);
+  assertEquals(traceIdOf(`01-${trace}-${parent}-01-more`), trace);
+  for (
+    const wrong of [
+      null,
+      "",
+      trace,
+      `ff-${trace}-${parent}-01`,
+      `00-${"0".repeat(32)}-${parent}-01`,
+      `00-${trace}-${"0".repeat(16)}-01`,
+      `00-${trace.toUpperCase()}-${parent}-01`,
+      `00-${trace}-${parent}-01x`,
+    ]
+  ) assertEquals(traceIdOf(wrong), undefined, `${wrong}`);
 });
 
 Deno.test("Methods that HTTP does not define share one name in metrics, log and Analytics Engine", async () => {
@@ -51,8 +99,9 @@ Deno.test("Methods that HTTP does not define share one name in metrics, log and 
     assertEquals((await app.request("/livez", { method }, { analytics })).status, 405);
   }
   const recorded = ["_OTHER", "_OTHER", "_OTHER", "PUT"];
-  assertEquals(lines.map((line) => JSON.parse(line).method), recorded);
+  assertEquals(lines.map((line) => JSON.parse(line)["http.request.method"]), recorded);
   assertEquals(points.map(({ blobs }) => blobs[1]), recorded);
   const metrics = await (await app.request("/metrics")).text();
-  assertStringIncludes(metrics, 'selvedge_requests_total{route="none",method="_OTHER",status="405"} 3');
+  const series = "http_server_request_duration_seconds_count";
+  assertStringIncludes(metrics, `${series}{http_request_method="_OTHER",http_response_status_code="405"} 3`);
 });
