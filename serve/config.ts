@@ -67,6 +67,8 @@ export interface Config {
   maxConcurrency: number;
   /** How long a request may wait for the model, in ms: most clients give up soon after. */
   queueTimeoutMs: number;
+  /** How long the end of the process waits for active requests, in ms: less than the 10 s that Docker waits. */
+  shutdownTimeoutMs: number;
 }
 
 /** Classes in a response if `top_k` is not set: enough to see the alternatives. */
@@ -199,6 +201,12 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     name: "QUEUE_TIMEOUT_MS",
     default: "1000",
     help: "Maximum time that a request may wait for the model, in milliseconds",
+    schema: integer(1, 600_000),
+  },
+  shutdownTimeoutMs: {
+    name: "SHUTDOWN_TIMEOUT_MS",
+    default: "8000",
+    help: "Deno: maximum time from SIGTERM or SIGINT to the end of the process, in milliseconds",
     schema: integer(1, 600_000),
   },
 };

@@ -14,6 +14,7 @@ import project from "../deno.json" with { type: "json" };
 import { createApp } from "./app.ts";
 import { type Config, readConfig, VARIABLES } from "./config.ts";
 import { drainable } from "./drain.ts";
+import { type HttpServer, keepListening } from "./keep_listening.ts";
 import { createLog, describeError } from "./log.ts";
 import { loadModel } from "./model.ts";
 import { openTelemetry } from "./open_telemetry.ts";
@@ -86,17 +87,22 @@ async function serve(config: Config): Promise<void> {
   // Checked before listening, so that the first request is as fast as the next. A model that fails its checks does
   // not end the process: it is live but not ready, the log has the reason, and the next request tries again.
   const { ready } = await app.engine.ready();
-  const server = listen(config, fetch);
-  announce(log, config);
-  if (ready) log("info", "ready", { ...nameOf(app.engine.loaded!.description), runtime: config.runtime });
   const stop = async (): Promise<void> => {
     // A second signal ends the process at once.
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, stop);
     log("info", "stop");
-    await drain();
-    await server.shutdown();
+    const deadline = performance.now() + config.shutdownTimeoutMs;
+    const unanswered = await drain(config.shutdownTimeoutMs);
+    // Responses may still be on their way to slow clients.
+    const left = deadline - performance.now();
+    await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, left))]);
+    log("info", "stopped", { unanswered });
+    Deno.exit(0);
   };
   for (const signal of SIGNALS) Deno.addSignalListener(signal, stop);
+  const server = listen(config, fetch, (error) => log("warn", "accept failed", { error: String(error) }));
+  announce(log, config);
+  if (ready) log("info", "ready", { ...nameOf(app.engine.loaded!.description), runtime: config.runtime });
   await server.finished;
 }
 
@@ -110,18 +116,21 @@ const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGI
 function listen(
   { port, host: hostname }: Config,
   fetch: (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Response | Promise<Response>,
-): Deno.HttpServer {
-  const onListen = (address: Deno.NetAddr): void => {
-    const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
-    const url = `http://${host}:${address.port}`;
-    write(
-      Deno.stderr,
-      `Listening on ${url}/\n\n` +
-        `  curl ${url}/v1/classify -H 'content-type: image/png' --data-binary @shoe.png\n\n`,
+  report: (error: unknown) => void,
+): HttpServer {
+  let address: Deno.NetAddr | undefined;
+  const start = (): HttpServer => {
+    const isFirst = address === undefined;
+    const server = Deno.serve(
+      // A later server uses the port that was free for the first one.
+      { port: address?.port ?? port, hostname, onListen: isFirst ? greet : (): void => {} },
+      fetch,
     );
+    address = server.addr;
+    return server;
   };
   try {
-    return Deno.serve({ port, hostname, onListen }, fetch);
+    return keepListening(start, report);
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) {
       throw new InputError("usage", `Cannot serve as port ${port} of ${hostname} is in use`);
@@ -131,6 +140,17 @@ function listen(
       `Cannot serve on port ${port} of "${hostname}": ${(error as Error).message}`,
     );
   }
+}
+
+/** Prints where the server listens. */
+function greet(address: Deno.NetAddr): void {
+  const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
+  const url = `http://${host}:${address.port}`;
+  write(
+    Deno.stderr,
+    `Listening on ${url}/\n\n` +
+      `  curl ${url}/v1/classify -H 'content-type: image/png' --data-binary @shoe.png\n\n`,
+  );
 }
 
 function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {

@@ -10,28 +10,40 @@ export interface Server extends AsyncDisposable {
   pid: number;
   /** What it has written so far. */
   output(): string;
+  /** Waits until it has written something. */
+  until(pattern: RegExp): Promise<void>;
   /** Sends a signal and waits for the end. */
   stop(signal: Deno.Signal): Promise<Deno.CommandStatus>;
 }
 
-/** Starts a server in a separate process and waits until it reports its address. */
+/**
+ * Starts a server in a separate process and waits until it reports its address.
+ *
+ * @param descriptors how many files and connections it may have open
+ */
 export async function start(
   args: string[],
   env: Record<string, string> = {},
   root: string | URL = ROOT,
+  descriptors?: number,
 ): Promise<Server> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args,
+  const [program, ...prefix] = descriptors === undefined
+    ? [Deno.execPath()]
+    : ["/bin/sh", "-c", `ulimit -n ${descriptors} && exec "$@"`, "sh", Deno.execPath()];
+  const child = new Deno.Command(program!, {
+    args: [...prefix, ...args],
     env,
     cwd: root,
     stdout: "piped",
     stderr: "piped",
   }).spawn();
   const heard: string[] = [];
+  const waiting = new Set<() => void>();
   const url = Promise.withResolvers<string>();
   const listen = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> => {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       heard.push(text);
+      for (const check of waiting) check();
       const found = /http:\/\/(127\.0\.0\.1:[0-9]+)/.exec(heard.join(""));
       if (found) url.resolve(`http://${found[1]}`);
     }
@@ -52,6 +64,15 @@ export async function start(
       url: await url.promise,
       pid: child.pid,
       output: () => heard.join(""),
+      until: (pattern) =>
+        new Promise((resolve, reject) => {
+          const check = (): void => {
+            if (pattern.test(heard.join(""))) resolve();
+          };
+          waiting.add(check);
+          check();
+          listening.then(() => reject(new Error(`the server ended: ${heard.join("")}`)));
+        }),
       stop,
       async [Symbol.asyncDispose](): Promise<void> {
         await stop("SIGKILL");

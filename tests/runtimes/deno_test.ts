@@ -26,34 +26,6 @@ Deno.test("serve/main.ts serves and stops on a signal", async (t) => {
   assertEquals((await server.stop("SIGTERM")).code, 0);
 });
 
-Deno.test("serve/main.ts finishes the request that it is at when it is stopped", async () => {
-  await using server = await start([...MAIN], { PORT: "0" });
-  const address = { hostname: "127.0.0.1", port: Number(new URL(server.url).port) };
-  using connection = await Deno.connect(address);
-  const exchange = async (bytes: Uint8Array): Promise<string> => {
-    await connection.write(bytes);
-    const answer = new Uint8Array(4096);
-    return new TextDecoder().decode(answer.subarray(0, await connection.read(answer) ?? 0));
-  };
-  const head = "POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\n" +
-    "content-length: 784\r\nexpect: 100-continue\r\n\r\n";
-  // The server answers this once the application reads the body, so it is at work on the request.
-  assertMatch(await exchange(new TextEncoder().encode(head)), /^HTTP\/1.1 100 /);
-  const stopped = server.stop("SIGINT");
-  const status = async (): Promise<number> => {
-    const response = await fetch(`${server.url}/healthz`);
-    await response.body?.cancel();
-    return response.status;
-  };
-  while (await status() === 200);
-  assertEquals(await status(), 503, "new requests are turned away");
-  // Head and body may come apart.
-  let answer = await exchange(PIXELS);
-  while (!answer.includes("]}]}")) answer += await exchange(new Uint8Array());
-  assertMatch(answer, /^HTTP\/1.1 200 .*"predictions":/s);
-  assertEquals((await stopped).code, 0);
-});
-
 Deno.test("serve/main.ts serves another model that keeps the contract", async () => {
   const file = await Deno.makeTempFile({ suffix: ".onnx" });
   await Deno.writeFile(file, tinyModel());

@@ -34,6 +34,7 @@ Deno.test("readConfig() reads every variable", () => {
     MAX_TOP_K: "4",
     MAX_CONCURRENCY: "5",
     QUEUE_TIMEOUT_MS: "6",
+    SHUTDOWN_TIMEOUT_MS: "2000",
   };
   assertEquals(Object.keys(env).sort(), VARIABLES.map(({ name }) => name).sort(), "none is forgotten here");
   assertEquals(readConfig({ ...env, OTHER: "ignored" }), {
@@ -55,6 +56,7 @@ Deno.test("readConfig() reads every variable", () => {
     maxTopK: 4,
     maxConcurrency: 5,
     queueTimeoutMs: 6,
+    shutdownTimeoutMs: 2000,
   });
 });
 

@@ -1,0 +1,126 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { keepListening } from "../../serve/keep_listening.ts";
+import { PIXELS } from "../helpers/http.ts";
+import { Connection, headOf } from "./connections.ts";
+import { MAIN, start } from "./deno_server.ts";
+
+/** A `SHUTDOWN_TIMEOUT_MS` that no test reaches. */
+const NEVER = "600000";
+
+Deno.test("serve/main.ts finishes active requests when it is stopped, and answers others meanwhile", async () => {
+  await using server = await start([...MAIN], { PORT: "0", SHUTDOWN_TIMEOUT_MS: NEVER });
+  using idle = await Connection.open(server.url);
+  using active = await Connection.open(server.url);
+  await active.send(headOf(784, "expect: 100-continue\r\n"));
+  // The server answers this once the application reads the body, so the request is active.
+  assertMatch(await active.receive(/\r\n\r\n/), /^HTTP\/1.1 100 /);
+  const stopped = server.stop("SIGINT");
+  await server.until(/"message":"stop"/);
+  const other = await fetch(`${server.url}/healthz`);
+  assertEquals([other.status, other.headers.get("connection")], [200, "close"]);
+  await other.body?.cancel();
+  await active.send(PIXELS);
+  assertMatch(await active.receive(), /HTTP\/1.1 200 .*connection: close.*"predictions":/s);
+  assertEquals(await idle.receive(), "", "an idle connection is closed");
+  assertEquals((await stopped).code, 0);
+});
+
+Deno.test("serve/main.ts answers all requests that were sent before it is stopped", async () => {
+  await using server = await start([...MAIN, "--port=0"], { QUEUE_TIMEOUT_MS: NEVER });
+  const connections = await Promise.all(Array.from({ length: 64 }, () => Connection.open(server.url)));
+  // While it is paused, nothing reaches the application, so the signal and all requests come at once.
+  Deno.kill(server.pid, "SIGSTOP");
+  await Promise.all(connections.map((connection) => connection.send(headOf(784), PIXELS)));
+  const stopped = server.stop("SIGTERM");
+  Deno.kill(server.pid, "SIGCONT");
+  const answers = await Promise.all(connections.map((connection) => connection.receive()));
+  assertEquals(answers.map((answer) => answer.slice(0, 12)), Array(64).fill("HTTP/1.1 200"));
+  assertEquals((await stopped).code, 0);
+  for (const connection of connections) connection[Symbol.dispose]();
+});
+
+Deno.test("serve/main.ts ends in a stated time while a client holds an unfinished body", async () => {
+  await using server = await start([...MAIN, "--port=0"], { SHUTDOWN_TIMEOUT_MS: "500" });
+  using active = await Connection.open(server.url);
+  await active.send(headOf(784, "expect: 100-continue\r\n"));
+  await active.receive(/\r\n\r\n/);
+  await active.send(PIXELS.subarray(1));
+  // Where the server does not end, the test must.
+  const watchdog = setTimeout(() => server.stop("SIGKILL"), 60_000);
+  const { code } = await server.stop("SIGTERM");
+  clearTimeout(watchdog);
+  assertEquals(code, 0);
+  assertMatch(server.output(), /"message":"stopped","unanswered":1/);
+});
+
+Deno.test({
+  name: "serve/main.ts goes on when idle connections have taken all file descriptors",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using server = await start([...MAIN, "--port=0"], { SHUTDOWN_TIMEOUT_MS: "500" }, undefined, 160);
+    using active = await Connection.open(server.url);
+    await active.send(headOf(784));
+    const idle: Connection[] = [];
+    // The server may refuse connections while it starts to listen again.
+    for (let i = 0; i < 300; i++) {
+      const connection = await Connection.open(server.url).catch(() => undefined);
+      if (connection) idle.push(connection);
+    }
+    await server.until(/"message":"accept failed".*Too many open files/);
+    const ask = async (): Promise<number> => {
+      while (true) {
+        try {
+          const response = await fetch(`${server.url}/v1/model`);
+          await response.body?.cancel();
+          return response.status;
+        } catch {
+          // Reset with those that were about to be accepted when the descriptors ran out.
+        }
+      }
+    };
+    const watchdog = setTimeout(() => server.stop("SIGKILL"), 60_000);
+    assertEquals(await ask(), 200, "while the other connections stay open");
+    clearTimeout(watchdog);
+    for (const connection of idle) connection[Symbol.dispose]();
+    assertEquals((await server.stop("SIGTERM")).code, 0);
+  },
+});
+
+Deno.test("keepListening() throws the first error, and later ones only if they persist", async () => {
+  const error = new Deno.errors.AddrInUse("taken");
+  let caught: unknown;
+  try {
+    keepListening(() => {
+      throw error;
+    }, () => {});
+  } catch (thrown) {
+    caught = thrown;
+  }
+  assert(caught === error);
+  const first = Promise.withResolvers<void>(), second = Promise.withResolvers<void>();
+  const down: string[] = [], reports: unknown[] = [];
+  let calls = 0;
+  const listening = Promise.withResolvers<void>();
+  const server = keepListening(() => {
+    calls++;
+    if (calls === 2) throw error;
+    if (calls === 3) listening.resolve();
+    const { promise, resolve } = calls === 1 ? first : second;
+    const name = `server ${calls}`;
+    return {
+      finished: promise,
+      shutdown: (): Promise<void> => {
+        down.push(name);
+        resolve();
+        return Promise.resolve();
+      },
+    };
+  }, (reason) => reports.push(reason));
+  const failure = new Error("too many open files");
+  first.reject(failure);
+  await listening.promise;
+  assertEquals([down, reports], [["server 1"], [failure]]);
+  await server.shutdown();
+  await server.finished;
+  assertEquals(down, ["server 1", "server 3"]);
+});
