@@ -2,7 +2,6 @@ import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from 
 import { join } from "node:path";
 import { MODELS_FOLDER, SHIPPED_FOLDER } from "../../shared/models.ts";
 import { runOffline, runTask } from "../helpers/command.ts";
-import { square } from "../helpers/picture_folder.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
 
 const SMALL = ["--dataset", "silhouettes", "--backend", "wasm", "--hidden", "16", "--epochs", "1"];
@@ -61,7 +60,7 @@ Deno.test("a wrong option is named, with its value and what is accepted, and exi
 });
 
 Deno.test("every command of the trainer has --help", async () => {
-  for (const task of ["quickstart", "train", "evaluate", "predict", "report", "compare"]) {
+  for (const task of ["quickstart", "train", "evaluate", "predict", "report", "compare", "export"]) {
     const { code, stdout } = await runTask(task, ["--help"]);
     assertEquals(code, 0);
     assertStringIncludes(stdout, `Usage: deno task ${task} [options]`);
@@ -106,7 +105,15 @@ Deno.test("deno task train writes to models/, which git ignores, and prints how 
     assertEquals(code, 0, stderr);
     assertStringIncludes(stdout, `Saved models/${name}/model.onnx`);
     assertStringIncludes(stderr, `MODEL=${name} deno task serve`);
-    assertStringIncludes(stderr, `models/${name}/MODEL_CARD.md`);
+    const [, card] = /^Model card: +(\S+)$/m.exec(stderr)!;
+    assertEquals(card, `models/${name}/MODEL_CARD.md`);
+    // Every plot that is named exists.
+    const plots = [...stderr.matchAll(/^Plots: +(\S+): (.+)$/gm)].flatMap(([, at, names]) =>
+      names!.split(", ").map((name) => join(MODELS_FOLDER, "..", at!, name))
+    );
+    assertEquals(plots.length >= 4, true, stderr);
+    for (const plot of plots) assertMatch(await Deno.readTextFile(plot), /<svg/);
+    assertMatch(stderr, /\nServe it: [^\n]*http:\/\/127\.0\.0\.1:8000\/\)\n$/);
     assertNotMatch(stderr, /epoch \d+ was the best/, "there are no validation images");
     const git = await new Deno.Command("git", { args: ["check-ignore", "-q", folder] }).output();
     assertEquals(git.code, 0, "git ignores the folder");
@@ -134,18 +141,14 @@ Deno.test("deno task train writes to shared/artifacts only with --replace-shippe
   );
 });
 
-Deno.test("deno task predict classifies the pictures of a folder", async () => {
-  await inTemporaryFolder(async (folder) => {
-    const empty = await runTask("predict", [folder]);
-    assertEquals(empty.code, 1);
-    assertStringIncludes(empty.stderr, `Cannot classify the folder "${folder}" as it has no PNG`);
-    for (const name of ["b.png", "a.PNG"]) await Deno.writeFile(join(folder, name), square(1));
-    await Deno.writeTextFile(join(folder, "notes.txt"), "");
-    const { code, stdout, stderr } = await runTask("predict", [folder]);
-    assertEquals(code, 0, stderr);
-    assertEquals(stdout.split("\n").map((line) => line.split(": ")[0]), [
-      ...["a.PNG", "b.png"].map((name) => join(folder, name)),
-      "",
-    ]);
-  });
+Deno.test("deno task lists the jobs in the order in which people need them, those of contributors last", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  const names = Object.keys(tasks);
+  assertEquals(names.slice(0, 4), ["quickstart", "serve", "train", "predict"]);
+  const isInternal = (name: string): boolean => tasks[name].description.startsWith("For contributors: ");
+  assertEquals(names.filter(isInternal), names.slice(names.findIndex(isInternal)));
+  for (const name of names) {
+    assertMatch(tasks[name].description, /^[A-Z].{10,110}$/, name);
+    assertEquals(isInternal(name), /^(ok|test|bench|build)/.test(name), name);
+  }
 });

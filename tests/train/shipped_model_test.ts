@@ -67,7 +67,7 @@ Deno.test("deno task predict names the garment in a PNG file, and the file that 
   );
   const one = await runTask("predict", [file, "--top-k", "2"]);
   assertEquals(one.code, 0, one.stderr);
-  assertMatch(one.stdout, /: Trouser \d+\.\d %, .+ \d+\.\d %\n$/);
+  assertMatch(one.stdout, /\.png {2}Trouser +\d+\.\d % .+ \d+\.\d %\n$/);
 
   const json = await runTask("predict", [file, "--json", "--top-k=10"]);
   const { top } = JSON.parse(json.stdout);
@@ -76,7 +76,7 @@ Deno.test("deno task predict names the garment in a PNG file, and the file that 
 
   const two = await runTask("predict", [file, "no-such.png", import.meta.filename!]);
   assertEquals(two.code, 1);
-  assertMatch(two.stdout, /^[^\n]*: Trouser [^\n]*\n$/, "the good file is answered all the same");
+  assertMatch(two.stdout, /^file .*\n[^\n]* {2}Trouser [^\n]*\n$/, "the good file is answered all the same");
   assertStringIncludes(two.stderr, 'Cannot classify "no-such.png": there is no such file');
   assertStringIncludes(two.stderr, "it must be a PNG, JPEG or WebP file");
   await Deno.remove(file);

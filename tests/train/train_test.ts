@@ -207,6 +207,11 @@ Deno.test({
     assertMatch(stdout, /^NOTE: Fashion-MNIST is unavailable/);
     assertEquals(stdout.match(/NOTE: Fashion-MNIST is unavailable/g)?.length, 2);
     assertMatch(stdout, /^Predicted: ".+", Actual: ".+"$/m);
+    assertMatch(
+      stdout,
+      /^ {2}Serve it: +MODEL=silhouettes-quickstart deno task serve .*\n$/m,
+      "it ends with its model",
+    );
   },
 });
 

@@ -1,25 +1,30 @@
 /** What to do with a model that was just written. */
-import { dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { modelReference, shortPath } from "../../shared/models.ts";
 import { shellQuote } from "./command_line.ts";
 
 /**
- * The written files and the commands that use the model, as lines.
+ * Where to look, and the commands that use the model, as lines; the last ones serve it.
  *
  * @param file the ONNX file
- * @param hasReport whether there are a model card and plots beside it
+ * @param report the paths of the model card and the plots, if there are any
+ * @param more lines before those that serve it
  */
-export async function nextSteps(file: string, { hasReport }: { hasReport: boolean }): Promise<string[]> {
-  const folder = dirname(file), model = shellQuote(await modelReference(file));
+export async function nextSteps(
+  file: string,
+  { report = [], more = [] }: { report?: readonly string[]; more?: readonly string[] } = {},
+): Promise<string[]> {
+  const model = shellQuote(await modelReference(file));
+  const cards = report.filter((path) => path.endsWith(".md"));
+  const plots = Map.groupBy(report.filter((path) => !path.endsWith(".md")), dirname);
   return [
-    ...(hasReport
-      ? [
-        `Model card:  ${shortPath(join(folder, "MODEL_CARD.md"))}`,
-        `Plots:       ${shortPath(join(folder, "*.svg"))}`,
-      ]
-      : []),
-    `Serve it:    MODEL=${model} deno task serve    (then open http://127.0.0.1:8000/)`,
+    ...cards.map((path) => `Model card:  ${shortPath(path)}`),
+    ...[...plots].map(([folder, paths]) =>
+      `Plots:       ${shortPath(folder)}: ${paths.map((path) => basename(path)).join(", ")}`
+    ),
+    ...more,
     `Evaluate it: deno task evaluate --model ${model}`,
-    `Classify:    deno task predict --model ${model} FILE`,
+    `Classify:    deno task predict --model ${model} FILE|DIR`,
+    `Serve it:    MODEL=${model} deno task serve    (then open the page at http://127.0.0.1:8000/)`,
   ];
 }

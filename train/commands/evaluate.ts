@@ -8,11 +8,15 @@ import { note, print, runCommand } from "../cli/command.ts";
 import { dataOption, datasetOption } from "../cli/dataset_options.ts";
 import { type Command, flag, text } from "../cli/options.ts";
 import { clearProgress, showDownload, showProgress } from "../cli/progress.ts";
+import { fitTable, terminalWidth } from "../cli/table.ts";
 import { type Dataset, type DatasetOptions, isBuiltIn, loadDataset } from "../dataset/mod.ts";
 import { evaluate, type Evaluation } from "../evaluation/evaluation.ts";
 
-/** With more classes, the confusion matrix is wider than a terminal. */
+/** With more classes, the confusion matrix is hard to read even without a terminal's limit. */
 const MAX_CONFUSION = 25;
+
+/** Confusions that are listed where the matrix is too wide. */
+const LISTED_CONFUSIONS = 10;
 
 const command = {
   name: "deno task evaluate",
@@ -118,12 +122,10 @@ function show(evaluation: Evaluation): void {
   print(`Accuracy ${percent(evaluation.accuracy, 2)}, average loss ${evaluation.loss.toFixed(4)}\n`);
   print(classTable(evaluation));
   print();
-  const { length } = evaluation.classes;
-  print(
-    length <= MAX_CONFUSION
-      ? confusionTable(evaluation)
-      : `--json prints the confusion matrix of ${length} classes`,
-  );
+  const matrix = confusionTable(evaluation), width = terminalWidth() ?? Infinity;
+  const fits = evaluation.classes.length <= MAX_CONFUSION &&
+    matrix.split("\n").every((line) => line.length <= width);
+  print(fits ? matrix : frequentConfusions(evaluation));
 }
 
 function classTable({ classes }: Evaluation): string {
@@ -134,11 +136,27 @@ function classTable({ classes }: Evaluation): string {
     percent(f1),
     String(images),
   ]);
-  return formatTable([["class", "precision", "recall", "F1", "images"], ...rows]);
+  return fitTable([["class", "precision", "recall", "F1", "images"], ...rows], terminalWidth());
 }
 
 function confusionTable({ classes, confusion }: Evaluation): string {
   const heads = classes.map(({ label }) => label.slice(0, 7));
   const rows = confusion.map((row, i) => [classes[i]!.label, ...row.map((n) => n ? String(n) : "·")]);
   return `Rows are actual classes, columns are predictions\n${formatTable([["", ...heads], ...rows])}`;
+}
+
+/** The pairs of classes that are confused most often, where the whole matrix would not fit. */
+function frequentConfusions({ classes, confusion }: Evaluation): string {
+  const pairs = confusion.flatMap((row, actual) =>
+    row.map((count, predicted) => ({ actual, predicted, count })).filter(({ predicted }) =>
+      predicted !== actual
+    )
+  ).filter(({ count }) => count > 0).sort((a, b) => b.count - a.count).slice(0, LISTED_CONFUSIONS);
+  const rows = pairs.map(({ actual, predicted, count }) => [
+    `${classes[actual]!.label} → ${classes[predicted]!.label}`,
+    String(count),
+  ]);
+  return `Most frequent confusions; --json prints all\n${
+    fitTable([["actual → predicted", "images"], ...rows], terminalWidth())
+  }`;
 }

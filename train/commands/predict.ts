@@ -1,19 +1,21 @@
 /** `deno task predict`: classifies pictures. */
-import { join } from "node:path";
 import { shortSideFor } from "../../shared/decode/limits.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import { InputError } from "../../shared/errors.ts";
-import { percent } from "../../shared/format.ts";
 import { fitImage } from "../../shared/image.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { note, print, runCommand } from "../cli/command.ts";
 import { type Command, flag, number, text } from "../cli/options.ts";
+import { findPictures, type NamedPicture } from "../cli/pictures.ts";
+import { csvWriter, jsonWriter, type Prediction, tableWriter } from "../cli/predictions.ts";
+import { clearProgress, showProgress } from "../cli/progress.ts";
+import { terminalWidth } from "../cli/table.ts";
 import { MAX_PIXELS } from "../dataset/mod.ts";
 
 const command = {
   name: "deno task predict",
-  summary: "Classify PNG, JPEG and WebP files.",
+  summary: "Classify PNG, JPEG and WebP files, or the pictures of a folder.",
   operands: "FILE|DIR…",
   options: {
     model: text(
@@ -23,8 +25,11 @@ const command = {
     ),
     "top-k": number("Number of classes to show", { min: 1, max: 1000, whole: true, fallback: "3" }),
     json: flag("Print the results as JSON, one line per file"),
+    csv: flag("Print the results as comma-separated values"),
   },
-  notes: "For a folder, all pictures directly in it are classified, not those in subfolders.\n" +
+  notes:
+    "A folder is searched with its sub-folders. Pictures in a folder that is called as a class are expected to be\n" +
+    "of that class, and the accuracy is printed.\n" +
     "Images can have any size: they are cropped, scaled and centred and, for models of grey images, converted to grey\n" +
     "and, on a light background, inverted, as the images of Fashion-MNIST were.",
 } satisfies Command;
@@ -35,48 +40,59 @@ await runCommand(command, async (values, operands, signal) => {
       hint: `Try "${command.name} --help"`,
     });
   }
-  const files = (await Promise.all(operands.map(picturesIn))).flat();
+  if (values.json && values.csv) {
+    throw new InputError("usage", "Option --json must be given without --csv");
+  }
   const classifier = await Classifier.load((await readModel(values.model ?? SHIPPED_MODEL)).bytes);
-  const { name, version, input, preprocessing } = classifier.description;
-  let failed = 0;
-  for (const file of files) {
+  const { name, version, labels, familiarity } = classifier.description;
+  const pictures = await findPictures(operands, labels);
+  const topK = values["top-k"] ?? 3;
+  const writer = (values.json ? jsonWriter : values.csv ? csvWriter : tableWriter)({
+    model: { name, version },
+    labels,
+    pictures,
+    topK,
+    hasFamiliarity: familiarity !== undefined,
+    width: terminalWidth(),
+  });
+  const predictions: Prediction[] = [];
+  for (const [i, picture] of pictures.entries()) {
     signal.throwIfAborted();
+    // On a terminal, the results themselves are the progress.
+    if (!Deno.stdout.isTerminal()) showProgress("classifying", i / pictures.length);
     try {
-      const limits = { maxPixels: MAX_PIXELS, shortSide: shortSideFor(input) };
-      const image = await decodePicture(await readPicture(file), limits);
-      const { probabilities } = await classifier.run(
-        fitImage(image, { ...input, ...(preprocessing && { preprocessing }) }),
-      );
-      const [top] = classifier.top(probabilities, values["top-k"] ?? 3);
-      print(
-        values.json
-          ? JSON.stringify({ file, model: { name, version }, top })
-          : `${file}: ${top!.map(({ label, score }) => `${label} ${percent(score)}`).join(", ")}`,
-      );
+      const prediction = await predict(classifier, picture, topK);
+      if (predictions.length === 0) { for (const line of writer.head()) print(line); }
+      print(writer.line(prediction));
+      predictions.push(prediction);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      failed++;
-      note(`error: Cannot classify "${file}": ${error.message}`);
+      clearProgress();
+      note(`error: Cannot classify "${picture.file}": ${error.message}`);
     }
   }
+  clearProgress();
+  for (const line of writer.foot(predictions)) print(line);
   await classifier.close();
+  const failed = pictures.length - predictions.length;
   if (failed > 0) {
-    throw new InputError("invalid-format", `Cannot classify ${failed} of ${files.length} files`);
+    throw new InputError("invalid-format", `Cannot classify ${failed} of ${pictures.length} files`);
   }
 });
 
-/** The file itself, or the pictures in a folder, by name. */
-async function picturesIn(path: string): Promise<string[]> {
-  if (!await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false)) return [path];
-  const entries = await Array.fromAsync(Deno.readDir(path));
-  const pictures = entries.map(({ name }) => name).filter((name) => /^[^.].*\.(png|jpe?g|webp)$/i.test(name));
-  if (pictures.length === 0) {
-    throw new InputError(
-      "not-found",
-      `Cannot classify the folder "${path}" as it has no PNG, JPEG or WebP file`,
-    );
-  }
-  return pictures.sort().map((name) => join(path, name));
+/**
+ * Decodes, fits and classifies a picture.
+ *
+ * @throws {InputError} if it cannot be read or decoded
+ */
+async function predict(classifier: Classifier, picture: NamedPicture, topK: number): Promise<Prediction> {
+  const { input, preprocessing } = classifier.description;
+  const limits = { maxPixels: MAX_PIXELS, shortSide: shortSideFor(input) };
+  const image = await decodePicture(await readPicture(picture.file), limits);
+  const scores = await classifier.run(fitImage(image, { ...input, ...(preprocessing && { preprocessing }) }));
+  const familiarity = classifier.familiarityOf(scores, 0);
+  const [top] = classifier.top(scores.probabilities, topK);
+  return { ...picture, top: top!, ...(familiarity && { familiarity }) };
 }
 
 async function readPicture(file: string): Promise<Uint8Array<ArrayBuffer>> {

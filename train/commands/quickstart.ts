@@ -64,8 +64,8 @@ await runCommand(command, async (values, _operands, signal) => {
 
   if (isSubstitute) print(`\n${SUBSTITUTE}`);
   print("\nNext:");
-  for (const line of await nextSteps(file, { hasReport: false })) print(`  ${line}`);
-  print("  Train the full recipe: deno task train");
+  const more = ["Train the full recipe: deno task train"];
+  for (const line of await nextSteps(file, { more })) print(`  ${line}`);
 });
 
 /** The shapes and the first images. */

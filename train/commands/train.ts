@@ -117,9 +117,9 @@ await runCommand(command, async (values, _operands, signal) => {
     ...(!values["dry-run"] && { checkpoints: checkpointWriter(plan.folder, identity) }),
     listeners: await listenersOf(plan, values, state?.steps ?? 0),
   });
-  const file = await writeResult(plan, values, result);
-  if (values.json) printJson(plan, result, file);
-  else await printSummary(result, file, say);
+  const written = await writeResult(plan, values, result);
+  if (values.json) printJson(plan, result, written?.file);
+  else await printSummary(result, written, say);
 });
 
 /** @param locks receives the lock of the model's folder; a dry run writes nothing there */
@@ -284,22 +284,30 @@ async function runTraining(
   }
 }
 
+/** The files of a run. */
+interface Written {
+  /** The ONNX file. */
+  file: string;
+  /** The model card and the plots. */
+  report: string[];
+}
+
 /** Writes the model and its report; a dry run does so in a temporary folder. */
 async function writeResult(
   { name, folder, dataset, seed, backend }: Plan,
   values: TrainValues,
   result: TrainResult,
-): Promise<string | undefined> {
+): Promise<Written | undefined> {
   const dryRun = values["dry-run"] ?? false;
   const destination = dryRun ? await Deno.makeTempDir({ prefix: "selvedge-" }) : folder;
   const made = reproducibleCommand(command.options, Deno.args, { seed, backend });
   const file = await writeArtifact(destination, result.artifact, { ...result, command: made });
   // Imported here, as the plots need a large library that nothing else does.
   const { writeRunReport } = await import("../report/write.ts");
-  await writeRunReport(destination, dryRun ? destination : privateFolder(name), dataset);
+  const report = await writeRunReport(destination, dryRun ? destination : privateFolder(name), dataset);
   if (!dryRun) {
     await removeCheckpoint(folder);
-    return file;
+    return { file, report };
   }
   await Deno.remove(destination, { recursive: true });
   return undefined;
@@ -324,7 +332,7 @@ function printJson(
 
 async function printSummary(
   { artifact: { bytes, metrics, evaluation, maxDifference }, bestEpoch, seconds }: TrainResult,
-  file: string | undefined,
+  written: Written | undefined,
   say: typeof note,
 ): Promise<void> {
   const best = bestEpoch === undefined
@@ -339,8 +347,8 @@ async function printSummary(
     );
   }
   print(`Test accuracy ${withInterval(metrics.test)}, average loss ${metrics.test.loss.toFixed(4)}`);
-  if (file === undefined) return print("Dry run passed; nothing was kept");
-  print(`Saved ${shortPath(file)} (${(bytes.length / 1e6).toFixed(2)} MB)`);
+  if (written === undefined) return print("Dry run passed; nothing was kept");
+  print(`Saved ${shortPath(written.file)} (${(bytes.length / 1e6).toFixed(2)} MB)`);
   say();
-  for (const line of await nextSteps(file, { hasReport: true })) say(line);
+  for (const line of await nextSteps(written.file, written)) say(line);
 }
