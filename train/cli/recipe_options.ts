@@ -36,6 +36,11 @@ function amount(
 export const recipeOptions = {
   ...group("Model", {
     hidden,
+    "batch-norm": choice(
+      ["yes", "no"],
+      "Batch normalization after each hidden layer in training; folded into the weights on export",
+      standard.batchNorm ? "yes" : "no",
+    ),
     dropout: amount("dropout", "Probability of dropping a hidden unit", { min: 0, max: 0.95 }),
   }),
   ...group("Optimization", {
@@ -103,6 +108,7 @@ export function chooseRecipe(dataset: Dataset, values: RecipeValues): Advice {
   const optimizer = values.optimizer ?? base.optimizer;
   const recipe: Recipe = {
     ...base,
+    batchNorm: values["batch-norm"] === undefined ? base.batchNorm : values["batch-norm"] === "yes",
     standardize: values.standardize === undefined ? base.standardize : values.standardize === "yes",
     balance: values.balance === undefined ? base.balance : values.balance === "yes",
     folds: validation === undefined ? folds : 0,
@@ -161,6 +167,7 @@ export function describeRecipe(recipe: Recipe): string {
     `${epochs} epochs`,
     `batches of ${batchSize}`,
     `${optimizer} ${learningRate} ${schedule}${warmup ? ` after ${warmup} epochs of warmup` : ""}`,
+    ...(recipe.batchNorm ? ["batch normalization"] : []),
     ...rest.filter(([, value]) => value > 0).map(([what, value]) => `${what} ${value}`),
     ...(shift > 0 && shiftProbability > 0
       ? [`${shiftProbability * 100} % shifted by up to ${shift} px`]

@@ -46,6 +46,7 @@ export function adviseRecipe(dataset: Dataset): Advice {
       // On 477 photographs, 60 epochs are no more accurate than 30; on 200, batches of 16 need 60.
       epochs: count < 300 ? 60 : count < 2000 ? 30 : 40,
       hidden: [512],
+      batchNorm: false,
       dropout: 0.5,
       labelSmoothing: 0.1,
       flip: false,

@@ -51,7 +51,12 @@ export interface FitResult {
 }
 
 /** One generator for each use, so that turning one off leaves the others as they were. */
-const STREAM = { order: 2, augmentation: 3, dropout: 4, balance: 6 } as const;
+const STREAM = { order: 2, augmentation: 3, dropout: 4, balance: 6, statistics: 7 } as const;
+
+/** Training images over which batch normalization is measured for inference. */
+const STATISTICS_IMAGES = 10_000;
+/** Images per forward pass of that measurement. */
+const STATISTICS_BATCH_SIZE = 1000;
 
 /**
  * Trains a model in place. It ends with the weights of the epoch that was best on the validation images, or with
@@ -210,7 +215,7 @@ class Run {
     const { optimizer, decay } = this.#optimizer;
     optimizer.learningRate = learningRate;
     const { value: loss, grads } = optimizer.computeGradients(() =>
-      tf.losses.softmaxCrossEntropy(targets, this.#model.logits(images, masks)).asScalar()
+      tf.losses.softmaxCrossEntropy(targets, this.#model.logits(images, { training: true, masks })).asScalar()
     );
     const gradients = clip > 0 ? clipGradients(grads, clip) : grads;
     decay(learningRate);
@@ -238,15 +243,39 @@ class Run {
     for (const listener of this.#listeners) await listener.onStep?.(step);
   }
 
+  /** Measures batch normalization for the model's current weights, on images as in training but without mixup. */
+  #measureStatistics(epoch: number): void {
+    if (this.#model.statistics.size === 0) return;
+    const { recipe, seed } = this.#options;
+    const { train, labels, width, height } = this.#dataset;
+    const random = new Random(seed, epoch * 8 + STREAM.statistics);
+    const indices = this.#split.trainIndices.slice();
+    random.shuffle(indices);
+    const sample = batches(train, indices.subarray(0, STATISTICS_IMAGES), {
+      batchSize: STATISTICS_BATCH_SIZE,
+      classes: labels.length,
+      width,
+      height,
+      augmentation: { ...recipe, mixup: 0, random },
+    });
+    this.#model.measureStatistics(function* (): Generator<tf.Tensor2D> {
+      for (const { images, targets } of sample) {
+        yield images;
+        tf.dispose([images, targets]);
+      }
+    }());
+  }
+
   /** Measures the epoch on the validation images, if there are any, and remembers the weights if it is the best. */
   async #validate(epoch: number): Promise<Score | undefined> {
     const { validationIndices } = this.#split;
     if (validationIndices.length === 0) return undefined;
     const measure = async (): Promise<Score> => {
+      this.#measureStatistics(epoch);
       const validation = await score(this.#model, this.#dataset.train, this.#dataset, validationIndices);
       const { accuracy } = validation;
       if (!this.#best || accuracy > this.#best.accuracy) {
-        this.#best = { epoch, accuracy, weights: await readNumbers(this.#model.variables) };
+        this.#best = { epoch, accuracy, weights: await readNumbers(this.#inferenceVariables()) };
       }
       return validation;
     };
@@ -270,7 +299,7 @@ class Run {
     this.#steps = steps;
     this.#optimizer.optimizer.resume(steps);
     if (bestEpoch === undefined) return;
-    const names = [...this.#model.variables.keys()];
+    const names = [...this.#inferenceVariables().keys()];
     this.#best = {
       epoch: bestEpoch,
       accuracy: epochs[bestEpoch - 1]!.validation!.accuracy,
@@ -290,9 +319,15 @@ class Run {
     return variables;
   }
 
+  /** What the model needs for inference. */
+  #inferenceVariables(): Map<string, tf.Variable> {
+    return new Map([...this.#model.variables, ...this.#model.statistics]);
+  }
+
   async keepBestWeights(): Promise<void> {
-    const weights = this.#best?.weights ?? (this.#average && await readNumbers(this.#average.averages));
-    if (weights) writeNumbers(this.#model.variables, weights);
+    if (this.#best) return writeNumbers(this.#inferenceVariables(), this.#best.weights);
+    if (this.#average) writeNumbers(this.#model.variables, await readNumbers(this.#average.averages));
+    this.#measureStatistics(this.#epochs.length);
   }
 
   result(): FitResult {

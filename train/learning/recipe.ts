@@ -33,6 +33,8 @@ export interface Recipe {
   clip: number;
   /** Features of each hidden layer. */
   hidden: number[];
+  /** Whether batch normalization follows each hidden Linear layer in training (arXiv:1502.03167). */
+  batchNorm: boolean;
   /** Probability that a hidden feature is dropped in a step, 0..1. */
   dropout: number;
   /** Share of each target that is spread over all classes, 0..1. */
@@ -76,6 +78,7 @@ const quickstart: Recipe = {
   weightDecay: 0,
   clip: 0,
   hidden: [512, 512],
+  batchNorm: false,
   dropout: 0,
   labelSmoothing: 0,
   flip: false,
@@ -103,6 +106,7 @@ const standard: Recipe = {
   weightDecay: 0.05,
   clip: 0, // these gradients do not explode
   hidden: [512, 512], // the tutorial's architecture
+  batchNorm: true, // costs nothing at inference
   dropout: 0.05, // little is needed beside mixup and shifts; without them 0.4 was best
   labelSmoothing: 0, // mixup has the same effect
   flip: true, // garments are symmetric

@@ -61,6 +61,18 @@ interface Exports {
   ): void;
   activate(c: number, bias: number, rows: number, columns: number, floor: number): void;
   reluGradient(dy: number, y: number, dz: number, count: number): void;
+  batchNorm(
+    ...args: [
+      ...[x: number, gamma: number, beta: number, y: number, mean: number, inverse: number],
+      ...[rows: number, columns: number, epsilon: number, floor: number],
+    ]
+  ): void;
+  batchNormGradient(
+    ...args: [
+      ...[dy: number, y: number, x: number, gamma: number, mean: number, inverse: number],
+      ...[dx: number, dGamma: number, dBeta: number, rows: number, columns: number, floor: number],
+    ]
+  ): void;
   sumRows(x: number, to: number, rows: number, columns: number): void;
   average(a: number, w: number, count: number, decay: number, rest: number): void;
   sgd(w: number, g: number, v: number, count: number, rate: number, momentum: number): void;
@@ -81,6 +93,8 @@ export class HeapMath {
   readonly average: Exports["average"];
   readonly activate: Exports["activate"];
   readonly reluGradient: Exports["reluGradient"];
+  readonly batchNorm: Exports["batchNorm"];
+  readonly batchNormGradient: Exports["batchNormGradient"];
   /** Multiplies in place of our kernel. */
   native: NativeGemm | undefined;
   readonly #heap: Heap;
@@ -105,6 +119,8 @@ export class HeapMath {
     this.average = exports.average;
     this.activate = exports.activate;
     this.reluGradient = exports.reluGradient;
+    this.batchNorm = exports.batchNorm;
+    this.batchNormGradient = exports.batchNormGradient;
     this.#heap = heap;
     this.#gemm = exports.gemm;
     // One cache line more than is needed, so that it can begin with one.

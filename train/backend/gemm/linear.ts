@@ -5,8 +5,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
-import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { heapMath } from "./registry.ts";
+import { onHeap } from "./heap_tensors.ts";
 
 /**
  * `y = xAᵀ + b`, or the ReLU of it, on the WASM backend with our kernels. The numbers are those of `tf.matMul`,
@@ -14,14 +13,14 @@ import { heapMath } from "./registry.ts";
  *
  * @param x `[N, in]`
  * @param weight A, `[out, in]`
- * @param bias b, `[out]`
- * @param constant whether nobody needs the gradient of `x`
+ * @param bias b, `[out]`; zeros if absent
+ * @param constant whether the gradient of `x` is not needed
  * @returns `[N, out]`
  */
 export function linear(
   x: tf.Tensor2D,
   weight: tf.Tensor2D,
-  bias: tf.Tensor1D,
+  bias: tf.Tensor1D | undefined,
   { relu, constant }: { relu: boolean; constant: boolean },
 ): tf.Tensor2D {
   const layer = tf.customGrad((...args) => {
@@ -31,35 +30,35 @@ export function linear(
     const gradFunc = (dy: tf.Tensor2D, saved: tf.Tensor[]): tf.Tensor[] => {
       const [x, weight, y] = saved as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
       const dz = relu ? reluGradient(dy, y) : dy;
-      const gradients: tf.Tensor[] = [tf.matMul(dz, x, true, false), tf.sum(dz, 0)];
-      return constant ? gradients : [tf.matMul(dz, weight), ...gradients];
+      return [
+        ...(constant ? [] : [tf.matMul(dz, weight)]),
+        tf.matMul(dz, x, true, false),
+        ...(bias ? [tf.sum(dz, 0)] : []),
+      ];
     };
     return { value, gradFunc: gradFunc as (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[] };
   });
-  return (constant ? layer(weight, bias) : layer(x, weight, bias)) as tf.Tensor2D;
+  return layer(...(constant ? [] : [x]), weight, ...(bias ? [bias] : [])) as tf.Tensor2D;
 }
 
-function forward(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D, relu: boolean): tf.Tensor2D {
+function forward(
+  x: tf.Tensor2D,
+  weight: tf.Tensor2D,
+  bias: tf.Tensor1D | undefined,
+  relu: boolean,
+): tf.Tensor2D {
   const [m, k] = x.shape, [n] = weight.shape;
-  return onHeap([m, n], (math, address, c) => {
+  const [y] = onHeap([[m, n]], (math, address, [c]) => {
     const a = address(x), b = address(weight);
-    math.multiply({ a, b, c, m, n, k, transposeA: false, transposeB: true });
-    math.activate(c, address(bias), m, n, relu ? 0 : -Infinity);
+    math.multiply({ a, b, c: c!, m, n, k, transposeA: false, transposeB: true });
+    if (bias || relu) math.activate(c!, bias ? address(bias) : 0, m, n, relu ? 0 : -Infinity);
   });
+  return y as tf.Tensor2D;
 }
 
 function reluGradient(dy: tf.Tensor2D, y: tf.Tensor2D): tf.Tensor2D {
-  return onHeap(y.shape, (math, address, to) => math.reluGradient(address(dy), address(y), to, y.size));
-}
-
-/** Makes a tensor whose numbers are written by `write`. */
-function onHeap(
-  shape: [number, number],
-  write: (math: ReturnType<typeof heapMath>, address: (tensor: tf.Tensor) => number, to: number) => void,
-): tf.Tensor2D {
-  const wasm = tf.backend() as unknown as BackendWasm;
-  const address = ({ dataId }: tf.TensorInfo): number => wasm.dataIdMap.get(dataId).memoryOffset;
-  const out = wasm.makeOutput(shape, "float32");
-  write(heapMath(), address, address(out));
-  return tf.engine().makeTensorFromTensorInfo(out) as tf.Tensor2D;
+  const [dz] = onHeap([y.shape], (math, address, [to]) => {
+    math.reluGradient(address(dy), address(y), to!, y.size);
+  });
+  return dz as tf.Tensor2D;
 }

@@ -5,6 +5,7 @@
  */
 export { gemm, scratchBytes } from "./gemm";
 export { activate, reluGradient } from "./activate";
+export { batchNorm, batchNormGradient } from "./batch_norm";
 export { augment, blend, dropout } from "./batch";
 export { sumRows } from "./sum";
 export { adamW, average, sgd } from "./update";

@@ -1,15 +1,6 @@
 /** What optimizers do to weights, in one pass over the memory and in place. */
 import { fma } from "./fma";
-
-/** Four numbers, or one at the end. */
-function load(address: usize, four: bool): v128 {
-  return four ? v128.load(address) : v128.load32_zero(address);
-}
-
-function store(address: usize, value: v128, four: bool): void {
-  if (four) v128.store(address, value);
-  else v128.store_lane<f32>(address, value, 0);
-}
+import { load, store } from "./lanes";
 
 /**
  * Stochastic gradient descent with momentum: v = momentum·v + g, w = w − rate·v.
