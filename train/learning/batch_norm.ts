@@ -62,8 +62,8 @@ export class BatchNorm {
    */
   measure(x: tf.Tensor2D, share: number): tf.Tensor2D {
     const batch = moments(x);
-    for (const  of of["mean", "variance"] as const) {
-      this[of].assign(tf.add(tf.mul(this[of], 1 - share), tf.mul(batch[of], share)));
+    for (const name of ["mean", "variance"] as const) {
+      this[name].assign(tf.add(tf.mul(this[name], 1 - share), tf.mul(batch[name], share)));
     }
     return this.#normalize(x, batch);
   }

@@ -50,7 +50,7 @@ export interface FitResult {
   seconds: number;
 }
 
-/** One generator for each use, so that turning one off leaves the others as they were. */
+/** One generator for each use and epoch, so that turning one off leaves the others as they were. */
 const STREAM = { order: 2, augmentation: 3, dropout: 4, balance: 6, statistics: 7 } as const;
 
 /** Training images over which batch normalization is measured for inference. */
@@ -244,11 +244,11 @@ class Run {
   }
 
   /** Measures batch normalization for the model's current weights, on images as in training but without mixup. */
-  #measureStatistics(epoch: number): void {
+  #measureStatistics(): void {
     if (this.#model.statistics.size === 0) return;
     const { recipe, seed } = this.#options;
     const { train, labels, width, height } = this.#dataset;
-    const random = new Random(seed, epoch * 8 + STREAM.statistics);
+    const random = new Random(seed, STREAM.statistics); // the same images after every epoch
     const indices = this.#split.trainIndices.slice();
     random.shuffle(indices);
     const sample = batches(train, indices.subarray(0, STATISTICS_IMAGES), {
@@ -271,7 +271,7 @@ class Run {
     const { validationIndices } = this.#split;
     if (validationIndices.length === 0) return undefined;
     const measure = async (): Promise<Score> => {
-      this.#measureStatistics(epoch);
+      this.#measureStatistics();
       const validation = await score(this.#model, this.#dataset.train, this.#dataset, validationIndices);
       const { accuracy } = validation;
       if (!this.#best || accuracy > this.#best.accuracy) {
@@ -327,7 +327,7 @@ class Run {
   async keepBestWeights(): Promise<void> {
     if (this.#best) return writeNumbers(this.#inferenceVariables(), this.#best.weights);
     if (this.#average) writeNumbers(this.#model.variables, await readNumbers(this.#average.averages));
-    this.#measureStatistics(this.#epochs.length);
+    this.#measureStatistics();
   }
 
   result(): FitResult {
