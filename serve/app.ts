@@ -12,6 +12,7 @@ import type { AppEnv } from "./context.ts";
 import { Engine } from "./engine.ts";
 import { createLog, type Log } from "./log.ts";
 import { authorize, identify } from "./middleware/auth.ts";
+import { cacheable } from "./middleware/cacheable.ts";
 import { observe } from "./middleware/observe.ts";
 import { rateLimit } from "./middleware/rate_limit.ts";
 import type { Meter } from "./open_telemetry.ts";
@@ -87,7 +88,7 @@ function guardsOf({ rateLimitPerMinute, apiKeys }: Config, hasLimiter: boolean):
   const isLimited = rateLimitPerMinute > 0 || hasLimiter;
   const limited: MiddlewareHandler<AppEnv>[] = isLimited ? [rateLimit(rateLimitPerMinute)] : [];
   const authorized = apiKeys.length > 0 ? [...limited, authorize()] : limited;
-  return { probe: [], public: limited, key: authorized };
+  return { probe: [], public: limited, key: authorized, cacheable: [cacheable()] };
 }
 
 function corsOptions(origins: readonly string[]): Parameters<typeof cors>[0] {

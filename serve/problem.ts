@@ -14,6 +14,7 @@ const STATUSES = {
   408: ["Request Timeout", "body_timeout"],
   413: ["Content Too Large", "too_large"],
   415: ["Unsupported Media Type", "media_type"],
+  416: ["Range Not Satisfiable", "range"],
   422: ["Unprocessable Content", "no_content"],
   429: ["Too Many Requests", "rate_limit"],
   500: ["Internal Server Error", "internal"],

@@ -41,6 +41,10 @@ export function observe({ engine, telemetry, log }: Observers): MiddlewareHandle
     if (!headers.has("content-security-policy")) headers.set("content-security-policy", POLICY);
     // Browsers ignore it over plain HTTP (RFC 6797, section 7.2).
     if (c.req.url.startsWith("https:")) headers.set("strict-transport-security", "max-age=31536000");
+    // Deno would declare a length of 0.
+    if (c.req.method === "HEAD" && c.res.body) {
+      headers.set("content-length", String((await c.res.bytes()).length));
+    }
     headers.set("x-request-id", id);
     if (timing.images > 0) headers.set("server-timing", serverTiming(timing));
     const exchange: Exchange = {

@@ -32,6 +32,8 @@ const CONVERSION: ConversionConfig = {
   overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
 };
 
+const NOT_MODIFIED = { description: "The content has not changed since the entity tag of `If-None-Match`" };
+
 /** Makes the document. */
 export function describeApi(routes: readonly Route[]): Document {
   return {
@@ -60,9 +62,10 @@ export function describeApi(routes: readonly Route[]): Document {
 
 function pathsOf(routes: readonly Route[]): Document["paths"] {
   const paths: Document["paths"] = {};
-  for (const { method, path, access, operation } of routes) {
+  for (const { method, path, access, operation, cacheable } of routes) {
     (paths[path.replace(/:(\w+)/g, "{$1}")] ??= {})[method.toLowerCase()] = {
       ...operation,
+      ...(cacheable && { responses: { ...operation.responses, 304: NOT_MODIFIED } }),
       ...(access !== "key" && { security: [] }),
     };
   }

@@ -29,6 +29,7 @@ const FAILURES = {
   408: "The body took too long to arrive",
   413: "The body, an image or the batch is too large",
   415: "The body has an unsupported media type, or is compressed",
+  416: "The file has none of the bytes of the range",
   422: "The images are blank: each has only one colour, or nothing stands out from its background",
   503: "The model is not ready, or the server is busy: retry after `Retry-After` seconds",
 } as const;

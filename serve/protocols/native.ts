@@ -69,6 +69,7 @@ export function native(service: Service): Protocol {
         path: "/v1/model",
         access: "key",
         handler: model(service),
+        cacheable: true,
         operation: {
           tags: ["Native"],
           summary: "Describe the model",
@@ -80,6 +81,7 @@ export function native(service: Service): Protocol {
         path: "/v1/model/file",
         access: "key",
         handler: modelFile(service),
+        cacheable: true,
         operation: {
           tags: ["Native"],
           summary: "Download the model's ONNX file",
@@ -89,10 +91,18 @@ export function native(service: Service): Protocol {
               { type: "string" },
               "The model's version: the response may then be cached forever",
             ),
+            {
+              name: "Range",
+              in: "header",
+              required: false,
+              schema: { type: "string", examples: ["bytes=1000-"] },
+              description: "A part of the file, as in RFC 9110",
+            },
           ],
           responses: {
             200: { description: "An ONNX file", content: { "application/octet-stream": BINARY } },
-            ...problems(503),
+            206: { description: "A part of it", content: { "application/octet-stream": BINARY } },
+            ...problems(416, 503),
           },
         },
       },

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Handler } from "hono";
+import type { Handler, MiddlewareHandler } from "hono";
 import project from "../../deno.json" with { type: "json" };
 import { INPUT, LOGITS, PROBABILITIES } from "../../shared/contract.ts";
 import type { Classifier } from "../../shared/inference/classifier.ts";
@@ -44,6 +44,7 @@ export function openInference(service: Service): Protocol {
   return {
     prefix: "/v2",
     format: plainError,
+    middleware: uncompressed(),
     routes: [
       get(
         "/v2",
@@ -51,6 +52,7 @@ export function openInference(service: Service): Protocol {
         "Server metadata",
         { 200: json("ServerMetadata", "Server metadata") },
         (c) => c.json({ name: "selvedge", version: project.version, extensions: EXTENSIONS }),
+        { cacheable: true },
       ),
       get("/v2/health/live", "probe", "Whether the server is alive", {
         200: json("ServerLive", "It is"),
@@ -81,7 +83,7 @@ function get(
   summary: string,
   responses: Operation["responses"],
   handler: Handler<AppEnv>,
-  parameters?: Json[],
+  { parameters, cacheable }: { parameters?: Json[]; cacheable?: true } = {},
 ): Route {
   const operation: Operation = {
     tags: ["Open Inference Protocol"],
@@ -89,7 +91,28 @@ function get(
     ...(parameters && { parameters }),
     responses,
   };
-  return { method: "GET", path, access, handler, optionalSlash: true, operation };
+  return {
+    method: "GET",
+    path,
+    access,
+    handler,
+    optionalSlash: true,
+    ...(cacheable && { cacheable }),
+    operation,
+  };
+}
+
+/**
+ * Asks proxies not to compress: Triton's asynchronous client accepts gzip, but does not inflate it
+ * (https://developers.cloudflare.com/speed/optimization/content/compression/). `wrangler dev` does not read that header,
+ * only the other one (as of 4.153).
+ */
+function uncompressed(): MiddlewareHandler<AppEnv> {
+  return async (c, next): Promise<void> => {
+    await next();
+    c.res.headers.append("cache-control", "no-transform");
+    if (c.env?.distributed) c.res.headers.set("content-encoding", "identity");
+  };
 }
 
 function modelRoutes(service: Service, base: string, parameters: Json[]): Route[] {
@@ -99,6 +122,7 @@ function modelRoutes(service: Service, base: string, parameters: Json[]): Route[
     schema: keyof typeof schemas,
     summary: string,
     toJson: (classifier: Classifier) => Record<string, unknown>,
+    cacheable?: true,
   ): Route =>
     get(
       `${base}${path}`,
@@ -110,15 +134,16 @@ function modelRoutes(service: Service, base: string, parameters: Json[]): Route[
         checkModel(c, classifier);
         return c.json(toJson(classifier));
       },
-      parameters,
+      { parameters, ...(cacheable && { cacheable }) },
     );
   return [
-    describe("", "ModelMetadata", "Model metadata", describeModel),
+    describe("", "ModelMetadata", "Model metadata", describeModel, true),
     describe(
       "/config",
       "ModelConfig",
       "Model configuration, as in Triton",
       (classifier) => describeConfig(classifier, config.maxBatchSize),
+      true,
     ),
     describe(
       "/stats",
@@ -142,7 +167,7 @@ function modelRoutes(service: Service, base: string, parameters: Json[]): Route[
         checkModel(c, classifier);
         return c.json({ name: classifier.description.name, ready });
       },
-      parameters,
+      { parameters },
     ),
     {
       method: "POST",

@@ -20,13 +20,19 @@ export function operation(service: Service, allRoutes: () => readonly Route[]): 
     handler: Route["handler"],
     summary: string,
     responses: Operation["responses"],
-    parameters?: Operation["parameters"],
+    more: Pick<Route, "cacheable"> & Pick<Operation, "parameters"> = {},
   ): Route => ({
     method: "GET",
     path,
     access,
     handler,
-    operation: { tags: ["Operation"], summary, ...(parameters && { parameters }), responses },
+    ...(more.cacheable && { cacheable: true }),
+    operation: {
+      tags: ["Operation"],
+      summary,
+      responses,
+      ...(more.parameters && { parameters: more.parameters }),
+    },
   });
   const ok = json("Health", "Yes");
   const page = { description: "A page", content: { "text/html": {} } };
@@ -51,7 +57,7 @@ export function operation(service: Service, allRoutes: () => readonly Route[]): 
       get("/", "public", home(service), "The playground, a page to try the model on", {
         200: page,
         ...problems(400, 503),
-      }),
+      }, { cacheable: true }),
       get(
         "/playground/:file",
         "public",
@@ -62,15 +68,14 @@ export function operation(service: Service, allRoutes: () => readonly Route[]): 
             description: "A file",
             content: { "text/javascript": {}, "image/svg+xml": {}, "application/wasm": BINARY },
           },
-          304: { description: "The client's copy is current" },
           ...problems(404),
         },
-        [path("file", "The file's name")],
+        { cacheable: true, parameters: [path("file", "The file's name")] },
       ),
-      get("/docs", "public", docs(allRoutes), "This document as a page", { 200: page }),
+      get("/docs", "public", docs(allRoutes), "This document as a page", { 200: page }, { cacheable: true }),
       get("/openapi.json", "public", openapi(allRoutes), "This document", {
         200: { description: "OpenAPI 3.1", content: { "application/json": { schema: { type: "object" } } } },
-      }),
+      }, { cacheable: true }),
     ],
   };
 }

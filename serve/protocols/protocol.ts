@@ -38,6 +38,8 @@ export interface Route {
   handler: Handler<AppEnv>;
   /** Whether the path also works with a slash at its end. */
   optionalSlash?: true;
+  /** Whether the response depends on the program and the model only, so that clients can keep it. */
+  cacheable?: true;
   /** Its part of the OpenAPI document. */
   operation: Operation;
 }
@@ -47,22 +49,26 @@ export interface Protocol {
   /** `/v2`, for example; empty for all other paths. */
   prefix: string;
   format: ProblemFormat;
+  /** Around all its routes. */
+  middleware?: MiddlewareHandler<AppEnv>;
   routes: readonly Route[];
 }
 
-/** The middleware in front of the routes of each kind of access. */
-export type Guards = Record<Access, MiddlewareHandler<AppEnv>[]>;
+/** The middleware in front of the routes of each kind of access, and of those whose responses can be kept. */
+export type Guards = Record<Access | "cacheable", MiddlewareHandler<AppEnv>[]>;
 
 /** Makes the application of a protocol. */
 export function createProtocolApp(
-  { prefix, format, routes }: Protocol,
+  { prefix, format, middleware, routes }: Protocol,
   guards: Guards,
   report: (error: unknown) => void,
 ): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.onError((error) => format(toProblem(error, report)));
-  for (const { method, path, access, handler, optionalSlash } of routes) {
-    app.on(method, optionalSlash ? [path, `${path}/`] : [path], ...guards[access], handler);
+  if (middleware) app.use(`${prefix}/*`, middleware);
+  for (const { method, path, access, handler, optionalSlash, cacheable } of routes) {
+    const before = [...guards[access], ...(cacheable ? guards.cacheable : [])];
+    app.on(method, optionalSlash ? [path, `${path}/`] : [path], ...before, handler);
   }
   // It runs only where no route matched, so routes that match pay nothing for it.
   app.on(

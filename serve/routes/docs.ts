@@ -7,6 +7,7 @@
 import type { Handler } from "hono";
 import { html, raw } from "hono/html";
 import type { AppEnv } from "../context.ts";
+import { tagOf } from "../entity_tag.ts";
 import { describeApi, type Document } from "../openapi/document.ts";
 import type { Json, Operation } from "../openapi/operation.ts";
 import type { Route } from "../protocols/protocol.ts";
@@ -37,26 +38,31 @@ td { padding: .2rem .8rem .2rem 0; vertical-align: top; border-top: 1px solid va
 
 /** @param routes is called by the first request, when all routes exist */
 export function openapi(routes: () => readonly Route[]): Handler<AppEnv> {
-  let document: string | undefined;
-  return (c): Response => {
-    document ??= JSON.stringify(describeApi(routes()));
-    return c.body(document, 200, { "content-type": "application/json" });
+  const document = once(() => JSON.stringify(describeApi(routes())));
+  return async (c): Promise<Response> => {
+    const { text, etag } = await document();
+    return c.body(text, 200, { "content-type": "application/json", etag });
   };
 }
 
 /** @param routes is called by the first request, when all routes exist */
 export function docs(routes: () => readonly Route[]): Handler<AppEnv> {
   const policy = policyFor(STYLE);
-  let page: string | undefined;
-  return async (): Promise<Response> => {
-    page ??= String(render(describeApi(routes())));
-    return new Response(page, {
-      headers: {
-        "content-type": "text/html; charset=utf-8",
-        "content-security-policy": await policy(),
-      },
+  const page = once(() => String(render(describeApi(routes()))));
+  return async (c): Promise<Response> => {
+    const { text, etag } = await page();
+    return c.body(text, 200, {
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": await policy(),
+      etag,
     });
   };
+}
+
+/** Makes a text and its entity tag with the first call, as both are always the same. */
+function once(make: () => string): () => Promise<{ text: string; etag: string }> {
+  let made: Promise<{ text: string; etag: string }> | undefined;
+  return () => made ??= Promise.resolve(make()).then(async (text) => ({ text, etag: await tagOf(text) }));
 }
 
 function render(document: Document): unknown {

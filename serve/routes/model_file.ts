@@ -6,6 +6,7 @@
 import type { Handler } from "hono";
 import type { AppEnv } from "../context.ts";
 import { modelOf, type Service } from "../protocols/protocol.ts";
+import { requestedRange } from "./range.ts";
 
 export function modelFile(service: Service): Handler<AppEnv> {
   return async (c): Promise<Response> => {
@@ -13,12 +14,17 @@ export function modelFile(service: Service): Handler<AppEnv> {
     const { name, version } = description;
     // A URL with the version always returns the same file.
     const isFixed = c.req.query("version") === version;
-    return new Response(file, {
+    const tag = `"${version}"`;
+    const range = requestedRange(c, file.length, tag);
+    return new Response(range ? file.subarray(range.start, range.end) : file, {
+      status: range ? 206 : 200,
       headers: {
+        "accept-ranges": "bytes",
         "content-type": "application/octet-stream",
         "content-disposition": `attachment; filename="${name.replace(/[^\w.-]/g, "_")}.onnx"`,
         "cache-control": isFixed ? "private, max-age=31536000, immutable" : "no-cache",
-        etag: `"${version}"`,
+        etag: tag,
+        ...(range && { "content-range": `bytes ${range.start}-${range.end - 1}/${file.length}` }),
       },
     });
   };

@@ -1,4 +1,8 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { get as httpGet, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { buffer } from "node:stream/consumers";
+import { gunzipSync } from "node:zlib";
+import { ORT_WASM } from "../../serve/playground/names.ts";
 import worker from "../../serve/worker.ts";
 import { PIXELS } from "../helpers/http.ts";
 import { tinyModel } from "../helpers/tiny_model.ts";
@@ -38,6 +42,36 @@ Deno.test("serve/main.ts serves another model that keeps the contract", async ()
   });
   assertEquals((await response.json()).predictions[0].label, "middle");
   await Deno.remove(file);
+});
+
+Deno.test("serve/main.ts compresses what is text or WebAssembly, and nothing under /v2", async () => {
+  await using server = await start([...MAIN, "--port=0"]);
+  const { port } = new URL(server.url);
+  // fetch() inflates, and does not show what it got.
+  const get = async (path: string, acceptEncoding?: string): Promise<[IncomingHttpHeaders, Uint8Array]> => {
+    const headers = acceptEncoding === undefined ? {} : { "accept-encoding": acceptEncoding };
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    httpGet({ host: "127.0.0.1", port, path, headers }, resolve).on("error", reject);
+    const message = await promise;
+    return [message.headers, new Uint8Array(await buffer(message))];
+  };
+  for (const path of ["/", "/docs", "/openapi.json", "/playground/main.js", `/playground/${ORT_WASM}`]) {
+    const [plain, whole] = await get(path);
+    assertEquals([plain["content-encoding"], plain.vary], [undefined, "Accept-Encoding"], path);
+    for (const coding of ["gzip", "br;q=1.0, gzip;q=0.8, *;q=0.1", "*"]) {
+      const [headers, content] = await get(path, coding);
+      assertEquals([headers["content-encoding"], headers.vary], ["gzip", "Accept-Encoding"], path);
+      assertEquals(headers.etag, plain.etag);
+      assert(content.length < 0.5 * whole.length, `${path}: ${content.length} of ${whole.length}`);
+      assertEquals(new Uint8Array(gunzipSync(content)), whole, path);
+    }
+    for (const coding of ["", "identity", "br", "gzip;q=0", "gzip;q=0, *"]) {
+      assertEquals((await get(path, coding))[0]["content-encoding"], undefined, `${path} ${coding}`);
+    }
+  }
+  for (const path of ["/v2/models/fashion-mnist", "/v2/models/stats", "/v1/model/file", "/livez"]) {
+    assertEquals((await get(path, "gzip"))[0]["content-encoding"], undefined, path);
+  }
 });
 
 Deno.test("serve/main.ts says what is wrong and exits with 2", async () => {
