@@ -42,7 +42,7 @@ export function observe({ engine, telemetry, log }: Observers): MiddlewareHandle
     // Browsers ignore it over plain HTTP (RFC 6797, section 7.2).
     if (c.req.url.startsWith("https:")) headers.set("strict-transport-security", "max-age=31536000");
     // Deno would declare a length of 0.
-    if (c.req.method === "HEAD" && c.res.body) {
+    if (c.req.method === "HEAD" && c.res.body && !headers.has("content-length")) {
       headers.set("content-length", String((await c.res.bytes()).length));
     }
     headers.set("x-request-id", id);
