@@ -283,7 +283,14 @@ Deno.test("the model card of a model with a backbone counts both networks and sa
     ]
   ) assertStringIncludes(card, line);
   assertNotMatch(card, /are calibrated/);
+  // Of 20 correct answers at 97 %, the error is 3 %; the accuracy may still be 84 %.
   run.calibration.ece.after = 0.03;
+  run.test = { ...run.test, images: 20, accuracy: 1 };
+  const few = modelCard(run);
+  assertStringIncludes(few, "at most 5 %, but 20 images are too few to call `probabilities` calibrated");
+  assertStringIncludes(few, "their accuracy is known to ± 8 % only");
+  assertNotMatch(few, /are calibrated/);
+  run.test = { ...run.test, images: 400, accuracy: 0.9 };
   assertStringIncludes(
     modelCard(run),
     "The error on the test images is at most 5 %, so `probabilities` are calibrated.",

@@ -6,6 +6,7 @@
  * @module
  */
 import { count, duration, percent } from "../../shared/format.ts";
+import { wilsonInterval } from "../evaluation/interval.ts";
 import { dataFacts } from "./data_facts.ts";
 import type { RunMetrics } from "../artifact/metrics.ts";
 
@@ -160,7 +161,10 @@ function network({ input, provenance: { recipe, backbone }, classes }: RunMetric
     : `multilayer perceptron, ${layers}, ${count(parameters)} parameters`;
 }
 
-/** The largest expected calibration error at which probabilities are called calibrated. */
+/**
+ * The largest expected calibration error at which probabilities are called calibrated, and the largest half of the
+ * accuracy's 95 % interval: with fewer test images, a small error may be chance.
+ */
 const MAX_CALIBRATION_ERROR = 0.05;
 
 function calibration(run: RunMetrics): string[] {
@@ -178,6 +182,8 @@ function calibration(run: RunMetrics): string[] {
   const division = `The logits are divided by a temperature of ${temperature}`;
   const stored = "The division is part of the file; `logits` are raw.";
   const limit = percent(MAX_CALIBRATION_ERROR, 0);
+  const { low, high } = wilsonInterval(run.test.accuracy, run.test.images);
+  const uncertainty = (high - low) / 2;
   return [
     validation
       ? `${division}, fitted ${
@@ -189,7 +195,12 @@ function calibration(run: RunMetrics): string[] {
       ? "There are no validation images to fit a temperature on: `probabilities` are the softmax of the raw `logits`."
       : `${division}, which another run with validation images found. ${stored}`,
     ece.after <= MAX_CALIBRATION_ERROR
-      ? `The error on the test images is at most ${limit}, so \`probabilities\` are calibrated.`
+      ? uncertainty <= MAX_CALIBRATION_ERROR
+        ? `The error on the test images is at most ${limit}, so \`probabilities\` are calibrated.`
+        : `The error on the test images is at most ${limit}, but ${
+          count(run.test.images)
+        } images are too few to ` +
+          `call \`probabilities\` calibrated: their accuracy is known to ± ${percent(uncertainty, 0)} only.`
       : `The error on the test images is above ${limit}: use \`probabilities\` to rank classes, not as the chance of ` +
         "being right.",
     `Expected calibration error in ${bins.after.length} bins (<https://arxiv.org/abs/1706.04599>):`,
