@@ -7,8 +7,10 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import type { Classifier } from "../shared/inference/classifier.ts";
+import { Admission } from "./admission/admission.ts";
 import { type Config, readConfig } from "./config.ts";
 import type { AppEnv } from "./context.ts";
+import { RequestReader, type TaskPool } from "./decode/reader.ts";
 import { Engine } from "./engine.ts";
 import { createLog, type Log } from "./log.ts";
 import { authorize, identify } from "./middleware/auth.ts";
@@ -43,6 +45,8 @@ export interface AppOptions {
   hasLimiter?: boolean;
   /** Exports the metrics; by default they are only at `/metrics`. */
   meter?: Meter;
+  /** Reads large requests in other threads; without it, that is done on the event loop. */
+  pool?: TaskPool;
 }
 
 /** The application. */
@@ -55,8 +59,15 @@ export type App = Hono<AppEnv> & {
 
 /** Makes the application. */
 export function createApp(
-  { load, report, config = readConfig(), log = createLog("error", () => {}), hasLimiter = false, meter }:
-    AppOptions,
+  {
+    load,
+    report,
+    config = readConfig(),
+    log = createLog("error", () => {}),
+    hasLimiter = false,
+    meter,
+    pool,
+  }: AppOptions,
 ): App {
   const telemetry = new Telemetry(meter);
   const statistics = new Statistics();
@@ -65,8 +76,10 @@ export function createApp(
     statistics.countRun();
   };
   const engine = new Engine({ load, config, report, onRun });
-  telemetry.watch(engine);
-  const service: Service = { engine, config, statistics, telemetry };
+  const admission = new Admission({ config });
+  telemetry.watch(engine, admission);
+  const reader = new RequestReader(config, pool);
+  const service: Service = { engine, admission, reader, config, statistics, telemetry };
 
   const app = new Hono<AppEnv>();
   app.onError((error) => problemDocument(toProblem(error, report)));

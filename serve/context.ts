@@ -21,6 +21,8 @@ export interface Platform {
   };
   /** The span of the request, if the platform traces it. */
   span?: RequestSpan;
+  /** Keeps a request alive until a promise is settled, even if its client disconnects: Cloudflare's context. */
+  waitUntil?: (promise: Promise<unknown>) => void;
   /** Whether many servers share one address, so that the counters of one would mislead. */
   distributed?: boolean;
 }

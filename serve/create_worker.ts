@@ -20,6 +20,7 @@ import {
   onDeno,
 } from "./platform.ts";
 import project from "../deno.json" with { type: "json" };
+import { DecodePool } from "./decode/pool.ts";
 import { announce } from "./announce.ts";
 import { type OpenTelemetry, openTelemetry } from "./open_telemetry.ts";
 
@@ -79,13 +80,16 @@ function start(
   const log = createLog(config.logLevel, (line) => console.log(line));
   announce(log, config);
   const telemetry = openTelemetry(project.version);
+  const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
   const app = createApp({
     load: () => loadModel(model, { sha256: config.modelSha256 }),
-    report: (error) => log("error", "failure", { error: describeError(error) }),
+    report,
     config,
     log,
     hasLimiter: onEdge,
     ...(telemetry && { meter: telemetry.meter }),
+    // Cloudflare has no threads.
+    ...(!onEdge && { pool: new DecodePool(report) }),
   });
   return { app, config, telemetry };
 }

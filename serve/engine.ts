@@ -9,20 +9,28 @@
  * @module
  */
 import type { Classifier, Scores } from "../shared/inference/classifier.ts";
+import { busy } from "./admission/admission.ts";
+import { FairQueue } from "./admission/fair_queue.ts";
+import { Quota } from "./admission/quota.ts";
 import type { Config } from "./config.ts";
 import { Problem } from "./problem.ts";
+import { QUEUED_TIMEOUTS } from "./admission/turns.ts";
+import { turn } from "./turn.ts";
 
-/** Largest batch of several requests: more images do not get cheaper, they only delay the first ones. */
-const GATHERED_IMAGES = 32;
+/** Largest batch: more images do not get cheaper, they only delay other requests. */
+const BATCH_IMAGES = 32;
 
-/** After this many queue timeouts, an active request is considered lost: decoding and waiting take far less. */
-const LOST_AFTER = 10;
+/** Numbers in a batch of more than one image: models of larger images take longer for each. */
+const BATCH_NUMBERS = 32 * 28 * 28;
 
 /** In ms: a request that arrives this soon after a run may not be alone. */
 const CLOSE = 1;
 
 /** After no other request arrived during a wait, this many requests do not wait. */
 const UNACCOMPANIED = 15;
+
+/** The time of an image is averaged over about this many runs. */
+const AVERAGED_RUNS = 16;
 
 export interface EngineOptions {
   /** Loads the model. It is called when the model is first needed, and again after a failure. */
@@ -36,43 +44,60 @@ export interface EngineOptions {
   now?: () => number;
 }
 
-/** Scores, with the time spent in the queue and in the model; the latter is that of the whole batch. */
+/** Scores, with the time spent in the queue and in the model; the latter is that of all runs with its images. */
 export interface Answer {
   scores: Scores;
   queueMs: number;
   inferMs: number;
 }
 
+/** One request's images. */
 interface Job {
   pixels: Float32Array;
   since: number;
-  answer?: Answer;
+  /** Of each part that has run. */
+  parts: Scores[];
+  /** Images that have not run. */
+  left: number;
+  queueMs: number;
+  inferMs: number;
   error?: unknown;
+}
+
+/** A part of a job that runs in one batch. */
+interface Part {
+  job: Job;
+  pixels: Float32Array;
 }
 
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #queue: Job[] = [];
+  readonly #queue = new FairQueue<Part>();
+  readonly #requests: Quota;
+  /** Estimated time in the model of what is queued, in µs. */
+  readonly #work: Quota;
   #loading: Promise<Classifier> | undefined;
   #loaded: Classifier | undefined;
   #running: Promise<void> | undefined;
-  /** When each active request was admitted. */
-  readonly #active = new Set<{ since: number }>();
   /** When the last run ended. */
   #ended = -Infinity;
+  /** Whether the event loop has turned since then. */
+  #turned = true;
   /** How many more requests do not wait for others. */
   #unaccompanied = 0;
+  /** Images in the queue. */
+  #images = 0;
+  /** What an image takes in the model, in ms. */
+  #imageMs = 0;
 
   readonly #now: () => number;
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    const { maxConcurrency, queueTimeoutMs } = options.config;
+    this.#requests = new Quota(maxConcurrency);
+    this.#work = new Quota(QUEUED_TIMEOUTS * 1000 * queueTimeoutMs);
     this.#now = options.now ?? (() => performance.now());
-  }
-
-  /** Number of active requests. */
-  get active(): number {
-    return this.#active.size;
   }
 
   /** The model, if it has been loaded. */
@@ -89,7 +114,7 @@ export class Engine {
     return this.#loading ??= this.#load().catch((error) => {
       this.#loading = undefined;
       this.#options.report?.(error);
-      throw new Problem(503, "The model cannot be loaded", RETRY, "model");
+      throw new Problem(503, "The model cannot be loaded", { "retry-after": "1" }, "model");
     });
   }
 
@@ -111,40 +136,14 @@ export class Engine {
   }
 
   /**
-   * Processes one request, from the last byte of its body to its response, unless too many are active. Requests that
-   * are still sending their body do not count, or slow clients could block all others.
-   *
-   * @throws {Problem} 503 if `maxConcurrency` requests are active
-   */
-  async admit<T>(work: () => Promise<T>): Promise<T> {
-    const { maxConcurrency } = this.#options.config;
-    if (this.#active.size >= maxConcurrency) this.#forgetLost();
-    if (this.#active.size >= maxConcurrency) {
-      throw busy(`${maxConcurrency} requests are active`, "concurrency");
-    }
-    const entry = { since: this.#now() };
-    this.#active.add(entry);
-    try {
-      return await work();
-    } finally {
-      this.#active.delete(entry);
-    }
-  }
-
-  /** workerd stops a request whose client disconnects, at any point and without running `finally`. */
-  #forgetLost(): void {
-    const oldest = this.#now() - LOST_AFTER * this.#options.config.queueTimeoutMs;
-    for (const entry of this.#active) if (entry.since < oldest) this.#active.delete(entry);
-  }
-
-  /**
-   * Classifies images, together with those of other requests.
+   * Classifies images, together with those of other requests. Clients take turns of a batch each.
    *
    * @param pixels `[N, imageSize]`, row-major, 0..1
+   * @param client who sent them
    * @throws {RangeError} if the pixels are not a whole number of images, or none
    * @throws {Problem} 503 if the queue is full, the model is not free in time, or there is no model
    */
-  async run(pixels: Float32Array): Promise<Answer> {
+  async run(pixels: Float32Array, client = ""): Promise<Answer> {
     const classifier = this.#loaded ?? await this.classifier();
     const { imageSize } = classifier;
     if (pixels.length === 0 || pixels.length % imageSize !== 0) {
@@ -153,20 +152,51 @@ export class Engine {
           `current length is ${pixels.length}`,
       );
     }
-    const { maxConcurrency } = this.#options.config;
-    if (this.#queue.length >= maxConcurrency) {
-      throw busy(`${maxConcurrency} requests are queued`, "queue_full");
+    if (!this.#requests.take(client, 1)) {
+      throw busy(`${this.#requests.total} requests are queued`, "queue_full");
     }
-    const job: Job = { pixels, since: this.#now() };
-    this.#queue.push(job);
+    const micros = Math.ceil(1000 * this.#imageMs * pixels.length / imageSize);
+    try {
+      if (!this.#work.take(client, micros)) throw busy(`${this.#images} images are queued`, "queue_full");
+      try {
+        return await this.#answer(this.#enqueue(pixels, client, imageSize), classifier);
+      } finally {
+        this.#work.give(client, micros);
+      }
+    } finally {
+      this.#requests.give(client, 1);
+    }
+  }
+
+  #enqueue(pixels: Float32Array, client: string, imageSize: number): Job {
+    const images = pixels.length / imageSize;
+    const job: Job = { pixels, since: this.#now(), parts: [], left: images, queueMs: 0, inferMs: 0 };
+    const most = batchImages(imageSize) * imageSize;
+    for (let at = 0; at < pixels.length; at += most) {
+      const part = pixels.length <= most ? pixels : pixels.subarray(at, at + most);
+      this.#queue.push(client, { cost: part.length / imageSize, rank: images }, { job, pixels: part });
+    }
+    this.#images += images;
+    return job;
+  }
+
+  async #answer(job: Job, classifier: Classifier): Promise<Answer> {
     if (job.since - this.#ended < CLOSE) await this.#gather(job);
-    while (!job.answer && !("error" in job)) {
+    const most = batchImages(classifier.imageSize);
+    while (job.left > 0 && !("error" in job)) {
       // The model runs one batch at a time.
       if (this.#running) await this.#running;
-      else await (this.#running = this.#runNext(classifier));
+      else if (this.#turned || this.#images <= most) await (this.#running = this.#runNext(classifier));
+      else await this.#letIn();
     }
-    if (job.answer) return job.answer;
-    throw job.error;
+    if ("error" in job) throw job.error;
+    return { scores: join(job.parts), queueMs: job.queueMs, inferMs: job.inferMs };
+  }
+
+  /** Lets requests that have arrived during a run join the queue. */
+  async #letIn(): Promise<void> {
+    await turn();
+    this.#turned = true;
   }
 
   /**
@@ -175,91 +205,108 @@ export class Engine {
    */
   async #gather(job: Job): Promise<void> {
     if (this.#unaccompanied-- > 0) return;
-    await turn();
-    const alone = this.#queue.length === 1 && this.#queue[0] === job && !this.#running;
+    await this.#letIn();
+    const alone = this.#queue.size === 1 && this.#queue.peek()?.job === job && !this.#running;
     this.#unaccompanied = alone ? UNACCOMPANIED : 0;
   }
 
   /** Runs the next batch. It does not throw: each job gets its own error. */
   async #runNext(classifier: Classifier): Promise<void> {
+    const { imageSize } = classifier;
     const start = this.#now();
-    const jobs = this.#take(start, classifier.imageSize);
+    const parts = this.#take(start, imageSize);
     try {
-      if (jobs.length === 0) return;
-      const pixels = join(jobs);
+      if (parts.length === 0) return;
+      const pixels = concat(parts);
       const scores = await classifier.runScaled(pixels);
-      this.#options.onRun?.(pixels.length / classifier.imageSize);
+      const images = pixels.length / imageSize;
+      this.#options.onRun?.(images);
       const inferMs = this.#now() - start;
-      const { logits, probabilities } = scores;
-      const classes = classifier.description.labels.length;
+      this.#imageMs += (inferMs / images - this.#imageMs) / AVERAGED_RUNS;
       let at = 0;
-      for (const job of jobs) {
-        const end = at + job.pixels.length / classifier.imageSize * classes;
-        job.answer = {
-          scores: jobs.length === 1
-            ? scores
-            : { logits: logits.subarray(at, end), probabilities: probabilities.subarray(at, end) },
-          queueMs: start - job.since,
-          inferMs,
-        };
-        at = end;
+      for (const { job, pixels } of parts) {
+        const count = pixels.length / imageSize;
+        job.parts.push(count === images ? scores : slice(scores, at, at + count, images));
+        // An image of the first batch has not waited for the later ones.
+        if (job.parts.length === 1) job.queueMs = start - job.since;
+        job.inferMs += inferMs;
+        job.left -= count;
+        at += count;
       }
     } catch (error) {
-      for (const job of jobs) job.error = error;
+      for (const { job } of parts) job.error = error;
     } finally {
       this.#running = undefined;
+      this.#turned = false;
       this.#ended = this.#now();
     }
   }
 
-  /** Takes as many jobs as run well together, at least one, in order; jobs that waited too long fail. */
-  #take(now: number, imageSize: number): Job[] {
+  /** Takes as many parts as run well together, at least one, in turn; jobs that waited too long fail. */
+  #take(now: number, imageSize: number): Part[] {
     const { queueTimeoutMs } = this.#options.config;
-    const jobs: Job[] = [];
-    let images = 0, taken = 0;
-    for (const job of this.#queue) {
-      const count = job.pixels.length / imageSize;
-      if (now - job.since > queueTimeoutMs) {
+    const most = batchImages(imageSize);
+    const parts: Part[] = [];
+    let images = 0;
+    for (let part = this.#queue.peek(); part; part = this.#queue.peek()) {
+      const { job } = part, count = part.pixels.length / imageSize;
+      const isLate = job.parts.length === 0 && now - job.since > queueTimeoutMs;
+      if (isLate && !("error" in job)) {
         job.error = busy(`the model was not available within ${queueTimeoutMs} ms`, "queue_timeout");
-      } else if (images > 0 && images + count > GATHERED_IMAGES) {
-        break;
-      } else {
-        jobs.push(job);
+      }
+      if (!("error" in job)) {
+        if (images > 0 && images + count > most) break;
+        parts.push(part);
         images += count;
       }
-      taken++;
+      this.#queue.shift();
+      this.#images -= count;
     }
-    this.#queue.splice(0, taken);
-    return jobs;
+    return parts;
   }
 }
 
-/** Seconds until a retry: the queue is short, so it empties quickly. */
-const RETRY = { "retry-after": "1" };
-
-function busy(why: string, reason: string): Problem {
-  return new Problem(503, `The server is busy: ${why}`, RETRY, reason);
+/** Images of a batch at most. */
+function batchImages(imageSize: number): number {
+  return Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_NUMBERS / imageSize)));
 }
 
-function join(jobs: Job[]): Float32Array {
-  if (jobs.length === 1) return jobs[0]!.pixels;
-  const whole = new Float32Array(jobs.reduce((sum, { pixels }) => sum + pixels.length, 0));
+function concat(parts: Part[]): Float32Array {
+  if (parts.length === 1) return parts[0]!.pixels;
+  const whole = new Float32Array(parts.reduce((sum, { pixels }) => sum + pixels.length, 0));
   let at = 0;
-  for (const { pixels } of jobs) {
+  for (const { pixels } of parts) {
     whole.set(pixels, at);
     at += pixels.length;
   }
   return whole;
 }
 
-type Immediate = (callback: () => void) => void;
-const { setImmediate } = globalThis as { setImmediate?: Immediate };
-// workerd has no setImmediate, but its timers do not wait longer than their delay.
-const later: Immediate = setImmediate ?? ((callback) => void setTimeout(callback, 0));
+/** The scores of some images of a batch. */
+function slice(scores: Scores, from: number, to: number, images: number): Scores {
+  return map(scores, (values) => values.subarray(from * values.length / images, to * values.length / images));
+}
 
-/** Waits for one turn of the event loop. */
-function turn(): Promise<void> {
-  return new Promise(later);
+/** The scores of all parts, in order. */
+function join(parts: Scores[]): Scores {
+  const [first] = parts as [Scores];
+  if (parts.length === 1) return first;
+  return map(first, (_, name) => {
+    const all = parts.map((part) => part[name]!);
+    const whole = new Float32Array(all.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const values of all) {
+      whole.set(values, at);
+      at += values.length;
+    }
+    return whole;
+  });
+}
+
+/** Whatever a model gives for each image: every array of scores has as many numbers for each. */
+function map(scores: Scores, change: (values: Float32Array, name: keyof Scores) => Float32Array): Scores {
+  const names = Object.keys(scores) as (keyof Scores)[];
+  return Object.fromEntries(names.map((name) => [name, change(scores[name]!, name)])) as unknown as Scores;
 }
 
 /**

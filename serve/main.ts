@@ -13,6 +13,7 @@ import { announce } from "./announce.ts";
 import project from "../deno.json" with { type: "json" };
 import { createApp } from "./app.ts";
 import { type Config, readConfig, VARIABLES } from "./config.ts";
+import { DecodePool } from "./decode/pool.ts";
 import { drainable } from "./drain.ts";
 import { type HttpServer, keepListening } from "./keep_listening.ts";
 import { createLog, describeError } from "./log.ts";
@@ -69,6 +70,8 @@ async function serve(config: Config): Promise<void> {
   await modelBytes(config);
   const log = createLog(config.logLevel, (line) => write(Deno.stdout, `${line}\n`));
   const telemetry = openTelemetry(project.version);
+  const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
+  const pool = new DecodePool(report);
   const app = createApp({
     // Read again by each attempt, so that replacing a bad file fixes a running server.
     load: async () =>
@@ -76,10 +79,11 @@ async function serve(config: Config): Promise<void> {
         sha256: config.modelSha256,
         ...(config.runtime === "native" && { create: createNativeSession }),
       }),
-    report: (error) => log("error", "failure", { error: describeError(error) }),
+    report,
     config,
     log,
     ...(telemetry && { meter: telemetry.meter }),
+    pool,
   });
   const { fetch, drain } = drainable((request, info) =>
     app.fetch(request, onDeno(request, info, config, telemetry))

@@ -40,6 +40,7 @@ export function onCloudflare(
     ...(RATE_LIMITER && { limiter: RATE_LIMITER }),
     ...(ANALYTICS && { analytics: ANALYTICS }),
     ...(span?.isTraced && { span }),
+    ...(context && { waitUntil: (promise): void => context.waitUntil(promise) }),
   };
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Classifier, Scores } from "../shared/inference/classifier.ts";
+import type { Admission } from "./admission/admission.ts";
 import type { Platform, Timing } from "./context.ts";
 import type { Engine } from "./engine.ts";
 import { type Count, type Distribution, Registry } from "./metrics.ts";
@@ -82,13 +83,13 @@ export class Telemetry {
     this.#predictions = new Predictions(registry);
   }
 
-  /** Adds the gauges of the engine. */
-  watch(engine: Engine): void {
+  /** Adds the gauges. */
+  watch(engine: Engine, admission: Admission): void {
     this.#engine = engine;
     this.#registry.gauge(
       "selvedge.requests.active",
       { unit: "{request}", help: "Active requests" },
-      () => [[{}, engine.active]],
+      () => [[{}, admission.active]],
     );
     this.#registry.gauge(
       "selvedge.ready",

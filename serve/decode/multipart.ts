@@ -19,7 +19,8 @@ export interface MultipartOptions {
   readPicture: ReadPicture;
 }
 
-const LATIN1 = new TextDecoder("latin1");
+const ASCII = new TextDecoder("latin1");
+const CR = 0x0d, LF = 0x0a, DASH = 0x2d;
 /** Characters of a part's headers: a name, a file's name and a type. */
 const MAX_HEADERS = 4096;
 
@@ -43,6 +44,20 @@ export async function decodeMultipart(
   });
 }
 
+/** The files of a form; none if it is not a valid one. */
+export function filesOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  contentType: string,
+  max: number,
+): Uint8Array<ArrayBuffer>[] {
+  try {
+    return readFiles(bytes, boundaryOf(contentType), max).map(({ content }) => content);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return [];
+  }
+}
+
 /** RFC 2046, section 5.1.1. */
 function boundaryOf(contentType: string): string {
   const [, quoted, plain] = /;\s*boundary=(?:"([^"]{1,70})"|([^";\s]{1,70}))/i.exec(contentType) ?? [];
@@ -60,26 +75,44 @@ interface File {
 }
 
 function readFiles(bytes: Uint8Array<ArrayBuffer>, boundary: string, max: number): File[] {
-  // Each byte becomes one character, so indices into the text are indices into the bytes.
-  const text = LATIN1.decode(bytes);
-  const delimiter = `\r\n--${boundary}`;
+  const delimiter = new TextEncoder().encode(`\r\n--${boundary}`);
   const files: File[] = [];
   // The text before the first delimiter is to be ignored.
-  const first = text.startsWith(`--${boundary}`) ? 0 : text.indexOf(delimiter) + 2;
-  if (first === 1) throw malformed();
-  for (let at = first - 2;;) {
+  let at = startsWith(bytes, 0, delimiter.subarray(2)) ? -2 : find(bytes, 0, delimiter);
+  if (at === -1) throw malformed();
+  for (;;) {
     const start = at + delimiter.length;
-    if (text.startsWith("--", start)) return files;
-    const headersEnd = text.slice(start, start + MAX_HEADERS).indexOf("\r\n\r\n");
-    const end = text.indexOf(delimiter, start);
-    if (headersEnd < 0 || end < start + headersEnd + 4) throw malformed();
+    if (bytes[start] === DASH && bytes[start + 1] === DASH) return files;
+    const headers = ASCII.decode(bytes.subarray(start, start + MAX_HEADERS));
+    const headersEnd = headers.indexOf("\r\n\r\n");
+    if (headersEnd < 0) throw malformed();
+    const content = start + headersEnd + 4;
+    const end = find(bytes, content, delimiter);
+    if (end < 0) throw malformed();
     limitImages(files.length + 1, max);
     files.push({
-      mediaType: readHeaders(text.slice(start, start + headersEnd)),
-      content: bytes.subarray(start + headersEnd + 4, end),
+      mediaType: readHeaders(headers.slice(0, headersEnd)),
+      content: bytes.subarray(content, end),
     });
     at = end;
   }
+}
+
+/** Where a delimiter begins, which starts with a line break; -1 if there is none. */
+function find(bytes: Uint8Array, from: number, delimiter: Uint8Array): number {
+  const last = bytes.length - delimiter.length;
+  // As fast for random bytes as for a body full of line breaks, unlike `indexOf`.
+  for (let i = from; i <= last; i++) {
+    if (bytes[i] === CR && bytes[i + 1] === LF && bytes[i + 2] === DASH && startsWith(bytes, i, delimiter)) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+function startsWith(bytes: Uint8Array, at: number, prefix: Uint8Array): boolean {
+  for (let i = 0; i < prefix.length; i++) if (bytes[at + i] !== prefix[i]) return false;
+  return true;
 }
 
 function malformed(): InputError {

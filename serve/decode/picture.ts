@@ -7,7 +7,8 @@ import { InputError } from "../../shared/errors.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import { type PictureLimits, shortSideFor } from "../../shared/decode/limits.ts";
 import { fitImage, type Target } from "../../shared/image.ts";
-import { scale } from "../../shared/inference/classifier.ts";
+import { scale } from "../../shared/inference/base_classifier.ts";
+import type { Task, Turn } from "./task.ts";
 
 /** Reads a picture into `[imageSize]` numbers in 0..1. */
 export type ReadPicture = (
@@ -34,6 +35,21 @@ export function pictureReader(input: Target, limits: PictureLimits): ReadPicture
     const image = await decodePicture(bytes, { ...limits, shortSide: shortSideFor(input) }, mediaType);
     target.set(scale(fitImage(image, input)));
   };
+}
+
+/** The images of a request may have this many times `maxPixels` together. */
+const LARGEST_PICTURES = 4;
+
+/** Makes a reader for the image files of one request. */
+export function requestPictures(
+  { model: { input, preprocessing }, limits: { maxPixels } }: Task,
+  turn: Turn,
+): ReadPicture {
+  return pictureReader({ ...input, ...(preprocessing && { preprocessing }) }, {
+    maxPixels,
+    budget: { pixels: LARGEST_PICTURES * maxPixels },
+    turn,
+  });
 }
 
 /**

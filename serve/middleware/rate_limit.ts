@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { AppEnv } from "../context.ts";
 import { Problem } from "../problem.ts";
 
@@ -15,10 +15,9 @@ const MAX_CLIENTS = 10_000;
 export function rateLimit(perMinute: number): MiddlewareHandler<AppEnv> {
   const buckets = perMinute > 0 ? new Buckets(perMinute) : undefined;
   return async (c, next): Promise<void> => {
-    const { limiter, address } = c.env ?? {};
+    const limiter = c.env?.limiter;
     if (limiter || buckets) {
-      const key = c.get("key");
-      const client = key === undefined ? `address ${networkOf(address ?? "")}` : `key ${key}`;
+      const client = clientOf(c);
       const wait = limiter ? await ask(limiter, client) : buckets!.take(client, performance.now());
       if (wait > 0) {
         throw new Problem(429, "Too many requests from this client", { "retry-after": String(wait) });
@@ -26,6 +25,12 @@ export function rateLimit(perMinute: number): MiddlewareHandler<AppEnv> {
     }
     await next();
   };
+}
+
+/** Who sent a request: an API key, or else an address. */
+export function clientOf(c: Context<AppEnv>): string {
+  const key = c.get("key");
+  return key === undefined ? `address ${networkOf(c.env?.address ?? "")}` : `key ${key}`;
 }
 
 /** Cloudflare's limiter returns only yes or no; its shorter period is 10 s. */

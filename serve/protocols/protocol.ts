@@ -7,8 +7,10 @@
 import { type Handler, Hono, type MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { Classifier } from "../../shared/inference/classifier.ts";
+import type { Admission } from "../admission/admission.ts";
 import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
+import type { RequestReader } from "../decode/reader.ts";
 import type { Engine } from "../engine.ts";
 import type { Operation } from "../openapi/operation.ts";
 import { Problem, type ProblemFormat, toProblem } from "../problem.ts";
@@ -18,6 +20,8 @@ import type { Telemetry } from "../telemetry.ts";
 /** What routes work with. */
 export interface Service {
   engine: Engine;
+  admission: Admission;
+  reader: RequestReader;
   config: Config;
   statistics: Statistics;
   telemetry: Telemetry;

@@ -7,41 +7,67 @@
 import type { Context } from "hono";
 import { InputError, type InputErrorCode } from "../../shared/errors.ts";
 import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
-import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
-import { pictureReader, type ReadPicture } from "../decode/picture.ts";
+import { type Form, inputOf, type Read } from "../decode/task.ts";
 import { readBody } from "../middleware/body.ts";
+import { clientOf } from "../middleware/rate_limit.ts";
 import { Problem, type ProblemStatus } from "../problem.ts";
 import type { Service } from "../protocols/protocol.ts";
 
 /** How a protocol reads requests and writes responses. */
-export interface Codec<T extends { pixels: Float32Array }> {
-  /** Reads the request: `pixels` is `[N, imageSize]` in 0..1; the rest is passed to `write`. */
-  read(body: Uint8Array<ArrayBuffer>, classifier: Classifier): T | Promise<T>;
-  write(scores: Scores, request: T, classifier: Classifier): Response;
+export interface Codec<F extends Form> {
+  /** How bodies are read. */
+  form: F;
+  /** Of the header Inference-Header-Content-Length. */
+  jsonLength?: string;
+  /** Checks what does not depend on the body. */
+  check(classifier: Classifier): void;
+  write(scores: Scores, request: Read<F>, classifier: Classifier): Response;
 }
 
 /** Processes a request. */
-export async function answer<T extends { pixels: Float32Array }>(
+export async function answer<F extends Form>(
   c: Context<AppEnv>,
-  { engine, config, statistics, telemetry }: Service,
-  codec: Codec<T>,
+  service: Service,
+  codec: Codec<F>,
 ): Promise<Response> {
-  const body = await readBody(c.req.raw, config);
-  if (body.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
-  return await engine.admit(async () => {
+  const answered = answerNow(c, service, codec);
+  // workerd stops a request whose client disconnects, but others may wait for what it has taken.
+  c.env?.waitUntil?.(answered.catch(() => {}));
+  return await answered;
+}
+
+async function answerNow<F extends Form>(
+  c: Context<AppEnv>,
+  { engine, admission, reader, config, statistics, telemetry }: Service,
+  { form, jsonLength, check, write }: Codec<F>,
+): Promise<Response> {
+  const client = clientOf(c);
+  using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client });
+  if (body.bytes.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
+  return await admission.admit(client, async () => {
     const classifier = engine.loaded ?? await engine.classifier();
     const timing = c.get("timing");
     const start = timing.decodeStart = performance.now();
-    const request = await refusing(() => codec.read(body, classifier));
+    check(classifier);
+    const request = await refusing(() =>
+      reader.read<F>({
+        form,
+        body: body.bytes,
+        contentType: c.req.header("content-type") ?? "",
+        ...(jsonLength !== undefined && { jsonLength }),
+        model: inputOf(classifier),
+        limits: config,
+      }, client)
+    );
     timing.decodeMs = performance.now() - start;
     const images = request.pixels.length / classifier.imageSize;
     try {
-      const { scores, queueMs, inferMs } = await engine.run(request.pixels);
+      const { scores, queueMs, inferMs } = await engine.run(request.pixels, client);
       Object.assign(timing, { images, queueMs, inferMs });
       telemetry.countPredictions(classifier, scores);
       const encoding = performance.now();
-      const response = codec.write(scores, request, classifier);
+      const response = write(scores, request, classifier);
       statistics.countSuccess(images, { ...timing, encodeMs: performance.now() - encoding });
       return response;
     } catch (error) {
@@ -52,7 +78,7 @@ export async function answer<T extends { pixels: Float32Array }>(
 }
 
 /** Answers wrong input with a 4xx; any other error is a bug and stays as it is. */
-async function refusing<T>(read: () => T | Promise<T>): Promise<T> {
+async function refusing<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
@@ -69,16 +95,4 @@ const STATUSES: Partial<Record<InputErrorCode, ProblemStatus>> = {
 /** Wrong input as a problem of the client. */
 export function refusal({ code, message }: InputError): Problem {
   return new Problem(STATUSES[code] ?? 400, message);
-}
-
-/** The images of a request may have this many times `maxPixels` together. */
-const LARGEST_PICTURES = 4;
-
-/** Makes a reader for the image files of one request. */
-export function requestPictures({ description }: Classifier, { maxPixels }: Config): ReadPicture {
-  const { input, preprocessing } = description;
-  return pictureReader({ ...input, ...(preprocessing && { preprocessing }) }, {
-    maxPixels,
-    budget: { pixels: LARGEST_PICTURES * maxPixels },
-  });
 }

@@ -7,7 +7,7 @@ import type { Handler } from "hono";
 import { toSnakeCase } from "../../shared/naming.ts";
 import type { AppEnv } from "../context.ts";
 import { modelOf, type Service } from "../protocols/protocol.ts";
-import { MEDIA_TYPES } from "./classify.ts";
+import { MEDIA_TYPES } from "../decode/classify.ts";
 
 export function model(service: Service): Handler<AppEnv> {
   const { config } = service;

@@ -18,6 +18,8 @@ export interface PictureLimits {
    * their size, which is faster and takes less memory. Without it, everything is decoded at full size.
    */
   shortSide?: number;
+  /** Lets other events in, where decoding shares its thread with them; it is called every few milliseconds. */
+  turn?: () => Promise<void>;
 }
 
 /** Below this, cropping a picture could leave too few pixels of the object. */

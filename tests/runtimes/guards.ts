@@ -96,7 +96,7 @@ export const LIMITS: Suite = {
         const refused = responses.filter(({ status }) => status !== 200);
         for (const response of refused) {
           assertEquals(response.headers.get("retry-after"), "1");
-          await assertProblem(response, 503, "busy: 2 requests are active");
+          await assertProblem(response, 503, "of at most 2 requests are active");
         }
         busy += refused.length;
         assertGreater(responses.length, refused.length, "some requests are answered");

@@ -51,7 +51,7 @@ Deno.test("Engine.run() batches pending requests and separates their results", a
   assert(runs.every((images) => images <= 32), `runs of ${runs}`);
 });
 
-Deno.test("Engine.run() runs a request that is larger than what it gathers", async () => {
+Deno.test("Engine.run() splits a request that is larger than a batch", async () => {
   const { engine: large, runs } = engine();
   const answers = await Promise.all([
     large.run(images(2, 100)),
@@ -59,7 +59,27 @@ Deno.test("Engine.run() runs a request that is larger than what it gathers", asy
     large.run(images(0, 40)),
   ]);
   assertEquals(answers.map(({ scores }) => scores.probabilities.length / 3), [100, 1, 40]);
-  assert(runs.includes(100) && runs.includes(40), `runs of ${runs}`);
+  assertEquals(runs.reduce((sum, images) => sum + images), 141);
+  assert(runs.every((images) => images <= 32), `runs of ${runs}`);
+});
+
+Deno.test("Engine.run() lets a small request pass large ones, of its own client and of others", async () => {
+  const { engine: shared, runs } = engine();
+  await shared.run(images(0));
+  const order: string[] = [];
+  const run = async (name: string, count: number, client: string): Promise<void> => {
+    const { scores } = await shared.run(images(1, count), client);
+    assertEquals(scores.probabilities.length, 3 * count);
+    order.push(name);
+  };
+  await Promise.all([
+    ...Array.from({ length: 8 }, (_, i) => run(`large ${i}`, 100, "one")),
+    run("small of one", 1, "one"),
+    run("small of another", 1, "another"),
+  ]);
+  assertEquals(order.slice(0, 2).sort(), ["small of another", "small of one"]);
+  assertEquals(order.slice(2), Array.from({ length: 8 }, (_, i) => `large ${i}`));
+  assert(runs.every((images) => images <= 32), `runs of ${runs}`);
 });
 
 Deno.test("Engine.run() refuses pixels that are no whole number of images", async () => {
@@ -73,12 +93,15 @@ Deno.test("Engine.run() refuses pixels that are no whole number of images", asyn
 });
 
 Deno.test("Engine.run() refuses requests beyond its queue, and recovers", async () => {
-  const { engine: small } = engine({ ...LIMITS, maxConcurrency: 3 });
+  const { engine: small } = engine({ ...LIMITS, maxConcurrency: 6 });
   await small.run(images(0));
-  const results = await Promise.allSettled(Array.from({ length: 8 }, () => small.run(images(1))));
+  const results = await Promise.allSettled([
+    ...Array.from({ length: 8 }, () => small.run(images(1), "one")),
+    small.run(images(1), "other"),
+  ]);
   const refused = results.filter((result) => result.status === "rejected");
-  // The first of them may be at work already, or still wait for company.
-  assert(refused.length === 4 || refused.length === 5, `${refused.length}`);
+  assertEquals(refused.length, 5, "a client may use half of the queue");
+  assertEquals(results.at(-1)!.status, "fulfilled", "and another finds room");
   for (const { reason } of refused) {
     assert(reason instanceof Problem);
     assertEquals([reason.status, reason.reason], [503, "queue_full"]);
@@ -108,33 +131,6 @@ Deno.test("Engine.run() fails requests that wait longer than the queue timeout, 
       assertEquals([other.reason.status, other.reason.reason], [503, "queue_timeout"]);
     }
   }
-});
-
-Deno.test("Engine.admit() limits active requests, and releases them also after an error", async () => {
-  const { engine: small } = engine({ ...LIMITS, maxConcurrency: 2 });
-  const gate = Promise.withResolvers<void>();
-  const inside = [small.admit(() => gate.promise), small.admit(() => gate.promise)];
-  assertEquals(small.active, 2);
-  const error = await assertRejects(() => small.admit(() => Promise.resolve()), Problem);
-  assertEquals([error.status, error.reason], [503, "concurrency"]);
-  gate.resolve();
-  await Promise.all(inside);
-  await assertRejects(() => small.admit(() => Promise.reject(new TypeError("mine"))), TypeError, "mine");
-  assertEquals(small.active, 0);
-});
-
-Deno.test("Engine.admit() forgets requests that never end, as workerd leaves them behind", async () => {
-  let now = 0;
-  const small = new Engine({
-    load: () => Classifier.load(MODEL),
-    config: { maxConcurrency: 1, queueTimeoutMs: 100 },
-    now: () => now,
-  });
-  small.admit(() => new Promise(() => {}));
-  now = 1000;
-  await assertRejects(() => small.admit(() => Promise.resolve()), Problem, "1 requests are active");
-  now = 1001;
-  assertEquals(await small.admit(() => Promise.resolve("in")), "in");
 });
 
 Deno.test("Engine.ready() reports why the model is not ready, and tries again", async () => {

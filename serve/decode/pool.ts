@@ -1,0 +1,138 @@
+/**
+ * Threads that read requests, on Deno. They start when they are first needed, as most servers get few pictures and each
+ * thread takes time and memory.
+ *
+ * @module
+ */
+import { InputError, type InputErrorCode } from "../../shared/errors.ts";
+import { turn } from "../turn.ts";
+import type { TaskPool } from "./reader.ts";
+import { type Form, type Read, readTask, type Task } from "./task.ts";
+
+/** More threads would need more memory than the documentation promises. */
+const MAX_THREADS = 4;
+
+/** An error as it passes between threads, which lose the class and its fields. */
+export interface WireError {
+  code: InputErrorCode;
+  message: string;
+  hint?: string;
+}
+
+/** What a thread answers; a form's failures are an array, as errors are plain data here. */
+export type Reply =
+  | { started: true }
+  | { result: Record<string, unknown>; failures?: [number, WireError][] }
+  | { input: WireError }
+  | { bug: string };
+
+export function toWire({ code, message, hint }: InputError): WireError {
+  return { code, message, ...(hint !== undefined && { hint }) };
+}
+
+function fromWire({ code, message, hint }: WireError): InputError {
+  return new InputError(code, message, hint === undefined ? {} : { hint });
+}
+
+interface Job {
+  task: Task;
+  resolve: (result: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/** A thread, and what it is at. */
+interface Thread {
+  worker: Worker;
+  isStarted: boolean;
+  job?: Job | undefined;
+}
+
+export class DecodePool implements TaskPool {
+  readonly size: number;
+  readonly #report: (error: unknown) => void;
+  readonly #threads = new Set<Thread>();
+  readonly #waiting: Job[] = [];
+  /** Whether threads cannot be started, for example as the program may not read files. */
+  #isBroken = false;
+
+  /**
+   * @param report receives the reason if a thread fails
+   * @param size number of threads; one core is left to the event loop
+   */
+  constructor(
+    report: (error: unknown) => void,
+    size: number = Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency - 1)),
+  ) {
+    this.#report = report;
+    this.size = size;
+  }
+
+  run<F extends Form>(task: Task<F>): Promise<Read<F>> {
+    if (this.#isBroken) return readTask(task, turn);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#waiting.push({ task, resolve, reject });
+    if (![...this.#threads].some(isIdle) && this.#threads.size < this.size) this.#start();
+    this.#next();
+    return promise as Promise<Read<F>>;
+  }
+
+  /** Ends the threads; requests that they read get no answer. */
+  close(): void {
+    for (const { worker } of this.#threads) worker.terminate();
+    this.#threads.clear();
+  }
+
+  #start(): void {
+    const worker = new Worker(new URL("./pool_worker.ts", import.meta.url), { type: "module" });
+    const thread: Thread = { worker, isStarted: false };
+    this.#threads.add(thread);
+    worker.onmessage = ({ data }: MessageEvent<Reply>): void => {
+      if ("started" in data) thread.isStarted = true;
+      else settle(thread.job!, data);
+      thread.job = undefined;
+      this.#next();
+    };
+    worker.onerror = (event): void => {
+      // Otherwise it would end the server.
+      event.preventDefault();
+      worker.terminate();
+      this.#threads.delete(thread);
+      this.#report(new Error(`A thread that reads requests has ended: ${event.message}`));
+      thread.job?.reject(new Error("The thread that read the request has ended"));
+      if (!thread.isStarted) this.#isBroken = true;
+      if (this.#isBroken) {
+        for (const { task, resolve, reject } of this.#waiting.splice(0)) {
+          readTask(task, turn).then(resolve, reject);
+        }
+      } else if (this.#waiting.length > 0) this.#start();
+    };
+  }
+
+  /** Gives each idle thread a request. */
+  #next(): void {
+    for (const thread of this.#threads) {
+      if (this.#waiting.length === 0) return;
+      if (!thread.isStarted || thread.job) continue;
+      thread.job = this.#waiting.shift()!;
+      const { task } = thread.job;
+      thread.worker.postMessage(task, [task.body.buffer]);
+    }
+  }
+}
+
+function isIdle({ job }: Thread): boolean {
+  return job === undefined;
+}
+
+function settle({ resolve, reject }: Job, reply: Exclude<Reply, { started: true }>): void {
+  if ("input" in reply) reject(fromWire(reply.input));
+  else if ("bug" in reply) reject(new Error(reply.bug));
+  else {
+    const { result, failures } = reply;
+    resolve(
+      failures
+        ? { ...result, failures: new Map(failures.map(([n, error]) => [n, fromWire(error)])) }
+        : result,
+    );
+  }
+}
