@@ -25,9 +25,9 @@ import { openInference } from "./protocols/open_inference.ts";
 import { operation } from "./protocols/operation.ts";
 import {
   createProtocolApp,
+  type DescribedRoute,
   type Guards,
   type Protocol,
-  type Route,
   type Service,
 } from "./protocols/protocol.ts";
 import { Statistics } from "./statistics.ts";
@@ -54,7 +54,7 @@ export type App = Hono<AppEnv> & {
   /** The model and its queue, for entries that load the model before the first request. */
   readonly engine: Engine;
   /** Every route with its description. */
-  readonly table: readonly Route[];
+  readonly table: readonly DescribedRoute[];
 };
 
 /** Makes the application. */
@@ -92,7 +92,7 @@ export function createApp(
   const protocols: Protocol[] = [openInference(service), huggingFace(service), native(service)];
   // Last, as it also answers the paths that no protocol has.
   protocols.push(operation(service, () => table));
-  const table = protocols.flatMap(({ routes }) => routes);
+  const table = protocols.flatMap(({ routes, format }) => routes.map((route) => ({ ...route, format })));
   for (const protocol of protocols) app.route("/", createProtocolApp(protocol, guards, report));
   return Object.assign(app, { engine, table });
 }

@@ -6,15 +6,17 @@
  */
 import { type ConversionConfig, toJsonSchemaDefs } from "@valibot/to-json-schema";
 import project from "../../deno.json" with { type: "json" };
-import type { Route } from "../protocols/protocol.ts";
+import { plainError } from "../problem.ts";
+import type { DescribedRoute } from "../protocols/protocol.ts";
 import { promiseOf } from "./bounded.ts";
-import type { Json, Operation, Tag } from "./operation.ts";
+import { errors, type Json, type Operation, otherFailure, problems, type Tag } from "./operation.ts";
 import * as schemas from "./schemas.ts";
 
 /** An OpenAPI document, with the fields that we use. */
 export interface Document {
   openapi: string;
-  info: { title: string; version: string; description: string; license: Json };
+  info: { title: string; version: string; description: string; contact: Json; license: Json };
+  servers: { url: string; description: string }[];
   tags: { name: Tag; description: string }[];
   paths: Record<string, Record<string, Operation & { security?: Json[] }>>;
   components: { schemas: Record<string, Json>; securitySchemes: Json };
@@ -35,19 +37,25 @@ const CONVERSION: ConversionConfig = {
 const NOT_MODIFIED = { description: "The content has not changed since the entity tag of `If-None-Match`" };
 
 /** Makes the document. */
-export function describeApi(routes: readonly Route[]): Document {
+export function describeApi(routes: readonly DescribedRoute[]): Document {
   return {
     openapi: "3.1.1",
     info: {
       title: "Selvedge",
       version: project.version,
       description: "A small image classifier. Native protocol, Open Inference Protocol V2 and Hugging Face.",
+      contact: { name: "Selvedge" },
       license: { name: project.license, identifier: project.license },
     },
+    // Relative to the document, so wherever the server is.
+    servers: [{ url: "/", description: "This server" }],
     tags: [
       { name: "Native", description: "Images in, labels out" },
       { name: "Hugging Face", description: "The image classification task, for existing clients" },
-      { name: "Open Inference Protocol", description: "V2, REST, with Triton's extensions" },
+      {
+        name: "Open Inference Protocol",
+        description: "V2, REST, with Triton's extensions; all paths also work with a slash at their end",
+      },
       { name: "Operation", description: "Health, metrics and documentation" },
     ],
     paths: pathsOf(routes),
@@ -60,12 +68,19 @@ export function describeApi(routes: readonly Route[]): Document {
   };
 }
 
-function pathsOf(routes: readonly Route[]): Document["paths"] {
+function pathsOf(routes: readonly DescribedRoute[]): Document["paths"] {
   const paths: Document["paths"] = {};
-  for (const { method, path, access, operation, cacheable } of routes) {
+  for (const { method, path, access, operation, cacheable, format } of routes) {
+    const isPlain = format === plainError, failures = isPlain ? errors : problems;
     (paths[path.replace(/:(\w+)/g, "{$1}")] ??= {})[method.toLowerCase()] = {
       ...operation,
-      ...(cacheable && { responses: { ...operation.responses, 304: NOT_MODIFIED } }),
+      responses: {
+        ...operation.responses,
+        ...(cacheable && { 304: NOT_MODIFIED }),
+        ...(access === "key" && failures(401)),
+        ...(access !== "probe" && failures(429)),
+        default: otherFailure(isPlain),
+      },
       ...(access !== "key" && { security: [] }),
     };
   }

@@ -15,6 +15,8 @@ export type Tag = "Native" | "Hugging Face" | "Open Inference Protocol" | "Opera
 /** One method of one path, with the fields that we use. */
 export interface Operation {
   tags: [Tag];
+  /** The name of the function in generated clients. */
+  operationId: string;
   summary: string;
   description?: string;
   parameters?: Json[];
@@ -25,18 +27,23 @@ export interface Operation {
 /** What a status of {@linkcode problems} and {@linkcode errors} means. */
 const FAILURES = {
   400: "Malformed request",
+  401: "The API key is missing or invalid, if the server requires one",
   404: "Unknown model, version or file",
   408: "The body took too long to arrive",
   413: "The body, an image or the batch is too large",
   415: "The body has an unsupported media type, or is compressed",
   416: "The file has none of the bytes of the range",
   422: "The images are blank: each has only one colour, or nothing stands out from its background",
+  429: "Too many requests of this client: retry after `Retry-After` seconds",
   503: "The model is not ready, or the server is busy: retry after `Retry-After` seconds",
 } as const;
 type Failure = keyof typeof FAILURES;
 
-/** The body is bytes. */
-export const BINARY: Json = { schema: { type: "string", contentMediaType: "application/octet-stream" } };
+/** The body is bytes: generated clients take a Blob. */
+export const BINARY: Json = { schema: { type: "string", format: "binary" } };
+
+/** The body is text. */
+export const TEXT: Json = { schema: { type: "string" } };
 
 /** The image formats, as content of a request. */
 export const IMAGES: Record<string, Json> = {
@@ -64,6 +71,12 @@ export function problems(...statuses: Failure[]): Operation["responses"] {
   return Object.fromEntries(
     statuses.map((status) => [status, json("Problem", FAILURES[status], "application/problem+json")]),
   );
+}
+
+/** Every other failure, such as a bug. */
+export function otherFailure(isPlain: boolean): Operation["responses"][string] {
+  const description = "Any other failure, such as 500 for a bug";
+  return isPlain ? json("PlainError", description) : json("Problem", description, "application/problem+json");
 }
 
 /** Responses that are `{"error": …}`. */

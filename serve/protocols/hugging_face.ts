@@ -19,6 +19,7 @@ export function huggingFace(service: Service): Protocol {
       handler: classifyTask(service),
       operation: {
         tags: ["Hugging Face"],
+        operationId: "classifyImage",
         summary: "Classify an image",
         description: `A body that is not JSON is read as an image file. ${limitsOf(service.config)}`,
         parameters: [path("model", "The model's name")],

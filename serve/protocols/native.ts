@@ -24,6 +24,7 @@ export function native(service: Service): Protocol {
         handler: classify(service),
         operation: {
           tags: ["Native"],
+          operationId: "classify",
           summary: "Classify images",
           description:
             "Raw bytes are N images of channels × height × width, row-major. Image files may have any " +
@@ -52,7 +53,15 @@ export function native(service: Service): Protocol {
               "multipart/form-data": {
                 schema: {
                   type: "object",
-                  additionalProperties: { type: "string", contentMediaType: "image/*" },
+                  properties: {
+                    image: {
+                      type: "array",
+                      minItems: 1,
+                      maxItems: config.maxBatchSize,
+                      items: BINARY.schema,
+                    },
+                  },
+                  required: ["image"],
                   description: "Every field is an image file; the names do not matter",
                 },
               },
@@ -72,7 +81,9 @@ export function native(service: Service): Protocol {
         cacheable: true,
         operation: {
           tags: ["Native"],
+          operationId: "getModel",
           summary: "Describe the model",
+          description: "Labels, input size, accuracy and origin of the model, and the limits of a request.",
           responses: { 200: json("ModelResponse", "The metadata of the model's file"), ...problems(503) },
         },
       },
@@ -84,7 +95,9 @@ export function native(service: Service): Protocol {
         cacheable: true,
         operation: {
           tags: ["Native"],
+          operationId: "getModelFile",
           summary: "Download the model's ONNX file",
+          description: "For programs that run the model themselves. A part can be requested with `Range`.",
           parameters: [
             query(
               "version",

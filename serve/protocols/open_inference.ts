@@ -30,10 +30,10 @@ import { type Access, modelOf, type Protocol, type Route, type Service } from ".
 
 const EXTENSIONS = ["classification", "binary_tensor_data", "statistics", "model_configuration"];
 
-/** The paths of the model, with and without its version, and their parameters. */
-const MODEL_PATHS: [string, Json[]][] = [
-  ["/v2/models/:model", [path("model", "The model's name")]],
-  ["/v2/models/:model/versions/:version", [
+/** The paths of the model, with and without its version, what their ids are about, and their parameters. */
+const MODEL_PATHS: [string, string, Json[]][] = [
+  ["/v2/models/:model", "Model", [path("model", "The model's name")]],
+  ["/v2/models/:model/versions/:version", "ModelVersion", [
     path("model", "The model's name"),
     path("version", "The model's version; there is only one"),
   ]],
@@ -47,47 +47,61 @@ export function openInference(service: Service): Protocol {
     middleware: uncompressed(),
     routes: [
       get(
+        "getServerMetadata",
         "/v2",
         "key",
         "Server metadata",
         { 200: json("ServerMetadata", "Server metadata") },
         (c) => c.json({ name: "selvedge", version: project.version, extensions: EXTENSIONS }),
-        { cacheable: true },
+        { cacheable: true, description: "The server's name, version and extensions of the protocol." },
       ),
-      get("/v2/health/live", "probe", "Whether the server is alive", {
-        200: json("ServerLive", "It is"),
-      }, (c) => c.json({ live: true })),
-      get("/v2/health/ready", "probe", "Whether the server is ready", {
+      get(
+        "getServerLive",
+        "/v2/health/live",
+        "probe",
+        "Whether the server is alive",
+        {
+          200: json("ServerLive", "It is"),
+        },
+        (c) => c.json({ live: true }),
+        { description: "For a liveness probe: true while the process answers." },
+      ),
+      get("getServerReady", "/v2/health/ready", "probe", "Whether the server is ready", {
         200: json("ServerReady", "It is"),
         503: json("ServerReady", "The server is not ready"),
       }, async (c) => {
         const { ready } = await engine.ready();
         return c.json({ live: true, ready }, ready ? 200 : 503);
-      }),
+      }, { description: "For a readiness probe: true once the model can classify images." }),
       // Before the models' own paths, as it would otherwise be read as the name of one.
-      get("/v2/models/stats", "key", "Statistics of all models", {
+      get("getStatistics", "/v2/models/stats", "key", "Statistics of all models", {
         200: json("Statistics", "Statistics"),
         ...errors(503),
       }, async (c) => {
         const { name, version } = (await modelOf(service)).description;
         return c.json(statistics.describe(name, version));
+      }, {
+        description: "Triton's extension: counts and times of inferences, queueing and (de)serialization.",
       }),
-      ...MODEL_PATHS.flatMap(([path, parameters]) => modelRoutes(service, path, parameters)),
+      ...MODEL_PATHS.flatMap(([path, about, parameters]) => modelRoutes(service, path, about, parameters)),
     ],
   };
 }
 
 function get(
+  operationId: string,
   path: string,
   access: Access,
   summary: string,
   responses: Operation["responses"],
   handler: Handler<AppEnv>,
-  { parameters, cacheable }: { parameters?: Json[]; cacheable?: true } = {},
+  { parameters, cacheable, description }: { description: string; parameters?: Json[]; cacheable?: true },
 ): Route {
   const operation: Operation = {
     tags: ["Open Inference Protocol"],
+    operationId,
     summary,
+    description,
     ...(parameters && { parameters }),
     responses,
   };
@@ -115,16 +129,18 @@ function uncompressed(): MiddlewareHandler<AppEnv> {
   };
 }
 
-function modelRoutes(service: Service, base: string, parameters: Json[]): Route[] {
+function modelRoutes(service: Service, base: string, about: string, parameters: Json[]): Route[] {
   const { engine, statistics, config } = service;
   const describe = (
     path: string,
     schema: keyof typeof schemas,
     summary: string,
+    description: string,
     toJson: (classifier: Classifier) => Record<string, unknown>,
     cacheable?: true,
   ): Route =>
     get(
+      `get${about}${schema.replace("Model", "")}`,
       `${base}${path}`,
       "key",
       summary,
@@ -134,14 +150,22 @@ function modelRoutes(service: Service, base: string, parameters: Json[]): Route[
         checkModel(c, classifier);
         return c.json(toJson(classifier));
       },
-      { parameters, ...(cacheable && { cacheable }) },
+      { description, parameters, ...(cacheable && { cacheable }) },
     );
   return [
-    describe("", "ModelMetadata", "Model metadata", describeModel, true),
+    describe(
+      "",
+      "ModelMetadata",
+      "Model metadata",
+      "The model's versions, and the names, types and shapes of its tensors; -1 is a free dimension.",
+      describeModel,
+      true,
+    ),
     describe(
       "/config",
       "ModelConfig",
-      "Model configuration, as in Triton",
+      "Model configuration",
+      "Triton's extension: the largest batch, and the tensors without the dimension of the batch.",
       (classifier) => describeConfig(classifier, config.maxBatchSize),
       true,
     ),
@@ -149,9 +173,11 @@ function modelRoutes(service: Service, base: string, parameters: Json[]): Route[
       "/stats",
       "Statistics",
       "Statistics of the model",
+      "Triton's extension: counts and times of inferences, queueing and (de)serialization.",
       ({ description: { name, version } }) => statistics.describe(name, version),
     ),
     get(
+      `get${about}Ready`,
       `${base}/ready`,
       "probe",
       "Whether the model is ready",
@@ -167,7 +193,7 @@ function modelRoutes(service: Service, base: string, parameters: Json[]): Route[
         checkModel(c, classifier);
         return c.json({ name: classifier.description.name, ready });
       },
-      { parameters },
+      { description: "For a readiness probe: true once the model can classify images.", parameters },
     ),
     {
       method: "POST",
@@ -175,7 +201,7 @@ function modelRoutes(service: Service, base: string, parameters: Json[]): Route[
       access: "key",
       handler: infer(service),
       optionalSlash: true,
-      operation: describeInfer(parameters, limitsOf(config)),
+      operation: describeInfer(`infer${about}`, parameters, limitsOf(config)),
     },
   ];
 }
@@ -205,11 +231,12 @@ function describeConfig(
   };
 }
 
-function describeInfer(parameters: Json[], limits: string): Operation {
+function describeInfer(operationId: string, parameters: Json[], limits: string): Operation {
   const jsonLength = { type: "integer", minimum: 0 };
   const meaning = "Length of the JSON in bytes, if the bytes of tensors follow it";
   return {
     tags: ["Open Inference Protocol"],
+    operationId,
     summary: "Infer",
     description:
       "FP32 values are in 0..1, as the model takes them; UINT8 values are divided by 255. Shapes are " +

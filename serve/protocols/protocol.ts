@@ -48,6 +48,9 @@ export interface Route {
   operation: Operation;
 }
 
+/** A route with the form of its errors. */
+export type DescribedRoute = Route & Pick<Protocol, "format">;
+
 /** A protocol: a prefix of paths, with one format for what goes wrong under it. */
 export interface Protocol {
   /** `/v2`, for example; empty for all other paths. */

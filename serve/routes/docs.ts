@@ -10,7 +10,7 @@ import type { AppEnv } from "../context.ts";
 import { tagOf } from "../entity_tag.ts";
 import { describeApi, type Document } from "../openapi/document.ts";
 import type { Json, Operation } from "../openapi/operation.ts";
-import type { Route } from "../protocols/protocol.ts";
+import type { DescribedRoute } from "../protocols/protocol.ts";
 import { policyFor } from "./policy.ts";
 
 const STYLE = `
@@ -37,7 +37,7 @@ td { padding: .2rem .8rem .2rem 0; vertical-align: top; border-top: 1px solid va
 `;
 
 /** @param routes is called by the first request, when all routes exist */
-export function openapi(routes: () => readonly Route[]): Handler<AppEnv> {
+export function openapi(routes: () => readonly DescribedRoute[]): Handler<AppEnv> {
   const document = once(() => JSON.stringify(describeApi(routes())));
   return async (c): Promise<Response> => {
     const { text, etag } = await document();
@@ -46,7 +46,7 @@ export function openapi(routes: () => readonly Route[]): Handler<AppEnv> {
 }
 
 /** @param routes is called by the first request, when all routes exist */
-export function docs(routes: () => readonly Route[]): Handler<AppEnv> {
+export function docs(routes: () => readonly DescribedRoute[]): Handler<AppEnv> {
   const policy = policyFor(STYLE);
   const page = once(() => String(render(describeApi(routes()))));
   return async (c): Promise<Response> => {
