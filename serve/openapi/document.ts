@@ -36,6 +36,10 @@ const CONVERSION: ConversionConfig = {
 
 const NOT_MODIFIED = { description: "The content has not changed since the entity tag of `If-None-Match`" };
 
+const MALFORMED = {
+  description: "The HTTP server rejects the request, such as one with headers that are too long",
+};
+
 /** Makes the document. */
 export function describeApi(routes: readonly DescribedRoute[]): Document {
   return {
@@ -78,7 +82,7 @@ function pathsOf(routes: readonly DescribedRoute[]): Document["paths"] {
         ...operation.responses,
         ...(cacheable && { 304: NOT_MODIFIED }),
         ...(access === "key" && failures(401)),
-        ...(access !== "probe" && failures(429)),
+        ...(access === "probe" ? { "4XX": MALFORMED } : failures(429)),
         default: otherFailure(isPlain),
       },
       ...(access !== "key" && { security: [] }),
