@@ -318,15 +318,22 @@ function map(scores: Scores, change: (values: Float32Array, name: keyof Scores) 
 async function checkScores(classifier: Classifier): Promise<void> {
   const pixels = new Float32Array(2 * classifier.imageSize).fill(1, classifier.imageSize);
   const scores = await classifier.runScaled(pixels);
-  const expected = 2 * classifier.description.labels.length;
-  for (const name of ["logits", "probabilities"] as const) {
-    if (scores[name]?.length !== expected) {
+  const { labels, familiarity } = classifier.description;
+  const outputs = {
+    logits: labels.length,
+    probabilities: labels.length,
+    ...(familiarity && { familiarity: 1 }),
+  };
+  for (const [name, size] of Object.entries(outputs) as [keyof Scores, number][]) {
+    const values = scores[name];
+    const expected = 2 * size;
+    if (values?.length !== expected) {
       throw new TypeError(
         `Cannot use the model as it must return ${expected} ${name} for two images: ` +
-          `current number is ${scores[name]?.length ?? 0}`,
+          `current number is ${values?.length ?? 0}`,
       );
     }
-    const wrong = scores[name].find((score) => !Number.isFinite(score));
+    const wrong = values.find((score) => !Number.isFinite(score));
     if (wrong !== undefined) {
       throw new RangeError(`Cannot use the model as its ${name} must be finite: current value is ${wrong}`);
     }

@@ -113,8 +113,9 @@ export class Counter implements Metric {
     this.of(attributes).add(count);
   }
 
-  delete({ attributes }: Count): void {
-    this.#series.delete(braces(attributes));
+  /** Deletes the series that have all of these attributes. */
+  delete(attributes: Attributes): void {
+    deleteMatching(this.#series, attributes);
   }
 
   *lines(): Iterable<string> {
@@ -135,12 +136,13 @@ export class Distribution {
     this.counts = Array(bounds.length + 1).fill(0);
   }
 
-  observe(value: number): void {
+  /** @param times how often the value is observed */
+  observe(value: number, times = 1): void {
     let bucket = 0;
     while (bucket < this.bounds.length && value > this.bounds[bucket]!) bucket++;
-    this.counts[bucket]!++;
-    this.sum += value;
-    this.record?.(value, this.attributes);
+    this.counts[bucket]! += times;
+    this.sum += value * times;
+    if (this.record) { for (let i = 0; i < times; i++) this.record(value, this.attributes); }
   }
 }
 
@@ -163,8 +165,9 @@ export class Histogram implements Metric {
     this.of(attributes).observe(value);
   }
 
-  delete({ attributes }: Distribution): void {
-    this.#series.delete(braces(attributes));
+  /** Deletes the series that have all of these attributes. */
+  delete(attributes: Attributes): void {
+    deleteMatching(this.#series, attributes);
   }
 
   *lines(): Iterable<string> {
@@ -177,6 +180,12 @@ export class Histogram implements Metric {
       yield `${this.name}_sum${key} ${sum}`;
       yield `${this.name}_count${key} ${count}`;
     }
+  }
+}
+
+function deleteMatching(series: Map<string, { attributes: Attributes }>, wanted: Attributes): void {
+  for (const [key, { attributes }] of series) {
+    if (Object.entries(wanted).every(([name, value]) => attributes[name] === value)) series.delete(key);
   }
 }
 

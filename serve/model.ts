@@ -4,6 +4,7 @@
  * @module
  */
 import { sha256 } from "../shared/sha256.ts";
+import { METADATA, type ModelDescription, REFERENCE_BINS } from "../shared/contract.ts";
 import { InputError } from "../shared/errors.ts";
 import { Classifier } from "../shared/inference/classifier.ts";
 import type { CreateSession } from "../shared/inference/session.ts";
@@ -51,6 +52,17 @@ export async function loadModel(
       );
     }
   }
+  const classifier = await start(bytes, create);
+  try {
+    checkReference(classifier.description);
+    return classifier;
+  } catch (error) {
+    await classifier.close();
+    throw error;
+  }
+}
+
+async function start(bytes: Uint8Array<ArrayBuffer>, create: CreateSession | undefined): Promise<Classifier> {
   try {
     return await Classifier.load(bytes, create);
   } catch (cause) {
@@ -63,5 +75,25 @@ export async function loadModel(
         cause,
       },
     );
+  }
+}
+
+/** The metrics show it as it is, so it must have the bins that they have. */
+function checkReference({ labels, familiarity, reference }: ModelDescription): void {
+  if (!reference) return;
+  const sizes = {
+    confidence: REFERENCE_BINS,
+    classes: labels.length,
+    ...(familiarity && { familiarity: REFERENCE_BINS }),
+  };
+  for (const [name, size] of Object.entries(sizes) as [keyof typeof sizes, number][]) {
+    const counts: unknown = reference[name];
+    if (!Array.isArray(counts) || counts.length !== size || !counts.every((count) => count >= 0)) {
+      throw new InputError(
+        "unsupported",
+        `Cannot use the model as "${name}" of its metadata "${METADATA.reference}" must be ${size} counts: ` +
+          `current value is ${String(JSON.stringify(counts)).slice(0, 80)}`,
+      );
+    }
   }
 }

@@ -1,11 +1,11 @@
 /**
- * What a model says of the images that it gets, as histograms by model version: the confidence and the class that it
- * predicts. If they move away from what they were on the validation images, then the images have changed, or the
- * model is another one.
+ * What a model says of the images that it gets, as histograms by model version: the confidence, the class that it
+ * predicts, and how familiar the images are. Next to them is what it said of the validation images, from its own
+ * metadata. If the two differ, then the images are not those that the model was trained for.
  *
  * @module
  */
-import type { ModelDescription } from "../shared/contract.ts";
+import { type ModelDescription, REFERENCE_BINS } from "../shared/contract.ts";
 import type { Scores } from "../shared/inference/classifier.ts";
 import type { Count, Counter, Distribution, Histogram, Registry } from "./metrics.ts";
 import type { Attributes } from "./open_telemetry.ts";
@@ -14,68 +14,114 @@ import type { Attributes } from "./open_telemetry.ts";
 const MAX_CLASSES = 100;
 
 /** Versions of models whose series are kept: those that serve now, and a few that were replaced. */
-const MAX_VERSIONS = 8;
+const MAX_VERSIONS = 32;
 
-/** Ends of 20 buckets over 0..1, those of the histograms in the model's file. */
-const SHARES = Array.from({ length: 20 }, (_, i) => (i + 1) / 20);
+/** Upper ends of the bins of the histograms in a model's file. */
+const BINS = Array.from({ length: REFERENCE_BINS }, (_, bin) => (bin + 1) / REFERENCE_BINS);
+
+/** The metrics, of which each version of a model has its own series. */
+interface Metrics {
+  confidence: Histogram;
+  classes: Counter;
+  familiarity: Histogram;
+  unfamiliar: Counter;
+  /** The same of the validation images. */
+  reference: { confidence: Histogram; classes: Counter; familiarity: Histogram };
+}
 
 /** The series of all models. */
 export class Predictions {
-  readonly #confidence: Histogram;
-  readonly #classes: Counter;
-  readonly #versions = new Map<ModelDescription, VersionPredictions>();
+  readonly #metrics: Metrics;
+  readonly #versions = new Map<string, VersionPredictions>();
 
   constructor(registry: Registry) {
-    this.#confidence = registry.histogram("selvedge.prediction.confidence", SHARES, {
-      help: "Probability of the predicted class",
-    });
-    this.#classes = registry.counter("selvedge.predictions", {
-      unit: "{image}",
-      help: "Images by predicted class",
-    });
+    const histogram = (name: string, help: string): Histogram => registry.histogram(name, BINS, { help });
+    const counter = (name: string, help: string): Counter =>
+      registry.counter(name, { unit: "{image}", help });
+    this.#metrics = {
+      confidence: histogram("selvedge.prediction.confidence", "Probability of the predicted class"),
+      classes: counter("selvedge.predictions", "Images by predicted class"),
+      familiarity: histogram("selvedge.prediction.familiarity", "Resemblance to the training images"),
+      unfamiliar: counter("selvedge.unfamiliar", "Images below the threshold of familiarity"),
+      reference: {
+        confidence: histogram("selvedge.reference.confidence", "Confidence on the validation images"),
+        classes: counter("selvedge.reference.predictions", "Validation images by predicted class"),
+        familiarity: histogram("selvedge.reference.familiarity", "Familiarity of the validation images"),
+      },
+    };
   }
 
   /** The series of one model, which start at 0 when they are first asked for. */
   of(description: ModelDescription): VersionPredictions {
-    let version = this.#versions.get(description);
+    const key = `${description.version} ${description.name}`;
+    let version = this.#versions.get(key);
     if (!version) {
-      version = new VersionPredictions(description, this.#confidence, this.#classes);
-      this.#versions.set(description, version);
-      if (this.#versions.size > MAX_VERSIONS) this.#deleteOldest();
+      version = new VersionPredictions(description, this.#metrics);
+      this.#versions.set(key, version);
+      if (this.#versions.size > MAX_VERSIONS) {
+        const [oldest, { attributes }] = this.#versions.entries().next().value!;
+        this.#versions.delete(oldest);
+        const { reference, ...metrics } = this.#metrics;
+        for (const metric of [...Object.values(metrics), ...Object.values(reference)]) {
+          metric.delete(attributes);
+        }
+      }
     }
     return version;
-  }
-
-  #deleteOldest(): void {
-    const [description, oldest] = this.#versions.entries().next().value!;
-    this.#confidence.delete(oldest.confidence);
-    for (const count of new Set(oldest.classes)) this.#classes.delete(count);
-    this.#versions.delete(description);
   }
 }
 
 /** The series of one model. */
 class VersionPredictions {
-  readonly confidence: Distribution;
+  readonly attributes: Attributes;
+  readonly #confidence: Distribution;
   /** One per class; those from `MAX_CLASSES` on are the same. */
-  readonly classes: readonly Count[];
+  readonly #classes: readonly Count[];
+  readonly #familiarity: Distribution | undefined;
+  readonly #unfamiliar: Count | undefined;
+  readonly #threshold: number;
 
-  constructor(description: ModelDescription, confidence: Histogram, classes: Counter) {
-    const attributes = modelAttributes(description);
-    this.confidence = confidence.of(attributes);
-    this.classes = description.labels.map((label, i) =>
-      classes.of({ ...attributes, "selvedge.class": i < MAX_CLASSES ? label : "other" })
-    );
+  constructor(description: ModelDescription, metrics: Metrics) {
+    const { labels, familiarity, reference } = description;
+    const attributes = this.attributes = modelAttributes(description);
+    const classesOf = (counter: Counter): Count[] =>
+      labels.map((label, i) =>
+        counter.of({ ...attributes, "selvedge.class": i < MAX_CLASSES ? label : "other" })
+      );
+    this.#confidence = metrics.confidence.of(attributes);
+    this.#classes = classesOf(metrics.classes);
+    this.#familiarity = familiarity && metrics.familiarity.of(attributes);
+    this.#unfamiliar = familiarity && metrics.unfamiliar.of(attributes);
+    this.#threshold = familiarity?.threshold ?? 0;
+    if (reference) {
+      fill(metrics.reference.confidence.of(attributes), reference.confidence);
+      const counts = classesOf(metrics.reference.classes);
+      for (const [i, count] of reference.classes.entries()) counts[i]?.add(count);
+      if (reference.familiarity) fill(metrics.reference.familiarity.of(attributes), reference.familiarity);
+    }
   }
 
-  count({ probabilities }: Scores): void {
-    const { length } = this.classes;
+  count({ probabilities, familiarity = NONE }: Scores): void {
+    const { length } = this.#classes;
     for (let start = 0; start < probabilities.length; start += length) {
       let best = 0;
       for (let i = 1; i < length; i++) if (probabilities[start + i]! > probabilities[start + best]!) best = i;
-      this.classes[best]!.add(1);
-      this.confidence.observe(probabilities[start + best]!);
+      this.#classes[best]!.add(1);
+      this.#confidence.observe(probabilities[start + best]!);
     }
+    for (const value of familiarity) {
+      this.#familiarity?.observe(value);
+      if (value < this.#threshold) this.#unfamiliar?.add(1);
+    }
+  }
+}
+
+const NONE = new Float32Array(0);
+
+/** Adds a histogram of a model's metadata; its sum then is that of the middles of the bins. */
+function fill(distribution: Distribution, counts: readonly number[]): void {
+  for (const [bin, count] of counts.entries()) {
+    distribution.observe((bin + 0.5) / REFERENCE_BINS, count);
   }
 }
 

@@ -6,7 +6,14 @@
  *
  * @module
  */
-import { type ImageShape, INPUT, LOGITS, PROBABILITIES } from "../../shared/contract.ts";
+import {
+  FAMILIARITY,
+  type ImageShape,
+  INPUT,
+  LOGITS,
+  type ModelDescription,
+  PROBABILITIES,
+} from "../../shared/contract.ts";
 import { InputError } from "../../shared/errors.ts";
 import { InferRequest as InferSchema } from "../openapi/schemas.ts";
 import { validate } from "../openapi/validate.ts";
@@ -17,9 +24,22 @@ import { readBinary, readData } from "./tensor.ts";
 
 type Parameters = Record<string, string | number | boolean>;
 
+export type OutputName = typeof LOGITS | typeof PROBABILITIES | typeof FAMILIARITY;
+
+/** The outputs of a model, in their order, each with its shape without N. */
+export function outputsOf(
+  { labels, familiarity }: ModelDescription,
+): { name: OutputName; shape: readonly number[] }[] {
+  return [
+    { name: LOGITS, shape: [labels.length] },
+    { name: PROBABILITIES, shape: [labels.length] },
+    ...(familiarity ? [{ name: FAMILIARITY, shape: [] } as const] : []),
+  ];
+}
+
 /** A requested output. */
 export interface Wanted {
-  name: typeof LOGITS | typeof PROBABILITIES;
+  name: OutputName;
   binary: boolean;
   /** Number of classes to return as `"score:index:label"`; 0 for the raw numbers. */
   classes: number;
@@ -51,7 +71,7 @@ export function readInferRequest({ body, jsonLength, model, limits }: Task): Inf
   }
   const pixels = readInput(input!, body.subarray(end), model, limits);
   const binary = readFlag(parameters, "binary_data_output") ?? false;
-  return { pixels, id, outputs: readOutputs(outputs, binary, Math.min(model.classes, limits.maxTopK)) };
+  return { pixels, id, outputs: readOutputs(outputs, binary, model, limits) };
 }
 
 function readLength(value: string, most: number): number {
@@ -125,9 +145,9 @@ function shapesOf({ channels, height, width }: ImageShape): number[][] {
 function readOutputs(
   asked: { name: string; parameters?: Parameters | undefined }[] | undefined,
   binary: boolean,
-  most: number,
+  { outputs: names, classes }: ModelInput,
+  { maxTopK }: Task["limits"],
 ): Wanted[] {
-  const names = [LOGITS, PROBABILITIES] as const;
   if (!asked || asked.length === 0) return names.map((name) => ({ name, binary, classes: 0 }));
   const wanted = asked.map(({ name: given, parameters = {} }): Wanted => {
     const name = names.find((name) => name === given);
@@ -141,7 +161,7 @@ function readOutputs(
     return {
       name,
       binary: readFlag(parameters, "binary_data") ?? binary,
-      classes: readClasses(parameters, most),
+      classes: readClasses(name, parameters, Math.min(classes, maxTopK)),
     };
   });
   if (new Set(wanted.map(({ name }) => name)).size < wanted.length) {
@@ -159,8 +179,14 @@ function readFlag(parameters: Parameters, name: string): boolean | undefined {
   );
 }
 
-function readClasses({ classification }: Parameters, most: number): number {
+function readClasses(name: OutputName, { classification }: Parameters, most: number): number {
   if (classification === undefined) return 0;
+  if (name === FAMILIARITY) {
+    throw new InputError(
+      "invalid-value",
+      `Cannot infer as ${FAMILIARITY} has no classes: remove its parameter classification`,
+    );
+  }
   if (!Number.isInteger(classification) || (classification as number) < 1) {
     throw new InputError(
       "invalid-value",

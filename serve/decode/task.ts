@@ -10,7 +10,7 @@ import type { Classifier } from "../../shared/inference/classifier.ts";
 import type { Config } from "../config.ts";
 import { readClassifyRequest } from "./classify.ts";
 import { readTaskRequest } from "./hugging_face.ts";
-import { readInferRequest } from "./infer.ts";
+import { type OutputName, outputsOf, readInferRequest } from "./infer.ts";
 
 /** What reading depends on, of the model. */
 export interface ModelInput {
@@ -20,6 +20,8 @@ export interface ModelInput {
   imageSize: number;
   /** Number of labels. */
   classes: number;
+  /** The outputs that can be requested. */
+  outputs: readonly OutputName[];
 }
 
 /** The form of a request, for each route that classifies. */
@@ -59,5 +61,6 @@ export function inputOf(
   { description, imageSize }: Pick<Classifier, "description" | "imageSize">,
 ): ModelInput {
   const { input, preprocessing, labels } = description;
-  return { input, ...(preprocessing && { preprocessing }), imageSize, classes: labels.length };
+  const outputs = outputsOf(description).map(({ name }) => name);
+  return { input, ...(preprocessing && { preprocessing }), imageSize, classes: labels.length, outputs };
 }

@@ -44,6 +44,23 @@ export const ScoredLabel = v.strictObject({ label: v.string(), class_index: coun
 
 export const Prediction = v.strictObject({
   ...ScoredLabel.entries,
+  label: v.pipe(
+    v.nullable(v.string()),
+    v.description("The best class; null if the image is unfamiliar and `reject` is true"),
+  ),
+  familiarity: v.optional(v.pipe(
+    v.number(),
+    v.description(
+      "How much the image resembles the training images: the share of validation images that are less familiar, " +
+        "in 0..1. Absent if the model has no such output",
+    ),
+  )),
+  unfamiliar: v.optional(
+    v.pipe(
+      v.boolean(),
+      v.description("Whether it is below the model's threshold: the label means little then"),
+    ),
+  ),
   top: v.pipe(v.array(ScoredLabel), v.description("The best `top_k` classes, best first")),
 });
 
@@ -84,6 +101,10 @@ export const ModelResponse = v.strictObject({
       ),
     }),
   ),
+  familiarity: v.optional(v.pipe(
+    v.looseObject({ threshold: v.number() }),
+    v.description("How to read `familiarity`; absent if the model has no such output"),
+  )),
   provenance: v.object({
     dataset: v.optional(
       v.strictObject({ name: v.string(), sha256: v.string(), split_seed: v.optional(v.number()) }),

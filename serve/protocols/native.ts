@@ -43,6 +43,11 @@ export function native(service: Service): Protocol {
               { type: "string", enum: ["softmax", "none"], default: "softmax" },
               "`softmax` returns probabilities, `none` the model's raw logits",
             ),
+            query(
+              "reject",
+              { type: "boolean", default: false },
+              "Whether unfamiliar images get the label null; 400 if the model has no output `familiarity`",
+            ),
           ],
           requestBody: {
             required: true,

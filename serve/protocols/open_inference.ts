@@ -10,7 +10,7 @@
  */
 import type { Handler, MiddlewareHandler } from "hono";
 import project from "../../deno.json" with { type: "json" };
-import { INPUT, LOGITS, PROBABILITIES } from "../../shared/contract.ts";
+import { INPUT } from "../../shared/contract.ts";
 import type { Classifier } from "../../shared/inference/classifier.ts";
 import type { AppEnv } from "../context.ts";
 import {
@@ -25,6 +25,7 @@ import {
 } from "../openapi/operation.ts";
 import type * as schemas from "../openapi/schemas.ts";
 import { plainError } from "../problem.ts";
+import { outputsOf } from "../decode/infer.ts";
 import { checkModel, infer } from "../routes/infer.ts";
 import { type Access, modelOf, type Protocol, type Route, type Service } from "./protocol.ts";
 
@@ -206,28 +207,34 @@ function modelRoutes(service: Service, base: string, about: string, parameters: 
   ];
 }
 
-function describeModel(
-  { description: { name, version, labels, input } }: Classifier,
-): Record<string, unknown> {
+function describeModel({ description }: Classifier): Record<string, unknown> {
+  const { name, version, input } = description;
   return {
     name,
     versions: [version],
     platform: "onnxruntime_onnx",
     inputs: [{ name: INPUT, datatype: "FP32", shape: [-1, input.channels, input.height, input.width] }],
-    outputs: [LOGITS, PROBABILITIES].map((name) => ({ name, datatype: "FP32", shape: [-1, labels.length] })),
+    outputs: outputsOf(description).map(({ name, shape }) => ({
+      name,
+      datatype: "FP32",
+      shape: [-1, ...shape],
+    })),
   };
 }
 
-function describeConfig(
-  { description: { name, labels, input } }: Classifier,
-  maxBatchSize: number,
-): Record<string, unknown> {
+function describeConfig({ description }: Classifier, maxBatchSize: number): Record<string, unknown> {
+  const { name, input } = description;
   return {
     name,
     platform: "onnxruntime_onnx",
     max_batch_size: maxBatchSize,
     input: [{ name: INPUT, data_type: "TYPE_FP32", dims: [input.channels, input.height, input.width] }],
-    output: [LOGITS, PROBABILITIES].map((name) => ({ name, data_type: "TYPE_FP32", dims: [labels.length] })),
+    output: outputsOf(description).map(({ name, shape }) => ({
+      name,
+      data_type: "TYPE_FP32",
+      // Triton has no empty dims.
+      ...(shape.length > 0 ? { dims: shape } : { dims: [1], reshape: { shape: [] } }),
+    })),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * `POST /v1/classify?top_k=3&function_to_apply=softmax`: images in, labels out.
+ * `POST /v1/classify?top_k=3&function_to_apply=softmax&reject=false`: images in, labels out.
  *
  * | `content-type`                          | body                                                       |
  * | --------------------------------------- | ---------------------------------------------------------- |
@@ -14,7 +14,7 @@
  */
 import type { Handler } from "hono";
 import type { InputError } from "../../shared/errors.ts";
-import type { ScoredLabel } from "../../shared/inference/classifier.ts";
+import type { ImageFamiliarity, ScoredLabel } from "../../shared/inference/classifier.ts";
 import type { AppEnv } from "../context.ts";
 import { MEDIA_TYPES, mediaTypeOf } from "../decode/classify.ts";
 import { Problem } from "../problem.ts";
@@ -34,9 +34,11 @@ export function classify(service: Service): Handler<AppEnv> {
       write(scores, { count, failures }, classifier): Response {
         const { name, version } = classifier.description;
         const tops = rank(scores, options, classifier).values();
+        let answered = 0;
         const predictions = Array.from({ length: count }, (_, i) => {
           const failure = failures.get(i);
-          return failure ? describeFailure(failure) : describeTop(tops.next().value!);
+          if (failure) return describeFailure(failure);
+          return describe(tops.next().value!, classifier.familiarityOf(scores, answered++), options);
         });
         return c.json({ model: { name, version }, predictions });
       },
@@ -51,9 +53,22 @@ interface WireLabel {
   score: number;
 }
 
-function describeTop(labels: ScoredLabel[]): WireLabel & { top: WireLabel[] } {
+interface WirePrediction extends Partial<ImageFamiliarity> {
+  label: string | null;
+  class_index: number;
+  score: number;
+  top: WireLabel[];
+}
+
+function describe(
+  labels: ScoredLabel[],
+  familiarity: ImageFamiliarity | undefined,
+  { reject }: Options,
+): WirePrediction {
   const top = labels.map(({ label, classIndex, score }) => ({ label, class_index: classIndex, score }));
-  return { ...top[0]!, top };
+  const best = top[0]!;
+  if (!familiarity) return { ...best, top };
+  return { ...best, ...familiarity, label: reject && familiarity.unfamiliar ? null : best.label, top };
 }
 
 function describeFailure(error: InputError): { error: { status: number; title: string; detail: string } } {

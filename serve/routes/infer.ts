@@ -7,6 +7,7 @@
  * @module
  */
 import type { Context, Handler } from "hono";
+import { FAMILIARITY } from "../../shared/contract.ts";
 import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
 import type { AppEnv } from "../context.ts";
 import type { InferRequest } from "../decode/infer.ts";
@@ -43,12 +44,13 @@ function writeResponse(scores: Scores, { id, outputs }: InferRequest, classifier
   const { name, version, labels } = classifier.description;
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const written = outputs.map(({ name, binary, classes }): Output => {
-    const values = scores[name];
-    const count = values.length / labels.length;
+    const values = scores[name]!;
+    const sides = name === FAMILIARITY ? [] : [labels.length];
+    const count = values.length / (sides[0] ?? 1);
     const texts = classes > 0 ? writeClasses(values, classes, classifier) : undefined;
     const head = texts
       ? { name, datatype: "BYTES" as const, shape: [count, classes] }
-      : { name, datatype: "FP32" as const, shape: [count, labels.length] };
+      : { name, datatype: "FP32" as const, shape: [count, ...sides] };
     if (!binary) return { ...head, data: texts ?? Array.from(values) };
     const bytes = texts ? writeStrings(texts) : writeFloats(values);
     parts.push(bytes);

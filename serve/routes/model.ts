@@ -12,10 +12,21 @@ import { MEDIA_TYPES } from "../decode/classify.ts";
 export function model(service: Service): Handler<AppEnv> {
   const { config } = service;
   return async (c): Promise<Response> => {
-    const { name, version, labels, input, metrics, provenance } = (await modelOf(service)).description;
+    const { name, version, labels, input, metrics, familiarity, provenance } =
+      (await modelOf(service)).description;
     const { maxBodyBytes: bodyBytes, maxBatchSize: images, maxPixels: pixels } = config;
     const limits = { bodyBytes, images, pixels };
-    const description = { name, version, labels, input, metrics, provenance, accepts: MEDIA_TYPES, limits };
+    const description = {
+      name,
+      version,
+      labels,
+      input,
+      metrics,
+      familiarity,
+      provenance,
+      accepts: MEDIA_TYPES,
+      limits,
+    };
     return c.json(toSnakeCase(description) as Record<string, unknown>);
   };
 }

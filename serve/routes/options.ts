@@ -13,6 +13,8 @@ export interface Options {
   topK: number;
   /** Whether scores are probabilities or the model's raw logits. */
   apply: "softmax" | "none";
+  /** Whether unfamiliar images get no label. */
+  reject: boolean;
 }
 
 /**
@@ -25,7 +27,11 @@ export function readOptions(
   classifier: Classifier,
   config: Config,
 ): Options {
-  return { topK: readTopK(query("top_k"), classifier, config), apply: readApply(query("function_to_apply")) };
+  return {
+    topK: readTopK(query("top_k"), classifier, config),
+    apply: readApply(query("function_to_apply")),
+    reject: readReject(query("reject"), classifier),
+  };
 }
 
 function readTopK(value: string | undefined, classifier: Classifier, config: Config): number {
@@ -47,13 +53,31 @@ function readApply(value = "softmax"): Options["apply"] {
   );
 }
 
+function readReject(value = "false", { description }: Classifier): boolean {
+  if (value !== "true" && value !== "false") {
+    throw new Problem(
+      400,
+      `Cannot classify as reject must be true or false: current value is ${quote(value)}`,
+    );
+  }
+  if (value === "true" && !description.familiarity) {
+    // A client that relies on it must not believe that everything is familiar.
+    throw new Problem(400, "Cannot reject unfamiliar images as the model has no output familiarity");
+  }
+  return value === "true";
+}
+
 /** The largest number of classes per image. */
 export function mostClasses({ description }: Classifier, { maxTopK }: Config): number {
   return Math.min(description.labels.length, maxTopK);
 }
 
 /** The best classes of each image. */
-export function rank(scores: Scores, { topK, apply }: Options, classifier: Classifier): ScoredLabel[][] {
+export function rank(
+  scores: Scores,
+  { topK, apply }: Pick<Options, "topK" | "apply">,
+  classifier: Classifier,
+): ScoredLabel[][] {
   return classifier.top(apply === "none" ? scores.logits : scores.probabilities, topK);
 }
 

@@ -19,6 +19,11 @@ import {
 } from "./protocol_helpers.ts";
 import type { Send } from "./requests.ts";
 
+/** Whether the model has the output `familiarity`. */
+async function hasFamiliarity(send: Send): Promise<boolean> {
+  return "familiarity" in await read<object>(await send("/v1/model"));
+}
+
 /** Name → requests, and what the responses must be. */
 export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
   "describes itself in the Open Inference Protocol, with and without slashes": async (send) => {
@@ -26,12 +31,13 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
       await send("/v1/model"),
     );
     const tensor = (name: string, shape: number[]): Tensor => ({ name, datatype: "FP32", shape });
+    const familiarity = await hasFamiliarity(send) ? [tensor("familiarity", [-1])] : [];
     const model = {
       name,
       versions: [version],
       platform: "onnxruntime_onnx",
       inputs: [tensor("image", [-1, 1, 28, 28])],
-      outputs: [tensor("logits", [-1, 10]), tensor("probabilities", [-1, 10])],
+      outputs: [tensor("logits", [-1, 10]), tensor("probabilities", [-1, 10]), ...familiarity],
     };
     const cases: [string, unknown][] = [
       ["/v2/health/live", { live: true }],
@@ -89,6 +95,7 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
     ];
     const { version } = await read<{ version: string }>(await send("/v1/model"));
     const paths = [`${V2}/infer`, `${V2}/infer/`, `${V2}/versions/${version}/infer`];
+    const familiarity = await hasFamiliarity(send) ? [["familiarity", "FP32", [1]]] : [];
     for (const [i, input] of inputs.entries()) {
       const response = await post(send, paths[i % 3]!, {
         id: `request ${i}`,
@@ -100,6 +107,7 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
       assertEquals(outputs.map(({ name, datatype, shape }) => [name, datatype, shape]), [
         ["logits", "FP32", [1, 10]],
         ["probabilities", "FP32", [1, 10]],
+        ...familiarity,
       ]);
       const probabilities = outputs[1]!.data as number[];
       for (const { class_index, score } of wanted[0]!.top) {
@@ -116,7 +124,8 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
     };
     assertEquals(await names([{ name: "probabilities" }]), ["probabilities"]);
     assertEquals(await names([{ name: "probabilities" }, { name: "logits" }]), ["probabilities", "logits"]);
-    assertEquals(await names([]), ["logits", "probabilities"]);
+    const familiarity = await hasFamiliarity(send) ? ["familiarity"] : [];
+    assertEquals(await names([]), ["logits", "probabilities", ...familiarity]);
   },
 
   "classifies in the Open Inference Protocol": async (send) => {
@@ -234,7 +243,7 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
       ],
       [withInput({ datatype: "UINT8", data: changed(0.5) }), 400, "current value is 0.5"],
       [withInput({ parameters: { binary_data_size: 784 } }), 400, "both data and binary_data_size"],
-      [withOutput({ name: "scores" }), 400, 'the model\'s outputs are ["logits","probabilities"]'],
+      [withOutput({ name: "scores" }), 400, 'the model\'s outputs are ["logits","probabilities"'],
       [withOutput({ name: "logits" }, { name: "logits" }), 400, "requested twice"],
       [withOutput({ name: "logits", parameters: { classification: 0 } }), 400, "an integer of at least 1"],
       [

@@ -28,11 +28,17 @@ async function writePictures(folder: string): Promise<void> {
   await Deno.writeTextFile(`${folder}/notes.txt`, "Remember the milk");
 }
 
-/** What kind of JSON it is: keys, lengths and types, but not numbers and names, which depend on the model. */
+/**
+ * What kind of JSON it is: keys, lengths and types, but not what depends on the model, which is numbers, names, and
+ * whether it has the output `familiarity`.
+ */
 function shapeOf(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(shapeOf);
+  if (Array.isArray(value)) return value.filter((item) => item?.name !== "familiarity").map(shapeOf);
   if (typeof value !== "object" || value === null) return typeof value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shapeOf(inner)]));
+  return Object.fromEntries(
+    Object.entries(value).filter(([key]) => !/^(un)?familiar(ity)?$/.test(key))
+      .map(([key, inner]) => [key, shapeOf(inner)]),
+  );
 }
 
 /** A problem is the same for every model. */

@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { ModelDescription } from "../../shared/contract.ts";
+import { describeModel, type ModelDescription } from "../../shared/contract.ts";
+import { tinyModel } from "../helpers/tiny_model.ts";
 import { createApp } from "../../serve/app.ts";
 import { createLog } from "../../serve/log.ts";
 import { Registry } from "../../serve/metrics.ts";
@@ -65,7 +66,48 @@ Deno.test("Predictions bounds the number of classes and of model versions that h
   assertEquals([count("class 7"), count("class 8"), count("other")], ["1", "0", "2"]);
   for (let i = 1; i < 100; i++) predictions.of(describe(`${i}`, 500));
   const versions = new Set(String(registry).match(/selvedge_model_version="[0-9]+"/g));
-  assertEquals([...versions], [92, 93, 94, 95, 96, 97, 98, 99].map((i) => `selvedge_model_version="${i}"`));
+  assertEquals([...versions], Array.from({ length: 32 }, (_, i) => `selvedge_model_version="${68 + i}"`));
+});
+
+Deno.test("Predictions counts unfamiliar images, and shows the validation images of the model's file once", async () => {
+  const registry = new Registry();
+  const predictions = new Predictions(registry);
+  const file = tinyModel({ familiarity: true });
+  const [first, again] = [await describeModel(file), await describeModel(file)];
+  const { threshold } = first.familiarity!;
+  const familiarity = Float32Array.of(0, threshold / 2, threshold, 1);
+  const probabilities = Float32Array.from({ length: 12 }, (_, i) => i % 3 === 1 ? 0.8 : 0.1);
+  predictions.of(first).count({ probabilities, logits: probabilities, familiarity });
+  // As after a model was unloaded and loaded again.
+  predictions.of(again).count({ probabilities, logits: probabilities, familiarity });
+  const lines = String(registry).split("\n");
+  const value = (start: string): number =>
+    Number(lines.find((line) => line.startsWith(start))?.split(" ").at(-1));
+  const model = `{selvedge_model_name="columns",selvedge_model_version="${first.version}"`;
+  assertEquals(value(`selvedge_unfamiliar_total${model}}`), 4);
+  assertEquals(value(`selvedge_prediction_familiarity_count${model}}`), 8);
+  assertEquals(value(`selvedge_predictions_total${model},selvedge_class="middle"}`), 8);
+  assertEquals(value(`selvedge_prediction_confidence_bucket${model},le="0.75"}`), 0);
+  assertEquals(value(`selvedge_prediction_confidence_bucket${model},le="0.85"}`), 8);
+  const reference = first.reference!;
+  const below = (counts: number[], bins: number): number => counts.slice(0, bins).reduce((a, b) => a + b);
+  for (const name of ["confidence", "familiarity"] as const) {
+    const series = `selvedge_reference_${name}`;
+    assertEquals(value(`${series}_count${model}}`), reference.images);
+    for (const bins of [1, 7, 13, 19]) {
+      assertEquals(
+        value(`${series}_bucket${model},le="${bins / 20}"}`),
+        below(reference[name]!, bins),
+        `${bins}`,
+      );
+    }
+  }
+  for (const [i, label] of first.labels.entries()) {
+    assertEquals(
+      value(`selvedge_reference_predictions_total${model},selvedge_class="${label}"}`),
+      reference.classes[i],
+    );
+  }
 });
 
 Deno.test("traceIdOf() reads valid headers only", () => {
