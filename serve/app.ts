@@ -43,6 +43,8 @@ export interface AppOptions {
   log?: Log;
   /** Whether requests may come with a rate limiter of the platform. */
   hasLimiter?: boolean;
+  /** The metrics of all threads that share the port; by default those of this application. */
+  collectMetrics?: () => Promise<string>;
   /** Exports the metrics; by default they are only at `/metrics`. */
   meter?: Meter;
   /** Reads large requests in other threads; without it, that is done on the event loop. */
@@ -53,6 +55,8 @@ export interface AppOptions {
 export type App = Hono<AppEnv> & {
   /** The model and its queue, for entries that load the model before the first request. */
   readonly engine: Engine;
+  /** Its own metrics, in Prometheus' text format. */
+  readonly metrics: () => string;
   /** Every route with its description. */
   readonly table: readonly DescribedRoute[];
 };
@@ -65,6 +69,7 @@ export function createApp(
     config = readConfig(),
     log = createLog("error", () => {}),
     hasLimiter = false,
+    collectMetrics,
     meter,
     pool,
   }: AppOptions,
@@ -78,8 +83,16 @@ export function createApp(
   const engine = new Engine({ load, config, report, onRun });
   const admission = new Admission({ config });
   telemetry.watch(engine, admission);
-  const reader = new RequestReader(config, pool);
-  const service: Service = { engine, admission, reader, config, statistics, telemetry };
+  const metrics = (): string => String(telemetry);
+  const service: Service = {
+    engine,
+    admission,
+    reader: new RequestReader(config, pool),
+    config,
+    statistics,
+    telemetry,
+    collectMetrics: collectMetrics ?? metrics,
+  };
 
   const app = new Hono<AppEnv>();
   app.onError((error) => problemDocument(toProblem(error, report)));
@@ -94,7 +107,7 @@ export function createApp(
   protocols.push(operation(service, () => table));
   const table = protocols.flatMap(({ routes, format }) => routes.map((route) => ({ ...route, format })));
   for (const protocol of protocols) app.route("/", createProtocolApp(protocol, guards, report));
-  return Object.assign(app, { engine, table });
+  return Object.assign(app, { engine, metrics, table });
 }
 
 function guardsOf({ rateLimitPerMinute, apiKeys }: Config, hasLimiter: boolean): Guards {

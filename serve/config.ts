@@ -24,6 +24,8 @@ export interface Config {
   port: number;
   /** Address to listen on. The default is loopback, so that opening the server to others is a decision. */
   host: string;
+  /** Threads that answer on the port, 0 for one per core. */
+  workers: number;
   /** Name or path of a model, as `shared/models.ts` finds it; empty for the shipped model. */
   model: string;
   /** SHA-256 that the model's file must have, as 64 hexadecimal digits; empty for any. */
@@ -98,6 +100,12 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: "127.0.0.1",
     help: "Deno: address to listen on; 0.0.0.0 opens the server to the network",
     schema: pattern(/^[\w.:-]{1,255}$/, "an address or a host name"),
+  },
+  workers: {
+    name: "WORKERS",
+    default: "1",
+    help: "Deno: number of threads that answer on the port, 0 for one per core",
+    schema: integer(0, 256),
   },
   model: {
     name: "MODEL",

@@ -16,14 +16,19 @@ export type Log = ((level: LogLevel, message: string, fields?: Record<string, un
  *
  * @param level the lowest level that is written
  * @param write receives a line without the line break
+ * @param common fields of every entry
  */
-export function createLog(level: LogLevel, write: (line: string) => void): Log {
+export function createLog(
+  level: LogLevel,
+  write: (line: string) => void,
+  common: Record<string, unknown> = {},
+): Log {
   const lowest = LOG_LEVELS.indexOf(level);
   const enabled = (level: LogLevel): boolean => LOG_LEVELS.indexOf(level) >= lowest;
   return Object.assign(
     (level: LogLevel, message: string, fields?: Record<string, unknown>): void => {
       if (enabled(level)) {
-        write(JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }));
+        write(JSON.stringify({ time: new Date().toISOString(), level, message, ...common, ...fields }));
       }
     },
     { enabled },

@@ -25,6 +25,8 @@ export interface Service {
   config: Config;
   statistics: Statistics;
   telemetry: Telemetry;
+  /** The metrics of all threads that share the port. */
+  collectMetrics: () => string | Promise<string>;
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * `GET /metrics`: the counters of this process, in Prometheus' text format. On Cloudflare many isolates share one
+ * `GET /metrics`: the counters of this process, with several threads those of each one, in Prometheus' text format. On Cloudflare many isolates share one
  * address and each scrape would reach another one, so there the path does not exist.
  *
  * @module
@@ -9,8 +9,8 @@ import type { AppEnv } from "../context.ts";
 import { Problem } from "../problem.ts";
 import type { Service } from "../protocols/protocol.ts";
 
-export function metrics({ telemetry }: Service): Handler<AppEnv> {
-  return (c): Response => {
+export function metrics({ collectMetrics }: Service): Handler<AppEnv> {
+  return async (c): Promise<Response> => {
     if (c.env?.distributed) {
       throw new Problem(
         404,
@@ -18,6 +18,8 @@ export function metrics({ telemetry }: Service): Handler<AppEnv> {
           "Workers Analytics Engine or the logs",
       );
     }
-    return c.body(String(telemetry), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+    return c.body(await collectMetrics(), 200, {
+      "content-type": "text/plain; version=0.0.4; charset=utf-8",
+    });
   };
 }

@@ -6,4 +6,5 @@
  *
  * @module
  */
-Object.defineProperty(globalThis, "location", { value: undefined, configurable: true });
+// Writable, as the image decoders assign to it.
+Object.defineProperty(globalThis, "location", { value: undefined, configurable: true, writable: true });

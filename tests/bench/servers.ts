@@ -48,7 +48,7 @@ export async function startServers(
   signal: AbortSignal,
 ): Promise<Running[]> {
   const servers: Running[] = [];
-  for (const make of [wasm, native, workerd, fastapi]) {
+  for (const make of [wasm, workers, native, workerd, fastapi]) {
     signal.throwIfAborted();
     const made = await make(setting, freePort());
     if (typeof made === "string") {
@@ -77,6 +77,14 @@ function wasm({ model }: Setting, port: number): Promise<Made> {
   const args = ["run", "-A", `${ROOT}serve/main.ts`, `--port=${port}`];
   const env = { LOG_LEVEL: "warn", MODEL: model };
   return Promise.resolve({ peer: { name: "Deno, wasm", command: Deno.execPath(), args, env }, port });
+}
+
+/** The same with one thread per core. */
+async function workers(setting: Setting, port: number): Promise<Made> {
+  const count = navigator.hardwareConcurrency;
+  const { peer } = await wasm(setting, port) as { peer: Peer };
+  const env = { ...peer.env, WORKERS: String(count) };
+  return { peer: { ...peer, name: `Deno, wasm, ${count} workers`, env }, port };
 }
 
 async function native(setting: Setting, port: number): Promise<Made> {

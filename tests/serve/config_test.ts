@@ -18,6 +18,7 @@ Deno.test("readConfig() reads every variable", () => {
   const env = {
     PORT: "0",
     HOST: "0.0.0.0",
+    WORKERS: "8",
     MODEL: "my model.onnx",
     MODEL_SHA256: "AB".repeat(32),
     RUNTIME: "native",
@@ -40,6 +41,7 @@ Deno.test("readConfig() reads every variable", () => {
   assertEquals(readConfig({ ...env, OTHER: "ignored" }), {
     port: 0,
     host: "0.0.0.0",
+    workers: 8,
     model: "my model.onnx",
     modelSha256: "ab".repeat(32),
     runtime: "native",

@@ -1,0 +1,139 @@
+/**
+ * The application behind a port, on Deno: in the process's own thread, or in one of several.
+ *
+ * @module
+ */
+import project from "../deno.json" with { type: "json" };
+import type { ModelDescription } from "../shared/contract.ts";
+import { InputError } from "../shared/errors.ts";
+import { createNativeSession } from "../shared/inference/ort_native.ts";
+import { readModel } from "../shared/models.ts";
+import { createApp } from "./app.ts";
+import type { Config } from "./config.ts";
+import { DecodePool } from "./decode/pool.ts";
+import { drainable } from "./drain.ts";
+import { type HttpServer, keepListening } from "./keep_listening.ts";
+import { describeError, type Log } from "./log.ts";
+import { loadModel } from "./model.ts";
+import { openTelemetry } from "./open_telemetry.ts";
+import { onDeno } from "./platform.ts";
+import { shippedModel } from "./shipped_model.ts";
+
+export interface ServerOptions {
+  config: Config;
+  log: Log;
+  /** Called once, with the address; later servers of the same process use the same one. */
+  onListen: (address: Deno.NetAddr) => void;
+  /** Whether other threads listen on the same port. */
+  reusePort?: boolean;
+  /** The metrics of all threads; by default those of this one. */
+  collectMetrics?: () => Promise<string>;
+}
+
+/** A server that is listening. */
+export interface Server {
+  /** Resolves when it was stopped, and rejects if it cannot listen any more. */
+  readonly finished: Promise<void>;
+  /** Its own metrics, in Prometheus' text format. */
+  metrics(): string;
+  /**
+   * Ends it within `SHUTDOWN_TIMEOUT_MS`.
+   *
+   * @returns the number of requests that were not answered
+   */
+  stop(): Promise<number>;
+}
+
+/**
+ * The file of the configured model.
+ *
+ * @throws {InputError} if there is none
+ */
+export async function modelBytes({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
+  return model === "" ? shippedModel : (await readModel(model)).bytes;
+}
+
+/**
+ * Starts a server.
+ *
+ * @throws {InputError} if the model's file cannot be read, or the address is not available
+ */
+export async function startServer(
+  { config, log, onListen, reusePort = false, collectMetrics }: ServerOptions,
+): Promise<Server> {
+  // A wrong path is a mistake in the command line; a file that is not a model is only not ready.
+  await modelBytes(config);
+  const telemetry = openTelemetry(project.version);
+  const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
+  const app = createApp({
+    // Read again by each attempt, so that replacing a bad file fixes a running server.
+    load: async () =>
+      await loadModel(await modelBytes(config), {
+        sha256: config.modelSha256,
+        ...(config.runtime === "native" && { create: createNativeSession }),
+      }),
+    report,
+    config,
+    log,
+    ...(telemetry && { meter: telemetry.meter }),
+    ...(collectMetrics && { collectMetrics }),
+    pool: new DecodePool(report),
+  });
+  const { fetch, drain } = drainable((request, info) =>
+    app.fetch(request, onDeno(request, info, config, telemetry))
+  );
+  // Checked before listening, so that the first request is as fast as the next. A model that fails its checks does
+  // not end the process: it is live but not ready, the log has the reason, and the next request tries again.
+  const { ready } = await app.engine.ready();
+  let address: Deno.NetAddr | undefined;
+  const listen = (): HttpServer => {
+    const { host: hostname, port } = config;
+    const isFirst = address === undefined;
+    const server = Deno.serve({
+      hostname,
+      // A later server uses the port that was free for the first one.
+      port: address?.port ?? port,
+      ...(reusePort && { reusePort }),
+      onListen: isFirst ? onListen : (): void => {},
+    }, fetch);
+    address = server.addr;
+    return server;
+  };
+  const server = listening(
+    config,
+    () => keepListening(listen, (error) => log("warn", "accept failed", { error: String(error) })),
+  );
+  if (ready) log("info", "ready", { ...nameOf(app.engine.loaded!.description), runtime: config.runtime });
+  return {
+    finished: server.finished,
+    metrics: app.metrics,
+    stop: async (): Promise<number> => {
+      const deadline = performance.now() + config.shutdownTimeoutMs;
+      const unanswered = await drain(config.shutdownTimeoutMs);
+      // Responses may still be on their way to slow clients.
+      const left = deadline - performance.now();
+      await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, left))]);
+      return unanswered;
+    },
+  };
+}
+
+function nameOf({ name, version }: ModelDescription): Record<string, unknown> {
+  return { model: name, version };
+}
+
+/**
+ * Listens, on an address that the user chose.
+ *
+ * @throws {InputError} if it is not available
+ */
+export function listening<T>({ port, host }: Config, listen: () => T): T {
+  try {
+    return listen();
+  } catch (error) {
+    const message = error instanceof Deno.errors.AddrInUse
+      ? `Cannot serve as port ${port} of ${host} is in use`
+      : `Cannot serve on port ${port} of "${host}": ${(error as Error).message}`;
+    throw new InputError("usage", message);
+  }
+}
