@@ -88,12 +88,8 @@ async function startWorkers(config: Config, log: Log): Promise<Pick<Server, "sto
   const socket = listening(config, () => Deno.listen({ hostname: config.host, port: config.port }));
   const { addr } = socket;
   socket.close();
-  const workers = config.workers || navigator.hardwareConcurrency;
-  const { listening: allListening, stop } = supervise({
-    config: { ...config, port: addr.port },
-    workers,
-    log,
-  });
+  const shared = { ...config, port: addr.port, workers: config.workers || navigator.hardwareConcurrency };
+  const { listening: allListening, stop } = supervise({ config: shared, log });
   await allListening;
   greet(addr);
   return { stop, finished: new Promise(() => {}) };

@@ -77,7 +77,7 @@ export async function startServer(
     log,
     ...(telemetry && { meter: telemetry.meter }),
     ...(collectMetrics && { collectMetrics }),
-    pool: new DecodePool(report),
+    pool: new DecodePool(report, config.workers),
   });
   const { fetch, drain } = drainable((request, info) =>
     app.fetch(request, onDeno(request, info, config, telemetry))

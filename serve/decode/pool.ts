@@ -57,14 +57,12 @@ export class DecodePool implements TaskPool {
 
   /**
    * @param report receives the reason if a thread fails
-   * @param size number of threads; one core is left to the event loop
+   * @param servers among which the cores are divided; each leaves one to its event loop
    */
-  constructor(
-    report: (error: unknown) => void,
-    size: number = Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency - 1)),
-  ) {
+  constructor(report: (error: unknown) => void, servers = 1) {
     this.#report = report;
-    this.size = size;
+    const cores = Math.floor(navigator.hardwareConcurrency / servers);
+    this.size = Math.max(1, Math.min(MAX_THREADS, cores - 1));
   }
 
   run<F extends Form>(task: Task<F>): Promise<Read<F>> {

@@ -18,9 +18,8 @@ const PAUSE_MS = 1000;
 const METRICS_TIMEOUT_MS = 2000;
 
 export interface SupervisorOptions {
-  /** Its port must not be 0. */
+  /** Neither the port nor the number of workers may be 0. */
   config: Config;
-  workers: number;
   log: Log;
   /** The program of a worker. */
   program?: URL;
@@ -41,7 +40,7 @@ export interface Supervisor {
 const PROGRAM = new URL("./worker.ts", import.meta.url);
 
 /** Starts the workers. */
-export function supervise({ config, workers, log, program = PROGRAM }: SupervisorOptions): Supervisor {
+export function supervise({ config, log, program = PROGRAM }: SupervisorOptions): Supervisor {
   const running = new Map<number, Worker>();
   let stopping = false;
 
@@ -85,7 +84,7 @@ export function supervise({ config, workers, log, program = PROGRAM }: Superviso
   };
 
   return {
-    listening: Promise.all(Array.from({ length: workers }, (_, i) => start(i + 1))).then(() => {}),
+    listening: Promise.all(Array.from({ length: config.workers }, (_, i) => start(i + 1))).then(() => {}),
     stop: async (): Promise<number> => {
       stopping = true;
       const unanswered = await Promise.all([...running.values()].map((worker) => {

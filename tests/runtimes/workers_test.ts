@@ -73,8 +73,7 @@ Deno.test({
     const { port } = listener.addr;
     listener.close();
     const supervisor = supervise({
-      config: readConfig({ PORT: String(port) }),
-      workers: 2,
+      config: readConfig({ PORT: String(port), WORKERS: "2" }),
       log: createLog("info", (line) => lines.push(line)),
       program: new URL("../helpers/crashing_worker.ts", import.meta.url),
     });
