@@ -45,6 +45,8 @@ export type { LinearWeights, Mlp } from "./learning/mlp.ts";
 export type { Numbers } from "./learning/numbers.ts";
 export { OPTIMIZERS, type Recipe, type RecipeName, RECIPES, SCHEDULES } from "./learning/recipe.ts";
 export type { Preprocessing } from "../shared/image.ts";
+export type { KeptScore } from "./evaluation/familiarity.ts";
 export type { FamiliarityScore } from "./familiarity/graph.ts";
+export type { FamiliarityMetrics } from "./familiarity/measure.ts";
 export type { Familiarity, ImageShape, Metrics, Provenance, Reference } from "../shared/contract.ts";
 export { InputError, type InputErrorCode, type InputErrorOptions } from "../shared/errors.ts";

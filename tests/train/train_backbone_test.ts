@@ -12,7 +12,7 @@ import { openBackbone, withFeatures } from "../../train/backbone/open.ts";
 import { useBackend } from "../../train/backend/mod.ts";
 import { createDataset } from "../../train/dataset/create.ts";
 import { loadDataset, type Split } from "../../train/dataset/mod.ts";
-import { allLogits } from "../../train/evaluation/evaluation.ts";
+import { allScores } from "../../train/evaluation/evaluation.ts";
 import { wilsonInterval } from "../../train/evaluation/interval.ts";
 import { type Advice, adviseRecipe } from "../../train/learning/advice.ts";
 import { type FoldEvent, stratifiedFolds } from "../../train/learning/cross_validation.ts";
@@ -120,7 +120,9 @@ for (const store of ["float32", "int8"] as const) {
         assert(success, new TextDecoder().decode(stderr));
         const logits: number[] = JSON.parse(new TextDecoder().decode(stdout));
         const classifier = await Classifier.load(artifact.bytes);
-        const expected = await allLogits(classifier, test.images).finally(() => classifier.close());
+        const { logits: expected } = await allScores(classifier, test.images).finally(() =>
+          classifier.close()
+        );
         assertEquals(logits.length, expected.length);
         for (const [i, value] of expected.entries()) assertLess(Math.abs(value - logits[i]!), 1e-3);
       } finally {

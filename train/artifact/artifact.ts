@@ -4,18 +4,28 @@
  *
  * @module
  */
-import { describeModel, type ImageShape, INPUT, LOGITS, type Metrics } from "../../shared/contract.ts";
+import {
+  describeModel,
+  FAMILIARITY,
+  type ImageShape,
+  INPUT,
+  LOGITS,
+  type Metrics,
+} from "../../shared/contract.ts";
 import { sha256 } from "../../shared/sha256.ts";
 import { InputError } from "../../shared/errors.ts";
 import { Classifier, scale } from "../../shared/inference/classifier.ts";
 import { createSession } from "../../shared/inference/ort.ts";
-import type { OnnxModel, OnnxTensor } from "../../shared/onnx/schema.ts";
+import type { OnnxModel } from "../../shared/onnx/schema.ts";
 import { type EncodedTensor, encodeTensor, writeOnnx } from "../../shared/onnx/write.ts";
 import type { Split } from "../dataset/mod.ts";
 import type { Features } from "../dataset/types.ts";
 import { calibrate, type Calibration, type Scored } from "../evaluation/calibration.ts";
-import { allLogits, type Evaluation, inBatches, measure } from "../evaluation/evaluation.ts";
+import { allScores, type Evaluation, inBatches, measure } from "../evaluation/evaluation.ts";
+import { referenceOf } from "../evaluation/familiarity.ts";
 import { confidentMistakes, type Mistake } from "../evaluation/mistakes.ts";
+import type { FittedFamiliarity } from "../familiarity/fit.ts";
+import { chooseThreshold, type FamiliarityMetrics, measureFamiliarity } from "../familiarity/measure.ts";
 import { isSystemError, replaceFile } from "../files/replace_file.ts";
 import type { FitResult } from "../learning/fit.ts";
 import type { LinearWeights } from "../learning/mlp.ts";
@@ -27,6 +37,9 @@ const TOLERANCE = 1e-4;
 
 /** The same with a backbone, whose features have rounding errors of their own. */
 const BACKBONE_TOLERANCE = 1e-3;
+
+/** Maximum difference between ONNX Runtime's familiarities, which are in 0..1, and ours. */
+const FAMILIARITY_TOLERANCE = 0.01;
 
 /** Test images on which the whole file is run, with a backbone; the others are measured from their cached features. */
 const VERIFIED_IMAGES = 8;
@@ -47,11 +60,14 @@ export interface Artifact {
   mistakes: Mistake[];
   /** The largest difference between ONNX Runtime's and TensorFlow.js's logits on the test split. */
   maxDifference: number;
+  /** What the threshold on the familiarity rejects; absent for a model without that output. */
+  familiarity?: FamiliarityMetrics;
   /**
-   * Loads the bytes with ONNX Runtime and compares its logits again: for the file as it is on the disk. With a
+   * Loads the bytes with ONNX Runtime and compares its outputs again: for the file as it is on the disk. With a
    * backbone, on a few images.
    *
-   * @throws {Error} if the logits differ by more than 1e-4, or 1e-3 with a backbone
+   * @throws {Error} if the logits differ by more than 1e-4, or 1e-3 with a backbone, or the familiarities by more than
+   * 0.01
    */
   verify(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
 }
@@ -64,6 +80,8 @@ export interface ArtifactSource {
   test: Split & Scored;
   /** The validation images, on which the temperature is fitted; absent if there are none. */
   validation?: Scored & { metrics: Metrics["validation"] };
+  /** Adds the output `familiarity`; absent for a model without it. */
+  familiarity?: FittedFamiliarity;
   /** Puts a backbone in front of the encoded network; absent if it takes the pixels themselves. */
   attach?: (head: Uint8Array) => Uint8Array<ArrayBuffer>;
 }
@@ -73,26 +91,31 @@ export interface ArtifactSource {
  * TensorFlow.js. The temperature, fitted on the validation images or else taken from `info`, becomes part of the
  * file.
  *
- * @throws {Error} if the logits differ by more than 1e-4, or 1e-3 with a backbone
+ * @throws {Error} if the logits differ by more than 1e-4, or 1e-3 with a backbone, or the familiarities by more than
+ * 0.01
  */
 export async function buildArtifact(
-  { layers, info, test, validation, attach }: ArtifactSource,
+  { layers, info, test, validation, familiarity, attach }: ArtifactSource,
 ): Promise<Artifact> {
-  const graph = mlpToOnnx(layers, info);
+  const score = familiarity && {
+    ...chooseThreshold(familiarity),
+    score: familiarity.score,
+  };
+  const graph = mlpToOnnx(layers, { ...info, ...(score && { familiarity: score }) });
   // The measurements become part of the file, so it is written twice; its weights are encoded once.
-  const weights = graph.initializers.map(encodeTensor);
-  const encode = (
-    model: OnnxModel,
-    initializers: (OnnxTensor | EncodedTensor)[],
-  ): Uint8Array<ArrayBuffer> => {
+  const encoded = new Map(graph.initializers.map((tensor) => [tensor.name, encodeTensor(tensor)]));
+  const encode = (model: OnnxModel): Uint8Array<ArrayBuffer> => {
+    const initializers = model.initializers.map((tensor) => encoded.get(tensor.name) ?? tensor);
     const head = writeOnnx({ ...model, initializers });
     return attach ? attach(head) : head;
   };
+  const outputs = attach && test.features
+    ? await runHead(graph, encoded, test.features)
+    : await runDraft(encode(graph), info.input, test.images);
+  const logits = outputs[LOGITS]!;
   const tolerance = attach ? BACKBONE_TOLERANCE : TOLERANCE;
-  const logits = attach && test.features
-    ? await runHead(graph, weights, test.features)
-    : await runDraft(encode(graph, weights), info.input, test.images);
-  const maxDifference = compare(logits, test.logits, tolerance);
+  const maxDifference = compare("the logits", logits, test.logits, tolerance);
+  const expected = await familiarity?.of(test);
 
   const tested: Scored = { logits, labels: test.labels };
   const evaluation = measure(logits, test, info.labels);
@@ -104,69 +127,99 @@ export async function buildArtifact(
     test: { images, accuracy, loss },
     calibration: { temperature, ece },
   };
-  const measured = mlpToOnnx(layers, { ...info, temperature, metrics });
-  const added = measured.initializers.slice(weights.length);
+  const familiar = familiarity && expected && {
+    ...measureFamiliarity(
+      familiarity,
+      { ...tested, familiarity: outputs[FAMILIARITY]! },
+      temperature,
+    ),
+    maxDifference: compare("the familiarity", outputs[FAMILIARITY]!, expected, FAMILIARITY_TOLERANCE),
+  };
+  const measured = mlpToOnnx(layers, {
+    ...info,
+    temperature,
+    metrics,
+    ...(score && familiar && { familiarity: { ...score, test: familiar.test } }),
+    ...(validation && { reference: referenceOf(validation, temperature, familiarity?.validation) }),
+  });
   return {
-    bytes: encode(measured, [...weights, ...added]),
+    bytes: encode(measured),
     info,
     evaluation,
     metrics,
     calibration,
+    ...(familiar && { familiarity: familiar }),
     mistakes: confidentMistakes(tested, info.labels, temperature),
     maxDifference,
     async verify(bytes): Promise<void> {
       const written = await Classifier.load(bytes);
       const count = attach ? Math.min(VERIFIED_IMAGES, test.count) : test.count;
       const some = test.images.subarray(0, count * written.imageSize);
-      const again = await allLogits(written, some).finally(() => written.close());
-      compare(again, test.logits.subarray(0, count * info.labels.length), tolerance);
+      const again = await allScores(written, some).finally(() => written.close());
+      compare("the logits", again.logits, test.logits.subarray(0, count * info.labels.length), tolerance);
+      if (expected) {
+        compare("the familiarity", again.familiarity!, expected.subarray(0, count), FAMILIARITY_TOLERANCE);
+      }
     },
   };
 }
 
-/** The logits of a file that we have just encoded, without parsing it. */
+/** The outputs of a file that we have just encoded, without parsing it. */
 async function runDraft(
   bytes: Uint8Array<ArrayBuffer>,
   { channels, height, width }: ImageShape,
   images: Uint8Array,
-): Promise<Float32Array> {
+): Promise<Record<string, Float32Array>> {
   const session = await createSession(bytes);
   const imageSize = channels * height * width;
   try {
-    return await inBatches(images, imageSize, async (pixels) => {
-      const shape = [pixels.length / imageSize, channels, height, width];
-      return (await session.run(INPUT, scale(pixels), shape))[LOGITS]!;
-    });
-  } finally {
-    await session.release();
-  }
-}
-
-/** The logits of the network behind a backbone, from features that ONNX Runtime has computed by the backbone. */
-async function runHead(
-  graph: OnnxModel,
-  initializers: EncodedTensor[],
-  { values, size }: Features,
-): Promise<Float32Array> {
-  const inputs = graph.inputs.map((input) => ({
-    ...input,
-    shape: ["N", size],
-    denotation: "",
-    dimensionDenotations: ["DATA_BATCH", "DATA_FEATURE"],
-  }));
-  const session = await createSession(writeOnnx({ ...graph, inputs, initializers }));
-  try {
     return await inBatches(
-      values,
-      size,
-      async (rows) => (await session.run(INPUT, rows, [rows.length / size, size]))[LOGITS]!,
+      images,
+      imageSize,
+      (pixels) => session.run(INPUT, scale(pixels), [pixels.length / imageSize, channels, height, width]),
     );
   } finally {
     await session.release();
   }
 }
 
-function compare(actual: Float32Array, expected: Float32Array, tolerance: number): number {
+/** The outputs of the network behind a backbone, from features that ONNX Runtime has computed by the backbone. */
+async function runHead(
+  graph: OnnxModel,
+  encoded: ReadonlyMap<string, EncodedTensor>,
+  { values, size }: Features,
+): Promise<Record<string, Float32Array>> {
+  const inputs = graph.inputs.map((input) => ({
+    ...input,
+    shape: ["N", size],
+    denotation: "",
+    dimensionDenotations: ["DATA_BATCH", "DATA_FEATURE"],
+  }));
+  const initializers = [...encoded.values()];
+  const session = await createSession(writeOnnx({ ...graph, inputs, initializers }));
+  try {
+    return await inBatches(
+      values,
+      size,
+      (rows) => session.run(INPUT, rows, [rows.length / size, size]),
+    );
+  } finally {
+    await session.release();
+  }
+}
+
+/**
+ * The largest difference between what ONNX Runtime and TensorFlow.js compute.
+ *
+ * @param what names it in the error
+ * @throws {Error} if it is above the tolerance
+ */
+function compare(
+  what: string,
+  actual: Float32Array,
+  expected: Float32Array | Float64Array,
+  tolerance: number,
+): number {
   let difference = 0;
   // NaN on either side must fail too, and Math.max keeps it.
   for (let i = 0; i < expected.length; i++) {
@@ -174,7 +227,7 @@ function compare(actual: Float32Array, expected: Float32Array, tolerance: number
   }
   if (actual.length === expected.length && difference <= tolerance) return difference;
   throw new Error(
-    `Cannot export the model as ONNX Runtime and TensorFlow.js must agree on the logits within ` +
+    `Cannot export the model as ONNX Runtime and TensorFlow.js must agree on ${what} within ` +
       `${tolerance}: current difference is ${difference}`,
   );
 }
@@ -190,7 +243,7 @@ export async function writeArtifact(
   artifact: Artifact,
   run: FitResult & { command?: string },
 ): Promise<string> {
-  const { bytes, info, evaluation, metrics, calibration, mistakes, maxDifference } = artifact;
+  const { bytes, info, evaluation, metrics, calibration, mistakes, maxDifference, familiarity } = artifact;
   const file = `${folder}/model.onnx`;
   const hash = await sha256(bytes);
   const { dataset, backbone, recipe, seed, backend, codeVersion } = info.provenance;
@@ -202,6 +255,7 @@ export async function writeArtifact(
     input: info.input,
     ...metrics,
     calibration,
+    ...(familiarity && { familiarity: { ...familiarity, seconds: Math.round(familiarity.seconds) } }),
     classes: evaluation.classes,
     confusion: evaluation.confusion,
     mistakes,

@@ -45,6 +45,24 @@ const schema = object({
     bins: object({ before: bins, after: bins }),
     validation: v.exactOptional(object({ images: whole(1), ece: shares, loss: losses })),
   }),
+  /** {@linkcode import("../familiarity/measure.ts").FamiliarityMetrics}; absent for a model without that output. */
+  familiarity: v.exactOptional(object({
+    threshold: share,
+    kept: share,
+    validation: object({ images: whole(1), kept: share }),
+    test: object({ kept: share, accuracy: v.exactOptional(share), ece: v.exactOptional(share) }),
+    thresholds: list(share),
+    rejected: list(share),
+    outliers: list(object({
+      family: text,
+      chosenBy: v.boolean("true or false"),
+      images: whole(1),
+      auroc: share,
+      rejected: list(share),
+    })),
+    maxDifference: positive,
+    seconds: positive,
+  })),
   /** In the order of the model's outputs. */
   classes: list(object({ label: text, precision: share, recall: share, f1: share, images: whole(0) })),
   /** `confusion[actual][predicted]`, in images of the test split. */
@@ -176,7 +194,7 @@ function describeIssue({ path, message, input }: v.BaseIssue<unknown>): string {
 
 /** What a report would otherwise draw wrongly without notice. */
 function findContradiction(
-  { classes, confusion, test, epochs, bestEpoch, mistakes }: RunMetrics,
+  { classes, confusion, test, epochs, bestEpoch, mistakes, familiarity }: RunMetrics,
 ): string | undefined {
   const { length } = classes;
   if (length < 2) return `there must be two or more classes: current count is ${length}`;
@@ -191,6 +209,14 @@ function findContradiction(
   }
   if (bestEpoch !== undefined && bestEpoch > epochs.length) {
     return `best_epoch must be one of the ${epochs.length} epochs: current value is ${bestEpoch}`;
+  }
+  if (familiarity) {
+    const { thresholds, rejected, outliers } = familiarity;
+    const curve = [{ rejected }, ...outliers].find(({ rejected }) => rejected.length !== thresholds.length);
+    if (curve) {
+      return `familiarity must have a rejected share for each of the ${thresholds.length} thresholds: ` +
+        `current count is ${curve.rejected.length}`;
+    }
   }
   const labels = new Set(classes.map(({ label }) => label));
   for (const { index, actual, predicted } of mistakes) {

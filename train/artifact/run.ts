@@ -10,11 +10,13 @@ import { checkDataset } from "../dataset/check.ts";
 import type { Dataset } from "../dataset/mod.ts";
 import { attachHead, roundWeights } from "../backbone/attach.ts";
 import type { Backbone } from "../backbone/backbone.ts";
+import { extractFeatures } from "../backbone/extract.ts";
+import { fitFamiliarity, type FittedFamiliarity } from "../familiarity/fit.ts";
 import { fit, type FitOptions, type FitResult } from "../learning/fit.ts";
 import { createMlp, type LinearWeights, Mlp } from "../learning/mlp.ts";
 import { checkRecipe, type Recipe, RECIPES } from "../learning/recipe.ts";
 import { crossValidate, type FoldEvent } from "../learning/cross_validation.ts";
-import { splitTraining } from "../learning/split.ts";
+import { splitTraining, type TrainingSplit } from "../learning/split.ts";
 import { logitsOf, scoreLogits } from "../learning/validation.ts";
 import { argMax } from "../../shared/softmax.ts";
 import type { Provenance } from "../../shared/contract.ts";
@@ -34,6 +36,11 @@ export interface TrainOptions extends Partial<FitOptions> {
   name?: string;
   /** What made the features of the data set; absent if the model learns from the pixels. */
   backbone?: Backbone;
+  /**
+   * Share of the validation images that count as familiar, 0..1: it sets the threshold of the output `familiarity`.
+   * 0.95 if absent; 0 for a model without that output.
+   */
+  keep?: number;
   /** Called before each fold of a cross-validation. */
   onFold?: (event: FoldEvent) => void;
 }
@@ -43,6 +50,9 @@ export interface TrainResult extends FitResult {
   /** The ONNX file and its measurements. */
   artifact: Artifact;
 }
+
+/** The share of the validation images that count as familiar, where none is given. */
+export const KEEP = 0.95;
 
 /**
  * Trains a model, exports it to ONNX and measures the file on the test split. Nothing is written to the disk.
@@ -86,10 +96,13 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     const artifact = await exportModel(model, validation, {
       dataset,
       recipe,
+      validationImages: applied.validation,
       seed,
       backend,
       name,
+      keep: options.keep ?? KEEP,
       ...(options.backbone && { backbone: options.backbone }),
+      ...(options.signal && { signal: options.signal }),
     });
     return { ...result, artifact };
   } finally {
@@ -118,22 +131,32 @@ async function validationOf(
   };
 }
 
-type Exported = Required<Pick<TrainOptions, "dataset" | "recipe" | "seed" | "backend" | "name">>;
+type Exported =
+  & Required<Pick<TrainOptions, "dataset" | "recipe" | "seed" | "backend" | "name" | "keep">>
+  & Pick<TrainOptions, "backbone" | "signal">
+  & {
+    /** How many training images the model was not trained on, if the data set has no validation images. */
+    validationImages: number;
+  };
 
 async function exportModel(
   model: Mlp,
   validation: Validation | undefined,
-  { dataset, recipe, seed, backend, name, backbone }: Exported & { backbone?: Backbone },
+  options: Exported,
 ): Promise<Artifact> {
+  const { dataset, recipe, validationImages, seed, backend, name, keep, backbone } = options;
   const { name: datasetName, sha256, splitSeed, labels, channels, height, width, preprocessing, test } =
     dataset;
-  const { validationIndices } = splitTraining(dataset, recipe.validation, seed);
+  const split = splitTraining(dataset, validationImages, seed);
+  const { validationIndices } = split;
   const { layers, logits, int8 } = await storedWeights(
     model,
     dataset,
     backbone,
     validationIndices.length >= ENOUGH_VALIDATION ? validationIndices : undefined,
   );
+  backend.check();
+  const familiarity = keep > 0 ? await familiarityOf(layers, split, options) : undefined;
   backend.check();
   return await buildArtifact({
     layers,
@@ -153,7 +176,31 @@ async function exportModel(
     },
     test: { ...test, logits },
     ...(validation && { validation }),
+    ...(familiarity && { familiarity }),
     ...(backbone && { attach: (head: Uint8Array) => attachHead(backbone, head, int8) }),
+  });
+}
+
+/** How much images resemble the training images; undefined for features without the backbone that made them. */
+async function familiarityOf(
+  layers: readonly LinearWeights[],
+  split: TrainingSplit,
+  { dataset, recipe, seed, keep, backbone, signal }: Exported,
+): Promise<FittedFamiliarity | undefined> {
+  const { train, channels, height, width } = dataset;
+  if (train.features && !backbone) return undefined;
+  return await fitFamiliarity({
+    layers,
+    shape: { channels, height, width },
+    train,
+    ...split,
+    mirror: recipe.flip,
+    kept: keep,
+    seed,
+    ...(backbone && {
+      extract: async (images) =>
+        (await extractFeatures(backbone, images, { ...(signal && { signal }) })).features,
+    }),
   });
 }
 

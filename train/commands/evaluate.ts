@@ -10,7 +10,7 @@ import { type Command, flag, text } from "../cli/options.ts";
 import { clearProgress, showDownload, showProgress } from "../cli/progress.ts";
 import { fitTable, terminalWidth } from "../cli/table.ts";
 import { type Dataset, type DatasetOptions, isBuiltIn, loadDataset } from "../dataset/mod.ts";
-import { evaluate, type Evaluation } from "../evaluation/evaluation.ts";
+import { evaluate, type Evaluation, type FileEvaluation } from "../evaluation/evaluation.ts";
 
 /** With more classes, the confusion matrix is hard to read even without a terminal's limit. */
 const MAX_CONFUSION = 25;
@@ -118,14 +118,28 @@ function warn({ provenance }: ModelDescription, { name, splitSeed, sha256 }: Dat
   }
 }
 
-function show(evaluation: Evaluation): void {
-  print(`Accuracy ${percent(evaluation.accuracy, 2)}, average loss ${evaluation.loss.toFixed(4)}\n`);
+function show(evaluation: FileEvaluation): void {
+  const { accuracy, loss, ece, familiarity } = evaluation;
+  print(
+    `Accuracy ${percent(accuracy, 2)}, average loss ${loss.toFixed(4)}, calibration error ${percent(ece, 2)}`,
+  );
+  if (familiarity) print(describeKept(familiarity));
+  print();
   print(classTable(evaluation));
   print();
   const matrix = confusionTable(evaluation), width = terminalWidth() ?? Infinity;
   const fits = evaluation.classes.length <= MAX_CONFUSION &&
     matrix.split("\n").every((line) => line.length <= width);
   print(fits ? matrix : frequentConfusions(evaluation));
+}
+
+/** What the model rejects as unfamiliar, and how good it is on the rest. */
+function describeKept(
+  { threshold, kept, accuracy, ece }: NonNullable<FileEvaluation["familiarity"]>,
+): string {
+  const rejected = `Unfamiliar (familiarity below ${threshold}): ${percent(1 - kept, 2)} of the images`;
+  if (accuracy === undefined || ece === undefined) return rejected;
+  return `${rejected}; on the others accuracy ${percent(accuracy, 2)}, calibration error ${percent(ece, 2)}`;
 }
 
 function classTable({ classes }: Evaluation): string {

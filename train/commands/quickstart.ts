@@ -54,6 +54,7 @@ await runCommand(command, async (values, _operands, signal) => {
   const study = explainLinear(await studyLinear(seed));
   const run = await train({
     ...{ name, dataset, recipe, seed, backend, signal },
+    keep: 0, // the tutorial's model has no output for the familiarity
     listeners: [tutorialListener(dataset, study)],
   });
   print(`\nDone! Trained in ${duration(run.seconds)}`);

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { isModelName } from "../../shared/contract.ts";
 import { InputError } from "../../shared/errors.ts";
-import { count, duration } from "../../shared/format.ts";
+import { count, duration, percent } from "../../shared/format.ts";
 import { MODELS_FOLDER, shortPath } from "../../shared/models.ts";
 import { toSnakeCase } from "../../shared/naming.ts";
 import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
@@ -15,7 +15,7 @@ import {
   type RunIdentity,
   runIdentity,
 } from "../artifact/checkpoint.ts";
-import { train, type TrainResult } from "../artifact/run.ts";
+import { KEEP, train, type TrainResult } from "../artifact/run.ts";
 import type { Backbone } from "../backbone/backbone.ts";
 import { type Backend, BACKENDS, useBackend } from "../backend/mod.ts";
 import { backboneOptions, makeFeatures, photoOptions, readBackbone } from "../cli/backbone_options.ts";
@@ -24,7 +24,17 @@ import { note, print, runCommand } from "../cli/command.ts";
 import { reproducibleCommand } from "../cli/command_line.ts";
 import { dataOption, datasetOption, folderOptions, readFolderOptions } from "../cli/dataset_options.ts";
 import { nextSteps } from "../cli/next_steps.ts";
-import { choice, type Command, flag, group, type Option, seed, text, type Values } from "../cli/options.ts";
+import {
+  choice,
+  type Command,
+  flag,
+  group,
+  number,
+  type Option,
+  seed,
+  text,
+  type Values,
+} from "../cli/options.ts";
 import { describeBackbone, describeData, weakClasses, withInterval } from "../cli/facts.ts";
 import { clearProgress, showDownload, showProgress } from "../cli/progress.ts";
 import { chooseRecipe, describeRecipe, recipeOptions } from "../cli/recipe_options.ts";
@@ -74,6 +84,10 @@ const command = {
     }),
     ...group("Output", {
       name: modelName,
+      keep: number(
+        "Share of the validation images that count as familiar; 0 omits the output familiarity",
+        { min: 0, max: 0.9999, fallback: String(KEEP) },
+      ),
       out: text("DIR", "Folder that the model's folder is written to", "models"),
       "replace-shipped": flag("Write to shared/artifacts, replacing the model that ships with the project"),
       tensorboard: text("DIR", "Write event files for TensorBoard to DIR/NAME"),
@@ -268,6 +282,7 @@ async function runTraining(
       ...{ name, dataset, recipe, seed, backend, ...options },
       ...(backbone && { backbone }),
       ...(dryRun && { maxSteps: 3 }),
+      ...(values.keep !== undefined && { keep: values.keep }),
       onFold: ({ fold, folds }) =>
         values.quiet || showProgress("Cross-validating", (fold - 1) / folds, `fold ${fold} of ${folds}`),
       listeners: [...(checkpoints ? [checkpoints] : []), counter, ...options.listeners],
@@ -318,7 +333,7 @@ function printJson(
   { artifact, bestEpoch, seconds }: TrainResult,
   file: string | undefined,
 ): void {
-  const { validation, test } = artifact.metrics;
+  const { metrics: { validation, test }, familiarity } = artifact;
   print(JSON.stringify(toSnakeCase({
     file: file ?? null,
     bytes: artifact.bytes.length,
@@ -327,11 +342,12 @@ function printJson(
     bestEpoch,
     validation,
     test,
+    ...(familiarity && { familiarity: { threshold: familiarity.threshold, test: familiarity.test } }),
   })));
 }
 
 async function printSummary(
-  { artifact: { bytes, metrics, evaluation, maxDifference }, bestEpoch, seconds }: TrainResult,
+  { artifact: { bytes, metrics, evaluation, familiarity, maxDifference }, bestEpoch, seconds }: TrainResult,
   written: Written | undefined,
   say: typeof note,
 ): Promise<void> {
@@ -347,6 +363,12 @@ async function printSummary(
     );
   }
   print(`Test accuracy ${withInterval(metrics.test)}, average loss ${metrics.test.loss.toFixed(4)}`);
+  if (familiarity) {
+    print(
+      `Familiar: ${percent(familiarity.test.kept)} of the test images, ` +
+        `${percent(familiarity.validation.kept)} of the images it was calibrated on`,
+    );
+  }
   if (written === undefined) return print("Dry run passed; nothing was kept");
   print(`Saved ${shortPath(written.file)} (${(bytes.length / 1e6).toFixed(2)} MB)`);
   say();

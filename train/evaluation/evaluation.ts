@@ -4,9 +4,11 @@
  * @module
  */
 import { InputError } from "../../shared/errors.ts";
-import type { Classifier } from "../../shared/inference/classifier.ts";
+import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
 import type { Split } from "../dataset/mod.ts";
 import { argMax, crossEntropy } from "../../shared/softmax.ts";
+import { reliability } from "./calibration.ts";
+import { type KeptScore, scoreKept } from "./familiarity.ts";
 
 /** Precision, recall and F1 of one class, each 0..1. */
 export interface ClassScore {
@@ -42,6 +44,14 @@ const MAX_BATCH_SIZE = 500;
 /** Pixels of all images of an inference, so that its activations fit into WebAssembly's memory: 4 of 3×224×224. */
 const MAX_BATCH_PIXELS = 4 * 3 * 224 * 224;
 
+/** How well a file classifies a split. */
+export interface FileEvaluation extends Evaluation {
+  /** Expected calibration error of the probabilities, 0..1. */
+  ece: number;
+  /** On the images that are familiar to the model; absent for models without that output. */
+  familiarity?: KeptScore & { threshold: number };
+}
+
 /**
  * Runs a model over a split.
  *
@@ -51,8 +61,25 @@ export async function evaluate(
   classifier: Classifier,
   split: Split,
   onProgress?: (images: number) => void,
-): Promise<Evaluation> {
-  return measure(await allLogits(classifier, split.images, onProgress), split, classifier.description.labels);
+): Promise<FileEvaluation> {
+  const { description: { labels, familiarity } } = classifier;
+  const scores = await allScores(classifier, split.images, onProgress);
+  // The softmax of these is the probabilities, whatever the file did to its logits.
+  const scored = {
+    logits: scores.probabilities.map((p) => Math.log(Math.max(p, 1e-38))),
+    labels: split.labels,
+  };
+  const evaluation = measure(scores.logits, split, labels);
+  return {
+    ...evaluation,
+    ece: reliability(scored).ece,
+    ...(familiarity && {
+      familiarity: {
+        threshold: familiarity.threshold,
+        ...scoreKept(scored, scores.familiarity!, familiarity.threshold),
+      },
+    }),
+  };
 }
 
 /**
@@ -94,18 +121,19 @@ export function measure(
 }
 
 /**
- * The logits of many images.
+ * What a model computes for many images.
  *
  * @param images `[N, C, H, W]`, bytes 0..255
  * @param onProgress called with the number of images done
- * @returns `[N, classes]`, row-major
  */
-export async function allLogits(
+export async function allScores(
   classifier: Classifier,
   images: Uint8Array,
   onProgress?: (images: number) => void,
-): Promise<Float32Array> {
-  const run = async (pixels: Uint8Array): Promise<Float32Array> => (await classifier.run(pixels)).logits;
+): Promise<Scores> {
+  const run = async (pixels: Uint8Array): Promise<Record<keyof Scores, Float32Array>> => ({
+    ...await classifier.run(pixels),
+  } as Record<keyof Scores, Float32Array>);
   return await inBatches(images, classifier.imageSize, run, onProgress);
 }
 
@@ -114,24 +142,26 @@ export async function allLogits(
  *
  * @param images `[N, C, H, W]`, bytes 0..255, or features `[N, D]`
  * @param imageSize C·H·W, or D
- * @param run from `[n, C, H, W]` or `[n, D]` to `[n, classes]`
- * @returns `[N, classes]`, row-major
+ * @param run from `[n, C, H, W]` or `[n, D]` to outputs `[n, …]`
+ * @returns outputs `[N, …]`, row-major
  */
-export async function inBatches<T extends Uint8Array | Float32Array>(
+export async function inBatches<T extends Uint8Array | Float32Array, Name extends string>(
   images: T,
   imageSize: number,
-  run: (batch: T) => Promise<Float32Array>,
+  run: (batch: T) => Promise<Record<Name, Float32Array>>,
   onProgress?: (images: number) => void,
-): Promise<Float32Array> {
+): Promise<Record<Name, Float32Array>> {
   const count = images.length / imageSize;
   const batchSize = Math.max(1, Math.min(MAX_BATCH_SIZE, Math.floor(MAX_BATCH_PIXELS / imageSize)));
-  let logits = new Float32Array();
+  const all: Partial<Record<Name, Float32Array>> = {};
   for (let start = 0; start < count; start += batchSize) {
     const batch = await run(images.subarray(start * imageSize, (start + batchSize) * imageSize) as T);
     const end = Math.min(start + batchSize, count);
-    if (start === 0) logits = new Float32Array(batch.length / end * count);
-    logits.set(batch, logits.length / count * start);
+    for (const name in batch) {
+      const size = batch[name].length / (end - start);
+      (all[name] ??= new Float32Array(count * size)).set(batch[name], start * size);
+    }
     onProgress?.(end);
   }
-  return logits;
+  return all as Record<Name, Float32Array>;
 }
