@@ -53,7 +53,7 @@ export function invertLower(l: Float64Array, n: number): Float64Array {
 /**
  * Makes rows orthonormal in place, by the modified Gram–Schmidt process, applied twice for the precision.
  *
- * @param rows `[k, n]`, row-major, linearly independent
+ * @param rows `[k, n]`, row-major; a row of zeros stays one
  */
 export function orthonormalize(rows: Float64Array, k: number, n: number): void {
   for (let i = 0; i < k; i++) {
@@ -66,7 +66,7 @@ export function orthonormalize(rows: Float64Array, k: number, n: number): void {
       }
     }
     const length = Math.sqrt(dot(row, row, n));
-    for (let m = 0; m < n; m++) row[m]! /= length;
+    for (let m = 0; m < n; m++) row[m]! /= length || 1;
   }
 }
 
