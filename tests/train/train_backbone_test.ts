@@ -172,7 +172,7 @@ Deno.test("adviseRecipe() leaves large data sets alone, and balances uneven clas
     test: { images: new Uint8Array(2), labels: Uint8Array.of(0, 1) },
   });
   const { recipe } = adviseRecipe(dataset);
-  assertEquals([recipe.balance, recipe.folds, recipe.batchSize], [true, 5, 16]);
+  assertEquals([recipe.balance, recipe.folds, recipe.batchSize, recipe.batchNorm], [true, 5, 16, false]);
   const indices = Uint32Array.from({ length: 30 }, (_, i) => i);
   assertEquals(balancedCount(indices, labels), 48);
   const repeated = balanced(indices, labels, new Random(1));

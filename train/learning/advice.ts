@@ -63,6 +63,10 @@ export function adviseRecipe(dataset: Dataset): Advice {
   } else if (count < MANY_IMAGES) {
     recipe.batchSize = count < 500 ? 16 : count < 2000 ? 32 : count < 5000 ? 64 : 128;
     reasons.push(`batches of ${recipe.batchSize}, for ${images}: enough steps in an epoch`);
+    if (recipe.batchSize < 32) {
+      recipe.batchNorm = false;
+      reasons.push("no batch normalization, as the mean and the deviation of so few images vary too much");
+    }
     if (count < 2000) {
       recipe.shift = Math.max(1, Math.round(height * SHIFT_SHARE));
       recipe.shiftProbability = 0.8;
