@@ -23,7 +23,13 @@ export interface Box extends Size {
 /** Which source pixels make one target pixel, and how much of each; the weights sum to 1. */
 interface Taps {
   start: number;
-  weights: number[];
+  count: number;
+  /** The weight of the first. */
+  first: number;
+  /** The weight of each between the first and the last. */
+  inner: number;
+  /** The weight of the last, if there is more than one. */
+  last: number;
 }
 
 /**
@@ -40,17 +46,24 @@ export function resizePlane(plane: Uint8Array, stride: number, box: Box, target:
   for (let y = 0; y < box.height; y++) {
     const from = (box.top + y) * stride + box.left;
     for (let x = 0; x < target.width; x++) {
-      const { start, weights } = across[x]!;
-      let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += weights[k]! * plane[from + start + k]!;
+      const { start, count, first, inner, last } = across[x]!;
+      let at = from + start;
+      const end = at + count - 1;
+      let sum = first * plane[at]!;
+      for (at++; at < end; at++) sum += inner * plane[at]!;
+      if (count > 1) sum += last * plane[end]!;
       rows[y * target.width + x] = sum;
     }
   }
   const out = new Uint8Array(target.width * target.height);
-  for (const [y, { start, weights }] of axis(box.height, target.height).entries()) {
-    for (let x = 0; x < target.width; x++) {
-      let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += weights[k]! * rows[(start + k) * target.width + x]!;
+  for (const [y, { start, count, first, inner, last }] of axis(box.height, target.height).entries()) {
+    const stride = target.width;
+    for (let x = 0; x < stride; x++) {
+      let at = start * stride + x;
+      const end = at + (count - 1) * stride;
+      let sum = first * rows[at]!;
+      for (at += stride; at < end; at += stride) sum += inner * rows[at]!;
+      if (count > 1) sum += last * rows[end]!;
       out[y * target.width + x] = Math.round(sum);
     }
   }
@@ -64,14 +77,12 @@ function axis(from: number, to: number): Taps[] {
 
 /** Averages the stretch of the source that the target pixel covers, partly covered ends included. */
 function area(i: number, step: number, from: number): Taps {
-  const first = i * step;
-  const last = Math.min((i + 1) * step, from);
-  const start = Math.floor(first);
-  const weights: number[] = [];
-  for (let k = start; k < last; k++) {
-    weights.push((Math.min(k + 1, last) - Math.max(k, first)) / (last - first));
-  }
-  return { start, weights };
+  const begin = i * step;
+  const end = Math.min((i + 1) * step, from);
+  const start = Math.floor(begin), length = end - begin;
+  const count = Math.ceil(end) - start;
+  const covered = (k: number): number => (Math.min(k + 1, end) - Math.max(k, begin)) / length;
+  return { start, count, first: covered(start), inner: 1 / length, last: covered(start + count - 1) };
 }
 
 /** Mixes the two source pixels on either side of the target pixel's centre. */
@@ -79,5 +90,5 @@ function linear(i: number, step: number, from: number): Taps {
   const centre = Math.min(Math.max((i + 0.5) * step - 0.5, 0), from - 1);
   const start = Math.floor(centre);
   const part = centre - start;
-  return part === 0 ? { start, weights: [1] } : { start, weights: [1 - part, part] };
+  return { start, count: part === 0 ? 1 : 2, first: 1 - part, inner: 0, last: part };
 }

@@ -6,15 +6,16 @@
 
 /** Starting a decoder. */
 const FIXED_MICROS = 100;
-/** Decoding and fitting, for each pixel: PNG for each byte of the inflated data, JPEG and WebP for each pixel. */
-const PNG_BYTE_MICROS = 0.02,
-  JPEG_PIXEL_MICROS = 0.04,
-  JPEG_STORED_PIXEL_MICROS = 0.006,
-  WEBP_PIXEL_MICROS = 0.1;
-/** Decompressing, for each byte of the file. */
-const FILE_BYTE_MICROS = 0.015;
+/** Fitting a decoded picture into a model's input, for each of its pixels. */
+const FIT_MICROS = 0.02;
+/** For each byte of the inflated data, and of the file. */
+const PNG_DATA_MICROS = 0.008, PNG_FILE_MICROS = 0.006;
+/** For each pixel at full size, for each stored pixel at reduced size, and for each byte of the file. */
+const JPEG_MICROS = 0.015, JPEG_STORED_MICROS = 0.002, JPEG_FILE_MICROS = 0.018;
+/** For each pixel, and for each byte of the file. */
+const WEBP_MICROS = 0.02, WEBP_FILE_MICROS = 0.018;
 
-/** Pixels above which JPEGs are mostly decoded at reduced scale. */
+/** Pixels above which JPEGs are decoded at reduced scale. */
 const REDUCED_PIXELS = 2_097_152;
 
 /** PNG's colour types → samples a pixel. */
@@ -28,52 +29,45 @@ const SAMPLES: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
  * @returns µs; for what is no picture, next to nothing
  */
 export function pictureMicros(bytes: Uint8Array, length: number = bytes.length): number {
-  return FIXED_MICROS + FILE_BYTE_MICROS * length +
-    (pngMicros(bytes) ?? jpegMicros(bytes) ?? webpMicros(bytes) ?? 0);
+  return FIXED_MICROS + (png(bytes, length) ?? jpeg(bytes, length) ?? webp(bytes, length) ?? 0);
 }
 
-function pngMicros(bytes: Uint8Array): number | undefined {
+function png(bytes: Uint8Array, length: number): number | undefined {
   if (bytes.length < 33 || uint32(bytes, 0) !== 0x89504e47) return undefined;
   const pixels = uint32(bytes, 16) * uint32(bytes, 20);
   const depth = bytes[24]!, samples = SAMPLES[bytes[25]!] ?? 4;
-  // Whatever the file has, the result has up to four channels.
-  return PNG_BYTE_MICROS * pixels * Math.max(2, samples * depth / 8);
+  return pixels * (FIT_MICROS + PNG_DATA_MICROS * samples * depth / 8) + PNG_FILE_MICROS * length;
 }
 
-function jpegMicros(bytes: Uint8Array): number | undefined {
+function jpeg(bytes: Uint8Array, length: number): number | undefined {
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined;
-  for (let at = 2; at + 9 < bytes.length;) {
-    if (bytes[at] !== 0xff) break;
+  for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff;) {
     const marker = bytes[at + 1]!;
     if (marker === 0xff) at++;
     else if (marker >= 0xc0 && marker <= 0xc2) {
       const pixels = uint16(bytes, at + 5) * uint16(bytes, at + 7);
-      return pixels > REDUCED_PIXELS ? JPEG_STORED_PIXEL_MICROS * pixels : JPEG_PIXEL_MICROS * pixels;
+      const isReduced = pixels > REDUCED_PIXELS;
+      return (isReduced ? JPEG_STORED_MICROS : JPEG_MICROS + FIT_MICROS) * pixels + JPEG_FILE_MICROS * length;
     } else at += 2 + uint16(bytes, at + 2);
   }
   return 0;
 }
 
-function webpMicros(bytes: Uint8Array): number | undefined {
+function webp(bytes: Uint8Array, length: number): number | undefined {
   if (bytes.length < 30 || uint32(bytes, 0) !== 0x52494646 || uint32(bytes, 8) !== 0x57454250) {
     return undefined;
   }
-  const kind = bytes[15]!, little = (at: number): number => bytes[at]! | bytes[at + 1]! << 8;
-  let width: number, height: number;
-  if (kind === 0x58) {
-    // VP8X
-    width = 1 + (little(24) | bytes[26]! << 16);
-    height = 1 + (little(27) | bytes[29]! << 16);
-  } else if (kind === 0x4c) {
-    // VP8L
-    const bits = little(21) | little(23) << 16;
-    width = 1 + (bits & 0x3fff);
-    height = 1 + (bits >>> 14 & 0x3fff);
-  } else {
-    width = little(26) & 0x3fff;
-    height = little(28) & 0x3fff;
-  }
-  return WEBP_PIXEL_MICROS * width * height;
+  const [width, height] = webpSize(bytes);
+  return (WEBP_MICROS + FIT_MICROS) * width * height + WEBP_FILE_MICROS * length;
+}
+
+/** RFC 9649: what the last letter of the first chunk's name says. */
+function webpSize(bytes: Uint8Array): [number, number] {
+  const little = (at: number): number => bytes[at]! | bytes[at + 1]! << 8;
+  if (bytes[15] === 0x58) return [1 + (little(24) | bytes[26]! << 16), 1 + (little(27) | bytes[29]! << 16)];
+  if (bytes[15] !== 0x4c) return [little(26) & 0x3fff, little(28) & 0x3fff];
+  const bits = little(21) | little(23) << 16;
+  return [1 + (bits & 0x3fff), 1 + (bits >>> 14 & 0x3fff)];
 }
 
 function uint16(bytes: Uint8Array, at: number): number {

@@ -1,8 +1,7 @@
 /**
  * Decodes PNG files from untrusted sources (https://www.w3.org/TR/png-3/). A PNG of 400 kB can be made to fill 400 MB, so
  * everything that decides how much is allocated is checked first: the header's size against a budget of
- * pixels, and then the inflated bytes against exactly what that header needs, counted while they arrive. After
- * that, all lengths are known.
+ * pixels, and then the inflated bytes against exactly what that header needs, counted while they arrive.
  *
  * All colour types, depths and Adam7 interlacing are read. Animations (APNG) are rejected, as in WebP: the first frame need
  * not show what the animation does. Text and colour management (`gAMA`,
@@ -13,6 +12,7 @@
 import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
 import { type PictureLimits, spendPixels } from "./limits.ts";
+import { GREY, GREY_ALPHA, Painter, PALETTE, type Pass, RGB, RGB_ALPHA, type Samples } from "./png_lines.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 // Encoders cut the data into pieces of 8 kB or more; smaller pieces only serve to slow a reader down.
@@ -20,7 +20,6 @@ const MAX_CHUNKS = 4096;
 // Deflate grows at most 1032-fold, so one slice that is fed to it makes no more than 4 MB at a time.
 const SLICE = 4096;
 
-const GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6;
 /** Colour type → samples a pixel and the legal bit depths. */
 const FORMATS: Record<number, { samples: number; depths: number[] }> = {
   [GREY]: { samples: 1, depths: [1, 2, 4, 8, 16] },
@@ -44,19 +43,11 @@ export async function decodePng(bytes: Uint8Array<ArrayBuffer>, limits: PictureL
   spendPixels("PNG", header, limits);
   const palette = header.colour === PALETTE ? readPalette(chunks, header.depth) : undefined;
   const key = readColourKey(chunks, header);
-  const passes = header.interlaced ? adam7(header) : [whole(header)];
-  const lengths = passes.map((pass) => pass.height * (1 + pass.stride));
-  const data = await inflate(chunks.data, lengths.reduce((sum, length) => sum + length, 0));
-  const grey = header.colour === GREY && !key;
   const { width, height } = header;
-  const channels = grey ? 1 : 4;
+  const channels = header.colour === GREY && !key ? 1 : 4;
   const image: Image = { width, height, channels, data: new Uint8Array(width * height * channels) };
-  let start = 0;
-  for (const [i, pass] of passes.entries()) {
-    const lines = data.subarray(start, start += lengths[i]!);
-    unfilter(lines, pass, Math.max(1, header.bits >> 3));
-    paint(image, header, pass, lines, palette, key);
-  }
+  const passes = header.interlaced ? adam7(header) : [whole(header)];
+  await inflate(chunks.data, new Painter(image, { ...header, palette, key }, passes), limits.turn);
   return image;
 }
 
@@ -125,15 +116,9 @@ function readChunks(bytes: Uint8Array<ArrayBuffer>): Chunks {
   return { ...found, header: found.header!, data };
 }
 
-interface Header {
+interface Header extends Samples {
   width: number;
   height: number;
-  /** Bits a sample. */
-  depth: number;
-  colour: number;
-  samples: number;
-  /** Bits a pixel. */
-  bits: number;
   interlaced: boolean;
 }
 
@@ -203,18 +188,6 @@ function readColourKey({ transparency }: Chunks, { colour, samples }: Header): n
   return Array.from({ length: samples }, (_, i) => transparency[2 * i]! << 8 | transparency[2 * i + 1]!);
 }
 
-/** A grid of every `dx`th pixel of every `dy`th line, stored as a picture of its own. */
-interface Pass {
-  x: number;
-  y: number;
-  dx: number;
-  dy: number;
-  width: number;
-  height: number;
-  /** Bytes a line, without the byte that names its filter. */
-  stride: number;
-}
-
 function whole(header: Header): Pass {
   return grid(header, 0, 0, 1, 1);
 }
@@ -244,21 +217,37 @@ function grid({ width, height, bits }: Header, x: number, y: number, dx: number,
   };
 }
 
-/** Inflates to exactly `length` bytes and stops as soon as there are more. */
-async function inflate(parts: Uint8Array<ArrayBuffer>[], length: number): Promise<Uint8Array> {
-  const out = new Uint8Array(length);
-  let at = 0;
+/** Bytes that are painted in one go, which takes about a millisecond. */
+const STEP = 64 * 1024;
+/** Bytes after which other events are let in. */
+const TURN = 512 * 1024;
+
+/** Inflates to exactly what the painter needs, and stops as soon as there is more. */
+async function inflate(
+  parts: Uint8Array<ArrayBuffer>[],
+  painter: Painter,
+  turn?: () => Promise<void>,
+): Promise<void> {
   const reader = new ReadableStream(slices(parts)).pipeThrough(new DecompressionStream("deflate"))
     .getReader();
+  let sinceTurn = 0;
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      if (at + value.length > length) {
-        throw broken(`its data does not end after ${length} bytes`);
+      if (painter.received + value.length > painter.length) {
+        throw broken(`its data does not end after ${painter.length} bytes`);
       }
-      out.set(value, at);
-      at += value.length;
+      for (let at = 0; at < value.length; at += STEP) {
+        const step = value.subarray(at, at + STEP);
+        const wrong = painter.write(step);
+        if (wrong !== undefined) throw broken(`filter types are in 0..4: current value is ${wrong}`);
+        sinceTurn += step.length;
+        if (turn && sinceTurn >= TURN) {
+          await turn();
+          sinceTurn = 0;
+        }
+      }
     }
   } catch (error) {
     // Tells the source to stop; the stream's error has been reported already.
@@ -266,12 +255,9 @@ async function inflate(parts: Uint8Array<ArrayBuffer>[], length: number): Promis
     if (error instanceof InputError) throw error;
     throw broken("its data cannot be inflated");
   }
-  if (at < length) {
-    throw broken(
-      `its data must have ${length} bytes: current length is ${at}`,
-    );
+  if (painter.received < painter.length) {
+    throw broken(`its data must have ${painter.length} bytes: current length is ${painter.received}`);
   }
-  return out;
 }
 
 function slices(parts: Uint8Array<ArrayBuffer>[]): UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
@@ -283,101 +269,4 @@ function slices(parts: Uint8Array<ArrayBuffer>[]): UnderlyingDefaultSource<Uint8
       controller.enqueue(parts[part]!.subarray(at, at += SLICE));
     },
   };
-}
-
-/** Undoes the filters of a pass in place (https://www.w3.org/TR/png-3/#9Filters). */
-function unfilter(lines: Uint8Array, { height, stride }: Pass, pixel: number): void {
-  for (let y = 0, start = 1; y < height; y++, start += stride + 1) {
-    const filter = lines[start - 1]!;
-    if (filter > 4) {
-      throw broken(`filter types are in 0..4: current value is ${filter}`);
-    }
-    if (filter === 0) continue;
-    // A loop for each filter, as these few lines are most of what decoding a photograph costs.
-    const end = start + stride, inner = Math.min(start + pixel, end), down = stride + 1;
-    // Nothing is left of the first pixel, where Paeth takes what is above.
-    for (let i = start; i < inner; i++) {
-      const up = y > 0 ? lines[i - down]! : 0;
-      if (filter !== 1) lines[i]! += filter === 3 ? up >> 1 : up;
-    }
-    if (filter === 1 || (filter === 4 && y === 0)) {
-      for (let i = inner; i < end; i++) lines[i]! += lines[i - pixel]!;
-    } else if (filter === 2) {
-      if (y > 0) { for (let i = inner; i < end; i++) lines[i]! += lines[i - down]!; }
-    } else if (filter === 3) {
-      for (let i = inner; i < end; i++) {
-        lines[i]! += (lines[i - pixel]! + (y > 0 ? lines[i - down]! : 0)) >> 1;
-      }
-    } else {
-      for (let i = inner; i < end; i++) {
-        lines[i]! += paeth(lines[i - pixel]!, lines[i - down]!, lines[i - down - pixel]!);
-      }
-    }
-  }
-}
-
-function paeth(left: number, up: number, corner: number): number {
-  const toLeft = Math.abs(up - corner);
-  const toUp = Math.abs(left - corner);
-  const toCorner = Math.abs(left + up - 2 * corner);
-  if (toLeft <= toUp && toLeft <= toCorner) return left;
-  return toUp <= toCorner ? up : corner;
-}
-
-/** Writes the pixels of a pass to their places. */
-function paint(
-  { width, channels, data }: Image,
-  { depth, samples, colour }: Header,
-  pass: Pass,
-  lines: Uint8Array,
-  palette: Uint8Array | undefined,
-  key: number[] | undefined,
-): void {
-  if (colour === RGB && depth === 8 && !key) return paintRgb(width, data, pass, lines);
-  const max = (1 << depth) - 1;
-  const byte = (sample: number): number => depth === 8 ? sample : Math.round(sample * 255 / max);
-  const raw = [0, 0, 0, 0];
-  for (let y = 0; y < pass.height; y++) {
-    const line = y * (pass.stride + 1) + 1;
-    for (let x = 0; x < pass.width; x++) {
-      for (let i = 0; i < samples; i++) raw[i] = readSample(lines, line, x * samples + i, depth);
-      const at = ((pass.y + y * pass.dy) * width + pass.x + x * pass.dx) * channels;
-      if (palette) {
-        for (let i = 0; i < 4; i++) data[at + i] = palette[4 * raw[0]! + i]!;
-      } else if (channels === 1) {
-        data[at] = byte(raw[0]!);
-      } else {
-        const coloured = colour === RGB || colour === RGB_ALPHA;
-        for (let i = 0; i < 3; i++) data[at + i] = byte(raw[coloured ? i : 0]!);
-        const opaque = key ? key.some((sample, i) => sample !== raw[i]) : true;
-        data[at + 3] = colour === GREY_ALPHA || colour === RGB_ALPHA
-          ? byte(raw[samples - 1]!)
-          : opaque
-          ? 255
-          : 0;
-      }
-    }
-  }
-}
-
-/** {@linkcode paint} for what most photographs are, without what only other kinds need. */
-function paintRgb(width: number, data: Uint8Array, pass: Pass, lines: Uint8Array): void {
-  for (let y = 0; y < pass.height; y++) {
-    let from = y * (pass.stride + 1) + 1;
-    let to = ((pass.y + y * pass.dy) * width + pass.x) * 4;
-    for (let x = 0; x < pass.width; x++, from += 3, to += 4 * pass.dx) {
-      data[to] = lines[from]!;
-      data[to + 1] = lines[from + 1]!;
-      data[to + 2] = lines[from + 2]!;
-      data[to + 3] = 255;
-    }
-  }
-}
-
-/** The `i`th sample of a line, in 0..2^depth - 1. */
-function readSample(lines: Uint8Array, line: number, i: number, depth: number): number {
-  if (depth === 8) return lines[line + i]!;
-  if (depth === 16) return lines[line + 2 * i]! << 8 | lines[line + 2 * i + 1]!;
-  const bit = i * depth;
-  return lines[line + (bit >> 3)]! >> (8 - depth - (bit & 7)) & ((1 << depth) - 1);
 }

@@ -1,0 +1,57 @@
+import { assert, assertEquals } from "@std/assert";
+import { deflateSync } from "node:zlib";
+import { decodePng } from "../../shared/decode/png.ts";
+import { borderMedian, fitImage } from "../../shared/image.ts";
+import { headerOf, pngFile } from "../helpers/png_encoder.ts";
+
+/** How often `sort` of an array is called while something runs, and on how many items. */
+async function sorted(run: () => unknown): Promise<number> {
+  // deno-lint-ignore no-explicit-any -- the method is replaced as it is
+  const prototype = Array.prototype as any;
+  const { sort } = prototype;
+  let items = 0;
+  prototype.sort = function (this: unknown[], ...rest: unknown[]): unknown {
+    items += this.length;
+    return sort.apply(this, rest);
+  };
+  try {
+    await run();
+  } finally {
+    prototype.sort = sort;
+  }
+  return items;
+}
+
+/** A PNG of 16-bit grey and alpha that are 0, which inflates a thousandfold. */
+function zeros(width: number, height: number): Uint8Array<ArrayBuffer> {
+  const header = headerOf({ width, height, depth: 16, colour: 4, interlaced: false });
+  const data = new Uint8Array(deflateSync(new Uint8Array((1 + 4 * width) * height)));
+  return pngFile(["IHDR", header], ["IDAT", data], ["IEND", new Uint8Array()]);
+}
+
+Deno.test("fitImage() sorts no border, which in a picture of one line is the whole picture", async () => {
+  for (const preprocessing of ["grey-on-black-1", "grey-on-black-2"] as const) {
+    const image = { width: 100_000, height: 1, channels: 4 as const, data: new Uint8Array(400_000) };
+    const items = await sorted(() => fitImage(image, { width: 28, height: 28, preprocessing }));
+    assertEquals(items, 0, preprocessing);
+  }
+});
+
+Deno.test("borderMedian() is the upper median of the border", () => {
+  assertEquals(borderMedian(Uint8Array.of(7), { width: 1, height: 1 }), 7);
+  assertEquals(borderMedian(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9), { width: 3, height: 3 }), 6);
+  assertEquals(borderMedian(new Uint8Array(20).fill(255), { width: 5, height: 4 }), 255);
+});
+
+Deno.test("decodePng() lets other events in while it decodes a large picture", async () => {
+  for (const [width, height] of [[1000, 1000], [1_000_000, 1], [1, 1_000_000]] as const) {
+    let turns = 0;
+    const turn = (): Promise<void> => {
+      turns++;
+      return Promise.resolve();
+    };
+    const { data } = await decodePng(zeros(width, height), { maxPixels: 1_000_000, turn });
+    assertEquals(data.length, 4_000_000);
+    assert(turns >= Math.floor((1 + 4 * width) * height / 600_000), `${turns} turns`);
+  }
+});
