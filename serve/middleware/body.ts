@@ -10,6 +10,7 @@ import { busy } from "../admission/admission.ts";
 import type { Quota } from "../admission/quota.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
+import { inflaterFor, tooLarge } from "./inflate.ts";
 
 /** Bodies up to this size need no share of the memory for bodies; the first buffer of others is smaller. */
 const SMALL_BYTES = 64 * 1024;
@@ -27,38 +28,34 @@ export interface Body extends Disposable {
 }
 
 /**
- * Reads the whole body.
+ * Reads the whole body, inflated if it is compressed.
  *
- * @throws {Problem} 413 as soon as there are too many bytes, 408 if they take too long, 400 if the connection is
- * interrupted, 415 if the body is compressed, 503 if there is no memory left for it
+ * @throws {Problem} 413 as soon as there are too many bytes, compressed or inflated, 408 if they take too long, 400 if
+ * the connection is interrupted or they cannot be inflated, 415 if they are compressed in another way than with gzip or
+ * deflate, 503 if there is no memory left for them
  */
 export async function readBody(
   request: Request,
   { maxBodyBytes: limit, bodyTimeoutMs }: Pick<Config, "maxBodyBytes" | "bodyTimeoutMs">,
   memory: BodyMemory,
 ): Promise<Body> {
-  const encoding = request.headers.get("content-encoding");
-  if (encoding !== null && encoding.toLowerCase() !== "identity") {
-    // A small compressed body can hide a large one.
-    throw new Problem(415, "Cannot read the body as it must not be compressed", {
-      "accept-encoding": "identity",
-    });
-  }
+  const inflater = inflaterFor(request.headers.get("content-encoding"), limit);
   const length = request.headers.get("content-length");
   const declared = length === null ? undefined : Number(length);
   if (declared !== undefined && declared > limit) throw tooLarge(limit);
-  const collector = new Collector(limit, declared, memory);
+  const collector = new Collector(limit, inflater ? undefined : declared, memory);
   try {
     // Small bodies arrive in one piece mostly, and then a stream would take half of the time of a request.
-    const reading = declared !== undefined && declared <= FIRST_BYTES
+    const reading = !inflater && declared !== undefined && declared <= FIRST_BYTES
       ? request.bytes()
-      : collector.read(request.body);
+      : collector.read(inflater && request.body ? inflater.inflate(request.body) : request.body);
     const bytes = await within(bodyTimeoutMs, reading as Promise<Uint8Array<ArrayBuffer>>);
     return { bytes, [Symbol.dispose]: () => collector.release() };
   } catch (error) {
     collector.release();
     if (error instanceof Problem) throw error;
-    throw new Problem(400, "Cannot read the body as the connection was interrupted");
+    throw inflater?.problem ??
+      new Problem(400, "Cannot read the body as the connection was interrupted", {}, "interrupted");
   }
 }
 
@@ -137,8 +134,4 @@ class Collector {
     grown.set(this.#buffer.subarray(0, this.#size));
     this.#buffer = grown;
   }
-}
-
-function tooLarge(limit: number): Problem {
-  return new Problem(413, `Cannot read the body as it must have at most ${limit} bytes`);
 }

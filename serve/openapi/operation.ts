@@ -31,7 +31,7 @@ const FAILURES = {
   404: "Unknown model, version or file",
   408: "The body took too long to arrive",
   413: "The body, an image or the batch is too large",
-  415: "The body has an unsupported media type, or is compressed",
+  415: "The body has an unsupported media type or coding, or an image an unsupported format",
   416: "The file has none of the bytes of the range",
   422: "The images are blank: each has only one colour, or nothing stands out from its background",
   429: "Too many requests of this client: retry after `Retry-After` seconds",

@@ -162,3 +162,29 @@ Deno.test("serve/main.ts disconnects clients that send too slowly, and keeps ser
   assertEquals(response.status, 200);
   await response.body?.cancel();
 });
+
+Deno.test("serve/main.ts counts a client that stops in the middle of a body as 400", async () => {
+  await using server = await start([...MAIN, "--port=0"]);
+  const { hostname, port } = new URL(server.url);
+  const head = "POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\n";
+  const bodies = [
+    "content-length: 784\r\n\r\nabc",
+    "content-length: 99999\r\n\r\nabc",
+    "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    "content-encoding: gzip\r\ncontent-length: 784\r\n\r\n\x1f",
+  ];
+  for (const body of bodies) {
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    await connection.write(new TextEncoder().encode(head + body));
+    await connection.closeWrite();
+    // The loop closes it.
+    let answer = "";
+    for await (const text of connection.readable.pipeThrough(new TextDecoderStream())) answer += text;
+    assertMatch(answer, /^HTTP\/1.1 400 [^]*the connection was interrupted/);
+  }
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  assertMatch(metrics, /^http_server_request_duration_seconds_count\{.*"\/v1\/classify".*"400"\} 4$/m);
+  const lines = server.output().split("\n").filter((line) => line.includes('"message":"request"'));
+  const logged = lines.map((line) => JSON.parse(line)).map(({ status, reason }) => [status, reason]);
+  assertEquals(logged.slice(0, 4), Array(4).fill([400, "interrupted"]));
+});

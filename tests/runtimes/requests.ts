@@ -13,6 +13,7 @@ import { PIXELS } from "../helpers/http.ts";
 import { phonePhoto } from "../helpers/phone_photo.ts";
 import { encodePng, headerOf, pngFile } from "../helpers/png_encoder.ts";
 import { CACHING } from "./caching.ts";
+import { COMPRESSED } from "./compressed.ts";
 import { PROTOCOLS } from "./protocols.ts";
 
 /** Sends a request to a path of the server under test. */
@@ -326,7 +327,7 @@ export function realRequests(): typeof REQUESTS | string {
 /** Runs all requests as steps of a test. */
 export async function requestAll(t: Deno.TestContext, send: Send): Promise<void> {
   const real = realRequests();
-  for (const [name, request] of Object.entries({ ...REQUESTS, ...PROTOCOLS, ...CACHING })) {
+  for (const [name, request] of Object.entries({ ...REQUESTS, ...PROTOCOLS, ...CACHING, ...COMPRESSED })) {
     await t.step(name, () => request(send));
   }
   if (typeof real === "string") {

@@ -10,6 +10,7 @@ import * as schemas from "../../serve/openapi/schemas.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { shippedModel } from "../../serve/shipped_model.ts";
 import { CACHING } from "../runtimes/caching.ts";
+import { COMPRESSED } from "../runtimes/compressed.ts";
 import { PROTOCOLS } from "../runtimes/protocols.ts";
 import { REQUESTS } from "../runtimes/requests.ts";
 
@@ -71,7 +72,7 @@ Deno.test("GET /openapi.json has every answer of the suite of requests", async (
     }
     return response;
   };
-  for (const [name, request] of Object.entries({ ...REQUESTS, ...PROTOCOLS, ...CACHING })) {
+  for (const [name, request] of Object.entries({ ...REQUESTS, ...PROTOCOLS, ...CACHING, ...COMPRESSED })) {
     await t.step(name, () => request(send));
   }
   assertGreater(checked, 200);
