@@ -39,6 +39,7 @@ export type {
   TrainingListener,
   TrainingState,
 } from "./learning/events.ts";
+export { type Advice, adviseRecipe } from "./learning/advice.ts";
 export type { FoldEvent } from "./learning/cross_validation.ts";
 export type { FitOptions, FitResult } from "./learning/fit.ts";
 export type { LinearWeights, Mlp } from "./learning/mlp.ts";

@@ -10,9 +10,10 @@
 import { join } from "node:path";
 import { sha256 } from "../dataset/digest.ts";
 import { removeOldest } from "../files/remove_oldest.ts";
+import { DATA_FOLDER } from "../files/data_folder.ts";
 
 /** The cache's folder, next to that of the decoded pictures. It can be deleted at any time. */
-export const FEATURES_DIRECTORY = join(import.meta.dirname!, "../../data/cache/features");
+export const FEATURES_DIRECTORY = join(DATA_FOLDER, "cache/features");
 
 /** Limit in bytes of all files together: 140,000 images of 1,856 features. */
 export const MAX_CACHE_BYTES = 1024 ** 3;

@@ -9,9 +9,10 @@ import { InputError } from "../../shared/errors.ts";
 import { download, DownloadError, type DownloadOptions, type RemoteFile } from "../dataset/download.ts";
 import { sha256 } from "../dataset/digest.ts";
 import type { Normalization } from "./backbone.ts";
+import { DATA_FOLDER } from "../files/data_folder.ts";
 
 /** The folder of downloaded backbones. It can be deleted at any time. */
-export const BACKBONES_DIRECTORY = join(import.meta.dirname!, "../../data/backbones");
+export const BACKBONES_DIRECTORY = join(DATA_FOLDER, "backbones");
 
 /** The usual normalization of ImageNet networks: mean and standard deviation of its pixels. */
 export const IMAGENET: Normalization = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };

@@ -14,6 +14,7 @@ import { digestSplits, sha256 } from "./digest.ts";
 import { download, DownloadError, type RemoteFile } from "./download.ts";
 import { type NamedBytes, readSplit } from "./idx.ts";
 import type { Dataset, DatasetOptions, Split } from "./types.ts";
+import { DATA_FOLDER } from "../files/data_folder.ts";
 
 /** The class names, in the order of the label numbers. */
 export const FASHION_MNIST_LABELS = [
@@ -60,7 +61,7 @@ const OFFICIAL_SHA256 = "ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cb
 
 const OFFICIAL: FashionMnistSource = {
   variable: FASHION_MNIST_DIR,
-  cache: join(import.meta.dirname!, "../../data/fashion-mnist"),
+  cache: join(DATA_FOLDER, "fashion-mnist"),
   mirrors: [
     // The two addresses that Zalando's README gives; the encrypted one first.
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",

@@ -13,9 +13,10 @@ import { replaceFile } from "../files/replace_file.ts";
 import { sha256 } from "./digest.ts";
 import type { InputShape } from "./picture.ts";
 import { removeOldest } from "../files/remove_oldest.ts";
+import { DATA_FOLDER } from "../files/data_folder.ts";
 
 /** Can be deleted at any time. */
-export const CACHE = join(import.meta.dirname!, "../../data/cache/images");
+export const CACHE = join(DATA_FOLDER, "cache/images");
 
 /** Bytes of all files together: 1.3 million pictures of 28×28 in grey, or 87,000 of 64×64 in colour. */
 export const MAX_CACHE_BYTES = 1024 ** 3;
