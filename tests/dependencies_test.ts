@@ -57,7 +57,9 @@ Deno.test("the server installs these packages and no others", async () => {
   ]);
 });
 
-for (const command of ["quickstart", "train", "evaluate", "predict", "report", "compare"]) {
+for (
+  const command of ["quickstart", "train", "evaluate", "predict", "report", "compare", "export", "create"]
+) {
   Deno.test(`deno task ${command} installs no web framework, test library, browser driver or wrangler`, async () => {
     const packages = await packagesOf(`train/commands/${command}.ts`);
     const { wrangler, esbuild, hono } = await importsOf("serve/deno.json");

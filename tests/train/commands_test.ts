@@ -60,7 +60,9 @@ Deno.test("a wrong option is named, with its value and what is accepted, and exi
 });
 
 Deno.test("every command of the trainer has --help", async () => {
-  for (const task of ["quickstart", "train", "evaluate", "predict", "report", "compare", "export"]) {
+  for (
+    const task of ["quickstart", "train", "evaluate", "predict", "report", "compare", "export", "create"]
+  ) {
     const { code, stdout } = await runTask(task, ["--help"]);
     assertEquals(code, 0);
     assertStringIncludes(stdout, `Usage: deno task ${task} [options]`);
