@@ -21,13 +21,13 @@ const KINDS: { mediaType: string; signature: RegExp; decode: Decode }[] = [
 
 /** Formats that are recognised, to name them in the error, but not read. ISO base media files have a brand at byte 8. */
 const OTHERS: { name: string; signature: RegExp }[] = [
-  { name: "a GIF", signature: /^GIF8[79]a/ },
-  { name: "a BMP", signature: /^BM.{4}\0{4}/s },
-  { name: "a TIFF", signature: /^(II\*\0|MM\0\*|II\+\0|MM\0\+)/ },
-  { name: "an AVIF", signature: /^.{4}ftypavi[fs]/s },
-  { name: "a HEIC", signature: /^.{4}ftyp(hei[cxms]|hev[cmsx]|mif1|msf1)/s },
-  { name: "a JPEG XL", signature: /^(\xff\n|\0{3}\fJXL )/ },
-  { name: "an SVG", signature: /^(\xef\xbb\xbf)?\s*<(svg|\?xml|!DOCTYPE svg|!--)/i },
+  { name: "GIF", signature: /^GIF8[79]a/ },
+  { name: "BMP", signature: /^BM.{4}\0{4}/s },
+  { name: "TIFF", signature: /^(II\*\0|MM\0\*|II\+\0|MM\0\+)/ },
+  { name: "AVIF", signature: /^.{4}ftypavi[fs]/s },
+  { name: "HEIC", signature: /^.{4}ftyp(hei[cxms]|hev[cmsx]|mif1|msf1)/s },
+  { name: "JPEG XL", signature: /^(\xff\n|\0{3}\fJXL )/ },
+  { name: "SVG", signature: /^(\xef\xbb\xbf)?\s*<(svg|\?xml|!DOCTYPE svg|!--)/i },
 ];
 const SIGNATURE_BYTES = 32;
 
@@ -52,7 +52,7 @@ export async function decodePicture(
   if (other) {
     throw new InputError(
       "unsupported",
-      `Cannot decode the image as it must be a PNG, JPEG or WebP file: current file is ${other.name} file`,
+      `Cannot decode the image as it must be a PNG, JPEG or WebP file: current format is ${other.name}`,
     );
   }
   const kind = KINDS.find(({ signature }) => signature.test(start)) ??

@@ -185,6 +185,7 @@ Deno.test("serve/main.ts counts a client that stops in the middle of a body as 4
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   assertMatch(metrics, /^http_server_request_duration_seconds_count\{.*"\/v1\/classify".*"400"\} 4$/m);
   const lines = server.output().split("\n").filter((line) => line.includes('"message":"request"'));
-  const logged = lines.map((line) => JSON.parse(line)).map(({ status, reason }) => [status, reason]);
+  const logged = lines.map((line) => JSON.parse(line))
+    .map((entry) => [entry["http.response.status_code"], entry["error.type"]]);
   assertEquals(logged.slice(0, 4), Array(4).fill([400, "interrupted"]));
 });

@@ -204,7 +204,7 @@ Deno.test("POST /v1/classify explains what is wrong with a body", async () => {
     [JSON_TYPE, '{"images": [[0],[0,0,0,0,0,null]]}', 400, "image 0 as it must be an array of 6 numbers"],
     [JSON_TYPE, '{"image": 5}', 400, 'current type of "image" is number'],
     [JSON_TYPE, '{"image": "bm90aGluZw=="}', 400, "must be a PNG, JPEG or WebP file"],
-    [JSON_TYPE, '{"image": "R0lGODlh"}', 415, "current file is a GIF file"],
+    [JSON_TYPE, '{"image": "R0lGODlh"}', 415, "current format is GIF"],
     [JSON_TYPE, '{"image": "?"}', 400, "it must be base64 or a data URI"],
     [JSON_TYPE, '{"image": "data:image/png,abc"}', 400, "data:<media type>;base64"],
     ["image/jpeg", "other", 400, "JPEG signature"],

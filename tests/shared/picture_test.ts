@@ -287,17 +287,17 @@ Deno.test("decodePicture() refuses bombs", async () => {
 Deno.test("decodePicture() names formats that it does not read", async () => {
   const box = (brand: string): string => `\0\0\0\x20ftyp${brand}\0\0\0\0`;
   const cases: [string, string][] = [
-    ["GIF89a\x01\0\x01\0", "a GIF"],
-    ["BM\x46\0\0\0\0\0\0\0\x36\0\0\0", "a BMP"],
-    ["II*\0\x08\0\0\0", "a TIFF"],
-    ["MM\0*\0\0\0\x08", "a TIFF"],
-    [box("avif"), "an AVIF"],
-    [box("avis"), "an AVIF"],
-    [box("heic"), "a HEIC"],
-    [box("mif1"), "a HEIC"],
-    ["\xff\x0a\0\0", "a JPEG XL"],
-    ['<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG"],
-    ['\xef\xbb\xbf<?xml version="1.0"?><svg/>', "an SVG"],
+    ["GIF89a\x01\0\x01\0", "GIF"],
+    ["BM\x46\0\0\0\0\0\0\0\x36\0\0\0", "BMP"],
+    ["II*\0\x08\0\0\0", "TIFF"],
+    ["MM\0*\0\0\0\x08", "TIFF"],
+    [box("avif"), "AVIF"],
+    [box("avis"), "AVIF"],
+    [box("heic"), "HEIC"],
+    [box("mif1"), "HEIC"],
+    ["\xff\x0a\0\0", "JPEG XL"],
+    ['<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"],
+    ['\xef\xbb\xbf<?xml version="1.0"?><svg/>', "SVG"],
   ];
   for (const [text, name] of cases) {
     const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
@@ -305,7 +305,7 @@ Deno.test("decodePicture() names formats that it does not read", async () => {
       const error = await assertRejects(
         () => decodePicture(bytes, LIMITS, mediaType),
         InputError,
-        `must be a PNG, JPEG or WebP file: current file is ${name} file`,
+        `must be a PNG, JPEG or WebP file: current format is ${name}`,
       );
       assertEquals(error.code, "unsupported");
     }
