@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { VARIABLES } from "../serve/config.ts";
 import { FASHION_MNIST, WITHOUT_DATA } from "./helpers/command.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -40,44 +41,107 @@ Deno.test(FASHION_MNIST ? program : `${program} (${WITHOUT_DATA})`, { ignore: !F
   assertMatch(stdout, /^Predicted: ".+", Actual: "Ankle boot"$/m);
 });
 
-Deno.test("every link between the pages and the files of the project has a target", async (t) => {
-  const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+/** The pages that people read, by their path. */
+async function readPages(): Promise<Map<string, string>> {
+  const names = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "fixtures/README.md"];
   for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
-    if (name.endsWith(".md")) pages.push(`docs/${name}`);
+    if (name.endsWith(".md")) names.push(`docs/${name}`);
   }
-  for (const page of pages) {
+  return new Map(
+    await Promise.all(
+      names.map(async (name) => [name, await Deno.readTextFile(new URL(name, ROOT))] as const),
+    ),
+  );
+}
+
+const PAGES = await readPages();
+
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(text: string): Set<string> {
+  const headings = text.replaceAll(/^```[^]*?^```/gm, "").matchAll(/^#+ (.+)$/gm);
+  return new Set(
+    Array.from(
+      headings,
+      ([, heading]) => heading!.toLowerCase().replaceAll(/[^\p{L}\p{N}\p{M} _-]/gu, "").replaceAll(" ", "-"),
+    ),
+  );
+}
+
+Deno.test("every link between the pages and the files of the project has a target", async (t) => {
+  for (const [page, text] of PAGES) {
     await t.step(page, async () => {
-      const text = await Deno.readTextFile(new URL(page, ROOT));
-      for (const [, link] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      for (const [, link, anchor] of text.matchAll(/\]\(([^)#\s]*)(?:#([^)\s]*))?\)/g)) {
         if (/^[a-z]+:/.test(link!)) continue;
-        const found = await Deno.stat(new URL(link!, new URL(page, ROOT))).then(() => true, () => false);
+        const target = link === "" ? new URL(page, ROOT) : new URL(link!, new URL(page, ROOT));
+        const found = await Deno.stat(target).then(() => true, () => false);
         assertEquals(found, true, `${page} links to ${link}, which is not there`);
+        if (anchor === undefined || !target.pathname.endsWith(".md")) continue;
+        const anchors = anchorsOf(await Deno.readTextFile(target));
+        assertEquals(anchors.has(anchor), true, `${page} links to ${link}#${anchor}, which is no heading`);
       }
     });
   }
 });
 
-Deno.test("every deno task and option that the pages name exists", async () => {
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  const help = await run(["task", "--quiet", "train", "--help"], "");
-  const options = new Set([...help.stdout.matchAll(/--([a-z-]+)/g)].map(([, name]) => name));
-  for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
-    await check(`docs/${name}`);
-  }
-  await check("README.md");
+/** Tasks that print no options of their own, or pass them on to other programs. */
+const WITHOUT_OPTIONS = /^(bench|bench:.*|build:.*|ok|test|dev|deploy)$/;
 
-  async function check(page: string): Promise<void> {
-    if (!page.endsWith(".md")) return;
-    const text = await Deno.readTextFile(new URL(page, ROOT));
-    for (const [, task] of text.matchAll(/deno task ([a-z][a-z:]*)/g)) {
+/** Variables that a command may set, besides those of the server. */
+const OTHER_VARIABLES =
+  /^(OTEL_\w+|BLAS|PYTHON|FASHION_MNIST_DIR|BACKBONES_DIR|PHOTOS_DIR|XDG_RUNTIME_DIR|OPENBLAS_\w+|DENO_\w+|MODELS?|NO_COLOR)$/;
+
+Deno.test("every deno task, option and variable that the pages name exists", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const variables = new Set<string>(VARIABLES.map(({ name }) => name));
+  const help = new Map<string, Promise<Set<string>>>();
+  let checked = 0;
+  for (const [page, text] of PAGES) {
+    if (page === "CHANGELOG.md") continue;
+    // A command ends with its line, its code span, a comment or another command.
+    for (
+      const [, before, task, rest] of text.replaceAll(/\\\n\s*/g, "").matchAll(
+        /((?:\b[A-Z][A-Z0-9_]*=[^\s`]+ )*)deno task (?:--quiet )?([a-z][a-z:]*)([^`\n#|]*)/g,
+      )
+    ) {
       assertEquals(Object.hasOwn(tasks, task!), true, `${page} names deno task ${task}`);
-    }
-    for (const [line] of text.matchAll(/deno task train [^`\n]*/g)) {
-      for (const [, option] of line.matchAll(/ --([a-z][a-z-]*)/g)) {
-        assertEquals(options.has(option!), true, `${page} names --${option} of deno task train`);
+      for (const [, name] of before!.matchAll(/([A-Z][A-Z0-9_]*)=/g)) {
+        const known = variables.has(name!) || OTHER_VARIABLES.test(name!);
+        assertEquals(known, true, `${page} sets ${name} for deno task ${task}`);
+      }
+      if (WITHOUT_OPTIONS.test(task!)) continue;
+      const asked = task === "serve:native" ? "serve" : task!;
+      if (!help.has(asked)) help.set(asked, optionsOf(asked));
+      const options = await help.get(asked)!;
+      for (const [, option] of rest!.split(/[;,] | && /)[0]!.matchAll(/ --([a-z][a-z0-9-]*)/g)) {
+        checked++;
+        assertEquals(options.has(option!), true, `${page} names --${option} of deno task ${task}`);
       }
     }
   }
+  assert(checked > 20, `only ${checked} options were found`);
+});
+
+/** The options in the help of a task. */
+async function optionsOf(task: string): Promise<Set<string>> {
+  const { stdout, stderr } = await run(["task", "--quiet", task, "--help"], "");
+  const options = new Set([...stdout.matchAll(/--([a-z][a-z0-9-]*)/g)].map(([, name]) => name!));
+  assert(options.has("help"), `deno task ${task} --help\n${stderr}`);
+  return options;
+}
+
+Deno.test("every file that a command of the pages runs exists", async () => {
+  let checked = 0;
+  for (const [page, text] of PAGES) {
+    const commands = text.matchAll(
+      /\b(?:deno (?:run|serve|doc)|python3) [^`\n]*?((?:[a-z_]+\/)+[\w.]+\.(?:ts|py))/g,
+    );
+    for (const [, file] of commands) {
+      checked++;
+      const found = await Deno.stat(new URL(file!, ROOT)).then(() => true, () => false);
+      assertEquals(found, true, `${page} runs ${file}`);
+    }
+  }
+  assert(checked > 2, `only ${checked} commands were found`);
 });
 
 Deno.test("docs/troubleshooting.md quotes messages as the code has them", async () => {
