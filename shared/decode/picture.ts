@@ -52,7 +52,7 @@ export async function decodePicture(
   if (other) {
     throw new InputError(
       "unsupported",
-      `Cannot decode the image as it must be a PNG, JPEG or WebP file: current format is ${other.name}`,
+      `Cannot decode the image as its format must be PNG, JPEG or WebP: current format is ${other.name}`,
     );
   }
   const kind = KINDS.find(({ signature }) => signature.test(start)) ??

@@ -88,7 +88,7 @@ export const PROTOCOLS: Record<string, (send: Send) => Promise<void>> = {
 
   "answers 415 to image formats that it does not read, and names those that it reads": async (send) => {
     const gif = new TextEncoder().encode("GIF89a\x01\0\x01\0\0\0\0;");
-    const detail = "must be a PNG, JPEG or WebP file: current format is GIF";
+    const detail = "its format must be PNG, JPEG or WebP: current format is GIF";
     const form = new FormData();
     form.append("image", new File([gif], "a.png", { type: "image/png" }));
     const json = { "content-type": "application/json" };

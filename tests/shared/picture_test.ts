@@ -305,7 +305,7 @@ Deno.test("decodePicture() names formats that it does not read", async () => {
       const error = await assertRejects(
         () => decodePicture(bytes, LIMITS, mediaType),
         InputError,
-        `must be a PNG, JPEG or WebP file: current format is ${name}`,
+        `its format must be PNG, JPEG or WebP: current format is ${name}`,
       );
       assertEquals(error.code, "unsupported");
     }
