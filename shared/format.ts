@@ -1,5 +1,5 @@
 /**
- * Numbers and tables as people read them.
+ * Numbers as people read them.
  *
  * @module
  */
@@ -18,16 +18,4 @@ export function duration(seconds: number): string {
 /** `1234567` as `1,234,567`. */
 export function count(n: number): string {
   return n.toLocaleString("en");
-}
-
-/**
- * Aligns rows of cells in columns.
- *
- * @param left how many columns are aligned to the left; the others are aligned to the right
- */
-export function formatTable(rows: readonly (readonly string[])[], left = 1): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
-  return rows.map((row) =>
-    row.map((cell, i) => i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  ").trimEnd()
-  ).join("\n");
 }

@@ -92,7 +92,7 @@ Deno.test("export: an output of shape [N] is reshaped to [N, 1], as Triton requi
 });
 
 Deno.test("export: names and labels that Triton cannot represent are refused", async () => {
-  await assertRejects(() => tritonFiles(variant({ name: "a/b" })), InputError, "its name must consist of");
+  await assertRejects(() => tritonFiles(variant({ name: "a b" })), InputError, "its name must consist of");
   await assertRejects(
     () => tritonFiles(variant({ labels: ["a", "b\nc", "d"] })),
     InputError,
@@ -246,5 +246,29 @@ Deno.test("deno task export writes both from one command", async () => {
     assertMatch(wrong.stderr, /at least one of --triton DIR and --kserve FILE must be given/);
     const replicas = await runTask("export", [...args, "--min-replicas", "3", "--max-replicas", "2"]);
     assertMatch(replicas.stderr, /--max-replicas must be at least --min-replicas, 3: current value is 2/);
+  });
+});
+
+Deno.test("the commands of docs/scaling.md export a model and write what the page says", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/scaling.md", import.meta.url));
+  const { bytes } = await readModel(SHIPPED_MODEL);
+  const { name } = await describeModel(bytes);
+  await inTemporaryFolder(async (folder) => {
+    const commands = page.match(/^deno task export .*$/gm) ?? [];
+    assertEquals(commands.length, 3);
+    for (const command of commands) {
+      const args = command.replace("--model my-photos", `--model ${SHIPPED_MODEL}`)
+        .replace("models/triton", join(folder, "models/triton"))
+        .replace("service.yaml", join(folder, "service.yaml")).split(" ").slice(3);
+      const { code, stderr } = await runTask("export", args);
+      assertEquals(code, 0, stderr);
+    }
+    // The tree of files after the first command.
+    const files = page.match(/^models\/triton\/\S+/gm) ?? [];
+    assertEquals(files.length, 3);
+    for (const file of files) {
+      assert((await Deno.stat(join(folder, file.replace("my-photos", name)))).isFile, file);
+    }
+    assertEquals(parse(await Deno.readTextFile(join(folder, "service.yaml"))).metadata.name, name);
   });
 });

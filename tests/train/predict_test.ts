@@ -7,7 +7,7 @@ import {
   tableWriter,
   type WriterOptions,
 } from "../../train/cli/predictions.ts";
-import { fitTable } from "../../train/cli/table.ts";
+import { displayWidth, fitTable, truncate, truncatePath } from "../../train/cli/table.ts";
 import { runTask } from "../helpers/command.ts";
 import { garments, inFolder, square } from "../helpers/picture_folder.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
@@ -139,7 +139,7 @@ Deno.test("predict: the table fits a terminal of any usual width", () => {
   for (let width = 60; width <= 200; width += 7) {
     const writer = tableWriter(options(width));
     const lines = [...writer.head(), ...EXAMPLES.map((example) => writer.line(example))];
-    for (const line of lines) assert(line.length <= width, `${width}: ${line}`);
+    for (const line of lines) assert(displayWidth(line) <= width, `${width}: ${line}`);
     assertStringIncludes(lines[1]!, "picture.png  a ");
     assertMatch(lines[2]!, /wrong, unfamiliar/);
     assertMatch(lines[3]!, / % {2}unfamiliar/);
@@ -167,6 +167,25 @@ Deno.test("fitTable() shortens the names and nothing else", () => {
   const rows = [["class", "images"], ["a very long name of a class", "1000"], ["b", "2"]];
   assertEquals(fitTable(rows, 20), "class         images\na very long…    1000\nb                  2");
   assertEquals(fitTable(rows, undefined).split("\n")[1], "a very long name of a class    1000");
+});
+
+Deno.test("tables count East Asian characters and emoji as two columns, and combining marks as none", () => {
+  assertEquals(["shirt", "シャツ", "셔츠", "👕", "e\u0301te\u0301", "größe"].map(displayWidth), [
+    5,
+    6,
+    4,
+    2,
+    3,
+    5,
+  ]);
+  assertEquals([truncate("シャツと靴", 7), truncatePath("写真/シャツ.png", 10)], ["シャツ…", "…ャツ.png"]);
+  const rows = [["class", "images"], ["シャツ", "1"], ["hat", "2"]];
+  assertEquals(fitTable(rows, undefined), "class   images\nシャツ       1\nhat          2");
+});
+
+Deno.test("predict: control characters of file names do not reach the terminal", () => {
+  const line = tableWriter(options(undefined)).line({ ...EXAMPLES[2]!, file: `${ESCAPE}[2Jx\r\n.png` });
+  assertStringIncludes(line, "\ufffd[2Jx\ufffd\ufffd.png");
 });
 
 /** Runs a task in a pseudo-terminal of 50 columns. */

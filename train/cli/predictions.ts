@@ -7,7 +7,7 @@ import { percent } from "../../shared/format.ts";
 import type { ImageFamiliarity, ScoredLabel } from "../../shared/inference/classifier.ts";
 import { toSnakeCase } from "../../shared/naming.ts";
 import type { NamedPicture } from "./pictures.ts";
-import { colored, fitTable, truncate, truncatePath } from "./table.ts";
+import { cell, colored, displayWidth, fitTable, truncate, truncatePath } from "./table.ts";
 
 /** What the model says about a picture. */
 export interface Prediction extends NamedPicture {
@@ -87,7 +87,8 @@ const NOTE = 17;
 export function tableWriter({ labels, pictures, topK, hasFamiliarity, width }: WriterOptions): Writer {
   const hasExpected = pictures.some(({ expected }) => expected !== undefined);
   const noteWidth = hasExpected && hasFamiliarity ? NOTE : hasFamiliarity ? 10 : hasExpected ? 5 : 0;
-  const longest = (texts: string[]): number => Math.max(...texts.map((text) => text.length));
+  const longest = (texts: string[]): number =>
+    texts.reduce((most, text) => Math.max(most, displayWidth(text)), 0);
   let label = longest(["label", ...labels]), file = longest(["file", ...pictures.map(({ file }) => file)]);
   if (width !== undefined) {
     label = Math.min(label, Math.max(8, width >> 2));
@@ -97,12 +98,14 @@ export function tableWriter({ labels, pictures, topK, hasFamiliarity, width }: W
   const row = (
     [path, name, score, note, next]: [path: string, name: string, score: string, note: string, next: string],
   ): string => {
-    const start = `${truncatePath(path, file).padEnd(file)}  ${truncate(name, label).padEnd(label)}  ${
-      score.padStart(7)
-    }`;
-    const noted = noteWidth > 0 ? `  ${note.padEnd(noteWidth)}` : "";
-    const left = width === undefined ? Infinity : width - start.length - noted.length - 2;
-    const end = topK > 1 && left > 0 ? `  ${truncate(next, left)}` : "";
+    const start = [
+      cell(truncatePath(path, file), file),
+      cell(truncate(name, label), label),
+      cell(score, 7, "right"),
+    ].join("  ");
+    const noted = noteWidth > 0 ? `  ${cell(note, noteWidth)}` : "";
+    const left = width === undefined ? Infinity : width - displayWidth(start) - displayWidth(noted) - 2;
+    const end = topK > 1 && left > 0 ? `  ${cell(truncate(next, left))}` : "";
     return `${start}${colored(noted, note.startsWith("wrong") ? "red" : "yellow")}${end}`.trimEnd();
   };
   return {

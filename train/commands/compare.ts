@@ -1,10 +1,10 @@
 /** `deno task compare`: shows runs side by side. */
 import { InputError } from "../../shared/errors.ts";
-import { formatTable } from "../../shared/format.ts";
 import { findModel } from "../../shared/models.ts";
 import { toSnakeCase } from "../../shared/naming.ts";
 import { print, runCommand } from "../cli/command.ts";
 import { type Command, flag, text } from "../cli/options.ts";
+import { formatTable } from "../cli/table.ts";
 import { replaceFile } from "../files/replace_file.ts";
 import { compareRuns, comparisonCurves, comparisonRows, shortLabels } from "../report/comparison.ts";
 import { readMetrics } from "../artifact/metrics.ts";

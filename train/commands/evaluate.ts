@@ -1,14 +1,14 @@
 /** `deno task evaluate`: measures an ONNX file with ONNX Runtime on a test split. */
 import type { ModelDescription } from "../../shared/contract.ts";
 import { InputError } from "../../shared/errors.ts";
-import { formatTable, percent } from "../../shared/format.ts";
+import { percent } from "../../shared/format.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { note, print, runCommand } from "../cli/command.ts";
 import { dataOption, datasetOption } from "../cli/dataset_options.ts";
 import { type Command, flag, text } from "../cli/options.ts";
 import { clearProgress, showDownload, showProgress } from "../cli/progress.ts";
-import { fitTable, terminalWidth } from "../cli/table.ts";
+import { displayWidth, fitTable, formatTable, terminalWidth } from "../cli/table.ts";
 import { type Dataset, type DatasetOptions, isBuiltIn, loadDataset } from "../dataset/mod.ts";
 import { evaluate, type Evaluation, type FileEvaluation } from "../evaluation/evaluation.ts";
 
@@ -129,7 +129,7 @@ function show(evaluation: FileEvaluation): void {
   print();
   const matrix = confusionTable(evaluation), width = terminalWidth() ?? Infinity;
   const fits = evaluation.classes.length <= MAX_CONFUSION &&
-    matrix.split("\n").every((line) => line.length <= width);
+    matrix.split("\n").every((line) => displayWidth(line) <= width);
   print(fits ? matrix : frequentConfusions(evaluation));
 }
 
