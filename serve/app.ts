@@ -106,6 +106,7 @@ export function createApp(
   // Last, as it also answers the paths that no protocol has.
   protocols.push(operation(service, () => table));
   const table = protocols.flatMap(({ routes, format }) => routes.map((route) => ({ ...route, format })));
+  telemetry.expect(table.filter(({ method }) => method === "POST"));
   for (const protocol of protocols) app.route("/", createProtocolApp(protocol, guards, report));
   return Object.assign(app, { engine, metrics, table });
 }

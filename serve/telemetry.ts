@@ -102,6 +102,16 @@ export class Telemetry {
     });
   }
 
+  /**
+   * Starts the series of routes at 0: Prometheus sees no increase in a series that begins at 1, and so would miss the
+   * first failure.
+   */
+  expect(routes: readonly { method: string; path: string }[]): void {
+    for (const { method, path } of routes) {
+      for (const status of [200, 500, 503]) this.#durationsOf(method, path, status);
+    }
+  }
+
   /** Counts one run of the model. */
   countRun(images: number): void {
     this.#runs.observe(images);
@@ -114,6 +124,16 @@ export class Telemetry {
 
   /** Counts one request. */
   count({ method, route, status, reason, durationMs, timing }: Exchange): void {
+    this.#durationsOf(method, route, status).observe(durationMs / 1000);
+    if (reason !== undefined) this.#rejected.add({ "error.type": reason });
+    if (timing.images === 0) return;
+    this.#images.add(timing.images);
+    this.#stages.decode.observe(timing.decodeMs / 1000);
+    this.#stages.queue.observe(timing.queueMs / 1000);
+    this.#stages.inference.observe(timing.inferMs / 1000);
+  }
+
+  #durationsOf(method: string, route: string | undefined, status: number): Distribution {
     const key = `${method} ${status} ${route}`;
     let durations = this.#series.get(key);
     if (!durations) {
@@ -124,13 +144,7 @@ export class Telemetry {
       });
       this.#series.set(key, durations);
     }
-    durations.observe(durationMs / 1000);
-    if (reason !== undefined) this.#rejected.add({ "error.type": reason });
-    if (timing.images === 0) return;
-    this.#images.add(timing.images);
-    this.#stages.decode.observe(timing.decodeMs / 1000);
-    this.#stages.queue.observe(timing.queueMs / 1000);
-    this.#stages.inference.observe(timing.inferMs / 1000);
+    return durations;
   }
 
   /** All metrics, in Prometheus' text format. */
