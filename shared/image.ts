@@ -107,11 +107,28 @@ const TOLERANCE = 0.05 * 255;
  * `invalid-shape` if the length of the data does not match the sides
  */
 export function fitImage(image: Image, target: Target): Uint8Array {
+  return fitPicture(image, target).pixels;
+}
+
+/** What {@linkcode fitPicture} makes, and what it did. */
+export interface Fitted {
+  /** `[channels, height, width]`, row-major, 0..255 */
+  pixels: Uint8Array;
+  /** The part of the picture that is shown; undefined if nothing stands out from the background. */
+  box: Box | undefined;
+  /** Whether bright and dark were exchanged, as the background is bright. */
+  isInverted: boolean;
+}
+
+/** As {@linkcode fitImage}, with what was cropped and inverted. */
+export function fitPicture(image: Image, target: Target): Fitted {
   const { width, height, channels = 1, crop = true } = target;
   check(image, channels);
   const wanted = { width, height, channels, crop };
   const { preprocessing = preprocessingFor(channels) } = target;
-  if (image.width === width && image.height === height) return join(toPlanes(image, channels, 0));
+  if (image.width === width && image.height === height) {
+    return { pixels: join(toPlanes(image, channels, 0)), box: wholeOf(image), isInverted: false };
+  }
   if (preprocessing === PHOTO_FITS.squash || preprocessing === PHOTO_FITS.crop) {
     return fitPhoto(image, wanted, preprocessing === PHOTO_FITS.crop);
   }
@@ -120,7 +137,11 @@ export function fitImage(image: Image, target: Target): Uint8Array {
   const fit = isCurrent ? fitOnSurface : fitOnMedian;
   return fit(image, 255, wanted) ??
     (image.channels === 4 ? fit(image, 0, wanted) : undefined) ??
-    blank(image, wanted);
+    { pixels: blank(image, wanted), box: undefined, isInverted: false };
+}
+
+function wholeOf({ width, height }: Size): Box {
+  return { left: 0, top: 0, width, height };
 }
 
 /**
@@ -154,7 +175,7 @@ interface Placement {
 }
 
 function place(content: Box, image: Size, { width, height, crop }: Fitting): Placement {
-  const box = crop ? content : { left: 0, top: 0, width: image.width, height: image.height };
+  const box = crop ? content : wholeOf(image);
   const scale = Math.min(width / box.width, height / box.height);
   const fitted = {
     width: Math.max(1, Math.round(box.width * scale)),
@@ -178,7 +199,7 @@ function paste(
 }
 
 /** The second version: the background is a surface, and noise and specks do not count. */
-function fitOnSurface(image: Image, backdrop: number, target: Fitting): Uint8Array | undefined {
+function fitOnSurface(image: Image, backdrop: number, target: Fitting): Fitted | undefined {
   const { width, height, channels } = target;
   const planes = toPlanes(image, channels, backdrop);
   const content = findContent(planes, image);
@@ -195,7 +216,12 @@ function fitOnSurface(image: Image, backdrop: number, target: Fitting): Uint8Arr
       paste(part, width, resizePlane(plane, image.width, placement.box, placement.fitted), placement);
     }
   }
-  return canvas;
+  // The first term is the background in the middle.
+  return fittedAs(canvas, placement, target, content.backgrounds[0]!.terms[0]!);
+}
+
+function fittedAs(pixels: Uint8Array, { box }: Placement, { channels }: Fitting, background: number): Fitted {
+  return { pixels, box, isInverted: channels === 1 && background > 127 };
 }
 
 /** Distances are taken at this many times the resolution of the result, where most of the noise is averaged out. */
@@ -242,7 +268,7 @@ function fillBackground(
 }
 
 /** The first version: the background is the median of the border, and all that differs by 5 % is content. */
-function fitOnMedian(image: Image, backdrop: number, target: Fitting): Uint8Array | undefined {
+function fitOnMedian(image: Image, backdrop: number, target: Fitting): Fitted | undefined {
   const { width, height, channels } = target;
   const planes = toPlanes(image, channels, backdrop);
   const backgrounds = planes.map((plane) => borderMedian(plane, image));
@@ -258,7 +284,7 @@ function fitOnMedian(image: Image, backdrop: number, target: Fitting): Uint8Arra
     const pixels = channels > 1 ? planes[c]! : distances[c]!;
     paste(plane, width, resizePlane(pixels, image.width, placement.box, placement.fitted), placement);
   }
-  return canvas;
+  return fittedAs(canvas, placement, target, backgrounds[0]!);
 }
 
 /** Fills the whole input, from the centre or from all of the picture. */
@@ -266,8 +292,8 @@ function fitPhoto(
   image: Image,
   { width, height, channels }: Size & { channels: number },
   crop: boolean,
-): Uint8Array {
-  const box: Box = { left: 0, top: 0, width: image.width, height: image.height };
+): Fitted {
+  const box = wholeOf(image);
   if (crop) {
     const scale = Math.max(width / image.width, height / image.height) / CENTRE;
     box.width = Math.max(1, Math.min(image.width, Math.round(width / scale)));
@@ -275,9 +301,9 @@ function fitPhoto(
     box.left = (image.width - box.width) >> 1;
     box.top = (image.height - box.height) >> 1;
   }
-  return join(
-    toPlanes(image, channels, 255).map((plane) => resizePlane(plane, image.width, box, { width, height })),
-  );
+  const planes = toPlanes(image, channels, 255);
+  const pixels = join(planes.map((plane) => resizePlane(plane, image.width, box, { width, height })));
+  return { pixels, box, isInverted: false };
 }
 
 /** What is there when nothing stands out. */
