@@ -33,7 +33,10 @@ import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
 
 /** Ten images of 2×2 pixels, each pixel of its own shade. */
 const images = {
-  test: { images: Uint8Array.from({ length: 40 }, (_, i) => i * 6) },
+  test: {
+    images: Uint8Array.from({ length: 40 }, (_, i) => i * 6),
+    labels: Uint8Array.of(0, 2, 2, 1, 0, 1, 0, 0, 1, 2),
+  },
   channels: 1,
   height: 2,
   width: 2,
@@ -150,7 +153,7 @@ Deno.test("the gallery turns planes of colour into pixels", async () => {
     };
     const planes = Uint8Array.from({ length: 12 }, (_, i) => i);
     const coloured = {
-      test: { images: new Uint8Array([...new Uint8Array(12), ...planes]) },
+      test: { images: new Uint8Array([...new Uint8Array(12), ...planes]), labels: new Uint8Array(2) },
       channels: 3,
       height: 2,
       width: 2,

@@ -47,6 +47,9 @@ import type { Recipe } from "../learning/recipe.ts";
 import { privateFolder } from "../report/places.ts";
 import { TensorBoard, tensorBoardListener } from "../report/tensorboard.ts";
 
+/** As many fit into two rows of the page. */
+const MAX_EXAMPLES = 20;
+
 const BACKBONE_TIP =
   "Tip: if these are photographs, add --backbone default: a pretrained network raised the test accuracy on 596 " +
   "photographs of clothing from 50 to 85 % (docs/own-images.md)";
@@ -90,6 +93,11 @@ const command = {
       ),
       out: text("DIR", "Folder that the model's folder is written to", "models"),
       "replace-shipped": flag("Write to shared/artifacts, replacing the model that ships with the project"),
+      examples: number(
+        "Number of test pictures that are written beside the model, for the page of the server to show to everybody: " +
+          "only for pictures whose licence and people allow it",
+        { min: 1, max: MAX_EXAMPLES, whole: true },
+      ),
       tensorboard: text("DIR", "Write event files for TensorBoard to DIR/NAME"),
       quiet: flag("Print only the result"),
       json: flag("Print the result as JSON"),
@@ -185,6 +193,12 @@ async function makePlan(
 }
 
 function checkUsage(values: TrainValues): void {
+  if (values.examples !== undefined && (values.dataset ?? "fashion-mnist") === "fashion-mnist") {
+    throw new InputError(
+      "usage",
+      "Cannot write examples of Fashion-MNIST as its images may not be distributed: the page shows drawings instead",
+    );
+  }
   for (const [one, other] of [["resume", "restart"], ["out", "replace-shipped"]] as const) {
     if (values[one] === undefined || values[other] === undefined) continue;
     throw new InputError("usage", `Option --${one} must be given without --${other}`);
@@ -319,7 +333,12 @@ async function writeResult(
   const file = await writeArtifact(destination, result.artifact, { ...result, command: made });
   // Imported here, as the plots need a large library that nothing else does.
   const { writeRunReport } = await import("../report/write.ts");
-  const report = await writeRunReport(destination, dryRun ? destination : privateFolder(name), dataset);
+  const report = await writeRunReport(
+    destination,
+    dryRun ? destination : privateFolder(name),
+    dataset,
+    values.examples,
+  );
   if (!dryRun) {
     await removeCheckpoint(folder);
     return { file, report };

@@ -1,11 +1,11 @@
 /** The test images that the indices in `metrics.json` refer to, if they are on this machine. */
 import { InputError } from "../../shared/errors.ts";
 import { type Dataset, isBuiltIn, loadDataset } from "../dataset/mod.ts";
-import type { GalleryImages } from "./gallery.ts";
+import type { TestPictures } from "./examples.ts";
 import type { RunMetrics } from "../artifact/metrics.ts";
 
-/** The part of a data set that the gallery needs. */
-export function galleryImages({ test, height, width }: Dataset): GalleryImages {
+/** The part of a data set that the gallery and the examples need. */
+export function galleryImages({ test, height, width }: Dataset): TestPictures {
   return { test, height, width, channels: test.images.length / (test.count * height * width) };
 }
 
@@ -18,7 +18,7 @@ export function galleryImages({ test, height, width }: Dataset): GalleryImages {
 export async function findImages(
   { provenance: { dataset: { name, sha256 } } }: RunMetrics,
   data: string | undefined,
-): Promise<GalleryImages | string> {
+): Promise<TestPictures | string> {
   if (!isBuiltIn(name)) return `"${name}" is not a built-in data set`;
   let dataset;
   try {

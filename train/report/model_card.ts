@@ -7,7 +7,7 @@
  */
 import { count, duration, percent } from "../../shared/format.ts";
 import { wilsonInterval } from "../evaluation/interval.ts";
-import { dataFacts } from "./data_facts.ts";
+import { dataFacts } from "../../shared/data_facts.ts";
 import type { RunMetrics } from "../artifact/metrics.ts";
 
 /** Plots in the card's folder, by what they show. */

@@ -8,9 +8,11 @@ import { readOnnx } from "../../shared/onnx/read.ts";
 import type { Dataset } from "../dataset/mod.ts";
 import { replaceFile } from "../files/replace_file.ts";
 import { confusionMatrix } from "./confusion_matrix.ts";
-import { dataFacts } from "./data_facts.ts";
+import { dataFacts } from "../../shared/data_facts.ts";
+import { EXAMPLES_FILE } from "../../shared/examples.ts";
+import { drawnExamples, formatExamples, isForDrawings, testExamples, type TestPictures } from "./examples.ts";
 import { firstLayer, firstWeights } from "./first_weights.ts";
-import { gallery, type GalleryImages } from "./gallery.ts";
+import { gallery } from "./gallery.ts";
 import { learningCurves } from "./learning_curves.ts";
 import { galleryImages } from "./images.ts";
 import { readMetrics, type RunMetrics } from "../artifact/metrics.ts";
@@ -22,9 +24,11 @@ import { reliabilityDiagram } from "./reliability_diagram.ts";
 export interface ReportSource {
   run: RunMetrics;
   /** The ONNX file, for the first layer's weights; absent if it is not available. */
-  model?: Uint8Array;
-  /** The test images, for the gallery of mistakes; absent if they are not available. */
-  images?: GalleryImages;
+  model?: Uint8Array<ArrayBuffer>;
+  /** The test images, for the gallery of mistakes and for examples; absent if they are not available. */
+  images?: TestPictures;
+  /** How many test images become example pictures, which the page of the server shows to everybody; 0 if absent. */
+  examples?: number;
 }
 
 export interface ReportPlaces {
@@ -42,7 +46,7 @@ export interface ReportPlaces {
  * @throws {Error} if a file cannot be written
  */
 export async function writeReport(
-  { run, model, images }: ReportSource,
+  { run, model, images, examples = 0 }: ReportSource,
   places: ReportPlaces,
 ): Promise<string[]> {
   const { folder } = places;
@@ -64,22 +68,30 @@ export async function writeReport(
     if (!elsewhere) shown[what] = name;
   }
   files.push(await write(folder, "MODEL_CARD.md", modelCard(run, shown)));
+  const shownExamples = examples > 0 && images
+    ? testExamples(run, images, examples)
+    : model && isForDrawings(run)
+    ? await drawnExamples(run.version, model)
+    : undefined;
+  if (shownExamples) files.push(await write(folder, EXAMPLES_FILE, formatExamples(shownExamples)));
   return files;
 }
 
 /**
  * Writes the report of a run from the files in its folder.
  *
+ * @param examples how many test images become example pictures
  * @returns the paths of the files
  */
 export async function writeRunReport(
   folder: string,
   privateFolder: string,
   dataset: Dataset,
+  examples = 0,
 ): Promise<string[]> {
   const run = await readMetrics(folder);
   const model = await Deno.readFile(join(folder, "model.onnx"));
-  return await writeReport({ run, model, images: galleryImages(dataset) }, {
+  return await writeReport({ run, model, images: galleryImages(dataset), examples }, {
     folder,
     private: privateFolder,
   });

@@ -1,12 +1,21 @@
 /**
- * Facts about the data sets: for the model card, and to decide whether pictures may be shown.
+ * Facts about the data sets that this project knows: for the model card, for the page of the server, and to decide
+ * whether pictures may be shown.
  *
  * @module
  */
 
+/** What is known of a data set. */
 export interface DataFacts {
+  /** Its name in words. */
+  title: string;
+  /** SHA-256 of its pixels and labels; absent if it is not fixed. */
+  sha256?: string;
+  /** What its images are, as a noun phrase; absent if this project does not know. */
+  subject?: string;
   /** Some sentences, in Markdown. */
   summary: string;
+  /** Under which terms it may be used. */
   licence: string;
   /** Limitations of a model trained on it, as list items. */
   limits: string[];
@@ -16,6 +25,9 @@ export interface DataFacts {
 
 const FACTS: Record<string, DataFacts> = {
   "fashion-mnist": {
+    title: "Fashion-MNIST",
+    sha256: "ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cbaabac376f",
+    subject: "small grey product photos of single garments on a plain background",
     summary:
       "[Fashion-MNIST](https://github.com/zalandoresearch/fashion-mnist) (Xiao, Rasul and Vollgraf, 2017, " +
       "<https://arxiv.org/abs/1708.07747>): 60,000 training and 10,000 test images, 28×28 pixels, " +
@@ -32,6 +44,8 @@ const FACTS: Record<string, DataFacts> = {
     mayBeShown: false,
   },
   "silhouettes": {
+    title: "Silhouettes",
+    subject: "drawings of garments that a program makes",
     summary:
       "Silhouettes: garments drawn by code (`shared/silhouettes/silhouettes.ts`), in the classes and the size of " +
       "Fashion-MNIST, 12,000 training and 2,000 test images. They are for trying things out; they are not photos.",
@@ -44,6 +58,7 @@ const FACTS: Record<string, DataFacts> = {
 /** What is known of a data set; of an unknown one, nothing may be shown. */
 export function dataFacts(name: string): DataFacts {
   return Object.hasOwn(FACTS, name) ? FACTS[name]! : {
+    title: name,
     summary: `${code(name)}, a data set that this project does not know.`,
     licence: "Unknown to this project: ask the authors of the data set.",
     limits: [
