@@ -9,6 +9,10 @@ COPY tests/deno.json tests/
 COPY serve serve
 COPY shared shared
 
+# The guides of the page at /.
+COPY README.md ./
+COPY docs docs
+
 # Installs only what serve/main.ts imports, as locked.
 RUN deno install --frozen --node-modules-dir=none --entrypoint serve/main.ts && chmod -R a+rX "$DENO_DIR"
 

@@ -19,6 +19,7 @@ import { observe } from "./middleware/observe.ts";
 import { rateLimit } from "./middleware/rate_limit.ts";
 import type { Meter } from "./open_telemetry.ts";
 import { problemDocument, toProblem } from "./problem.ts";
+import type { ModelFiles } from "./model_files.ts";
 import { huggingFace } from "./protocols/hugging_face.ts";
 import { native } from "./protocols/native.ts";
 import { openInference } from "./protocols/open_inference.ts";
@@ -36,6 +37,8 @@ import { Telemetry } from "./telemetry.ts";
 export interface AppOptions {
   /** Loads the model. It is called by the first request that needs it, and again after a failure. */
   load: () => Promise<Classifier>;
+  /** Reads the files beside the model; without it there are none. */
+  files?: () => Promise<ModelFiles>;
   /** Receives errors that are not the client's. */
   report: (error: unknown) => void;
   config?: Config;
@@ -66,6 +69,7 @@ export function createApp(
   {
     load,
     report,
+    files = () => Promise.resolve({}),
     config = readConfig(),
     log = createLog("error", () => {}),
     hasLimiter = false,
@@ -91,6 +95,7 @@ export function createApp(
     config,
     statistics,
     telemetry,
+    files,
     collectMetrics: collectMetrics ?? metrics,
   };
 

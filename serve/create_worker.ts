@@ -21,6 +21,7 @@ import {
 } from "./platform.ts";
 import project from "../deno.json" with { type: "json" };
 import { DecodePool } from "./decode/pool.ts";
+import type { ModelFiles } from "./model_files.ts";
 import { announce } from "./announce.ts";
 import { type OpenTelemetry, openTelemetry } from "./open_telemetry.ts";
 
@@ -42,9 +43,10 @@ export interface Worker {
  * process.
  *
  * @param model an ONNX file that follows the model contract
+ * @param files what is beside it
  */
-export function createWorker(model: Uint8Array<ArrayBuffer>): Worker {
-  let started = onEdge ? undefined : start(model, readVariables());
+export function createWorker(model: Uint8Array<ArrayBuffer>, files: ModelFiles = {}): Worker {
+  let started = onEdge ? undefined : start(model, files, readVariables());
   return {
     async fetch(request, platform, context): Promise<Response> {
       if (!onEdge) {
@@ -52,7 +54,7 @@ export function createWorker(model: Uint8Array<ArrayBuffer>): Worker {
         return await app.fetch(request, onDeno(request, platform as DenoInfo | undefined, config, telemetry));
       }
       try {
-        started ??= start(model, platform as CloudflareEnv);
+        started ??= start(model, files, platform as CloudflareEnv);
       } catch (error) {
         // deno-lint-ignore no-console -- there is no log without a configuration
         console.error(describeError(error));
@@ -70,6 +72,7 @@ export function createWorker(model: Uint8Array<ArrayBuffer>): Worker {
 
 function start(
   model: Uint8Array<ArrayBuffer>,
+  files: ModelFiles,
   variables: Record<string, unknown>,
 ): { app: App; config: Config; telemetry: OpenTelemetry | undefined } {
   const texts = Object.entries(variables).filter((entry): entry is [string, string] =>
@@ -83,6 +86,7 @@ function start(
   const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
   const app = createApp({
     load: () => loadModel(model, { sha256: config.modelSha256 }),
+    files: () => Promise.resolve(files),
     report,
     config,
     log,

@@ -7,7 +7,7 @@ import project from "../deno.json" with { type: "json" };
 import type { ModelDescription } from "../shared/contract.ts";
 import { InputError } from "../shared/errors.ts";
 import { createNativeSession } from "../shared/inference/ort_native.ts";
-import { readModel } from "../shared/models.ts";
+import { findModel, readModel } from "../shared/models.ts";
 import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { DecodePool } from "./decode/pool.ts";
@@ -15,9 +15,11 @@ import { drainable } from "./drain.ts";
 import { type HttpServer, keepListening } from "./keep_listening.ts";
 import { describeError, type Log } from "./log.ts";
 import { loadModel } from "./model.ts";
+import type { ModelFiles } from "./model_files.ts";
 import { openTelemetry } from "./open_telemetry.ts";
 import { onDeno } from "./platform.ts";
-import { shippedModel } from "./shipped_model.ts";
+import { readModelFiles } from "./read_model_files.ts";
+import { shippedFiles, shippedModel } from "./shipped_model.ts";
 
 export interface ServerOptions {
   config: Config;
@@ -53,6 +55,10 @@ export async function modelBytes({ model }: Config): Promise<Uint8Array<ArrayBuf
   return model === "" ? shippedModel : (await readModel(model)).bytes;
 }
 
+async function modelFiles({ model }: Config): Promise<ModelFiles> {
+  return model === "" ? shippedFiles : await readModelFiles(await findModel(model));
+}
+
 /**
  * Starts a server.
  *
@@ -63,6 +69,7 @@ export async function startServer(
 ): Promise<Server> {
   // A wrong path is a mistake in the command line; a file that is not a model is only not ready.
   await modelBytes(config);
+  await modelFiles(config);
   const telemetry = openTelemetry(project.version);
   const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
   const app = createApp({
@@ -72,6 +79,7 @@ export async function startServer(
         sha256: config.modelSha256,
         ...(config.runtime === "native" && { create: createNativeSession }),
       }),
+    files: () => modelFiles(config),
     report,
     config,
     log,

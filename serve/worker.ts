@@ -5,7 +5,7 @@
  * @module
  */
 import { createWorker, type Worker } from "./create_worker.ts";
-import { shippedModel } from "./shipped_model.ts";
+import { shippedFiles, shippedModel } from "./shipped_model.ts";
 
-const worker: Worker = createWorker(shippedModel);
+const worker: Worker = createWorker(shippedModel, shippedFiles);
 export default worker;

@@ -10,6 +10,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../../shared/errors.ts";
+import type { ModelFiles } from "../model_files.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -32,9 +33,10 @@ export interface Entry extends AsyncDisposable {
  * Writes an entry that serves a model, in a folder that git ignores.
  *
  * @param bytes an ONNX file that follows the model contract
+ * @param files what is beside it
  * @throws {InputError} `too-large` if the bundle would exceed Cloudflare's limit
  */
-export async function writeEntry(bytes: Uint8Array): Promise<Entry> {
+export async function writeEntry(bytes: Uint8Array, files: ModelFiles = {}): Promise<Entry> {
   const most = WORKER_LIMIT_BYTES - PROGRAM_BYTES;
   if (bytes.length > most) {
     throw new InputError(
@@ -47,13 +49,15 @@ export async function writeEntry(bytes: Uint8Array): Promise<Entry> {
   await Deno.mkdir(parent, { recursive: true });
   const folder = await Deno.makeTempDir({ dir: fileURLToPath(parent), prefix: "model-" });
   await Deno.writeFile(join(folder, "model.onnx"), bytes);
+  await Deno.writeTextFile(join(folder, "files.json"), JSON.stringify(files));
   const path = join(folder, "worker.js");
   await Deno.writeTextFile(
     path,
-    `import model from "./model.onnx";
+    `import files from "./files.json";
+import model from "./model.onnx";
 import { createWorker } from "../../serve/create_worker.ts";
 
-export default createWorker(new Uint8Array(model));
+export default createWorker(new Uint8Array(model), files);
 `,
   );
   return { path, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };

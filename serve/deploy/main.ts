@@ -9,6 +9,7 @@ import type { ModelDescription } from "../../shared/contract.ts";
 import { InputError } from "../../shared/errors.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { loadModel } from "../model.ts";
+import { readModelFiles } from "../read_model_files.ts";
 import config from "../deno.json" with { type: "json" };
 import { type BundleFile, bundleFiles, WORKER_LIMIT_BYTES, writeEntry } from "./entry.ts";
 
@@ -85,7 +86,7 @@ function take(args: readonly string[], option: string): [value: string | undefin
 /** Prepares the entry and runs wrangler; resolves to its exit code. */
 async function run({ command, model, dryRun, upload, rest }: Options): Promise<number> {
   const { file, bytes } = await readModel(model);
-  await using entry = await writeEntry(bytes);
+  await using entry = await writeEntry(bytes, await readModelFiles(file));
   const { description, firstMs, imageMs } = await tryModel(bytes);
   write(Deno.stdout, describe(description, file));
   const start = [...(upload ? ["versions", "upload"] : [command]), entry.path];

@@ -15,3 +15,7 @@ export const ORT_WASM = "ort-1.30.0.wasm";
 export const ORT_WASM_BYTES = 14_000_000;
 /** Where the model's file is; the page adds `?version=`, by which browsers may keep it. */
 export const MODEL_FILE = "/v1/model/file";
+/** Where the example pictures are. */
+export const EXAMPLES_PATH = "/model/examples.json";
+/** Classes that are shown before one asks for all. */
+export const BARS = 10;

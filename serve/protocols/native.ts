@@ -89,7 +89,11 @@ export function native(service: Service): Protocol {
           operationId: "getModel",
           summary: "Describe the model",
           description: "Labels, input size, accuracy and origin of the model, and the limits of a request.",
-          responses: { 200: json("ModelResponse", "The metadata of the model's file"), ...problems(503) },
+          responses: {
+            200: json("ModelResponse", "The metadata of the model's file"),
+            303: { description: "With `Accept: text/html`, the model card at `/model`" },
+            ...problems(503),
+          },
         },
       },
       {

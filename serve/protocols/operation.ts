@@ -9,6 +9,7 @@ import { docs, openapi } from "../routes/docs.ts";
 import { live, ready } from "../routes/health.ts";
 import { home } from "../routes/home.ts";
 import { metrics } from "../routes/metrics.ts";
+import { guides, modelCard, modelCardFile } from "../routes/pages.ts";
 import { playground } from "../routes/playground.ts";
 import type { Access, DescribedRoute, Protocol, Route, Service } from "./protocol.ts";
 
@@ -82,6 +83,44 @@ export function operation(service: Service, allRoutes: () => readonly DescribedR
           cacheable: true,
           description: "Scripts of the page, and the WebAssembly program that runs the model in the browser.",
           parameters: [path("file", "The file's name")],
+        },
+      ),
+      get("getModelCard", "/model", "public", modelCard(service), "The model card, a page to read", {
+        200: page,
+        ...problems(503),
+      }, {
+        cacheable: true,
+        description:
+          "The file `MODEL_CARD.md` beside the model with its plots, or what the model's file says.",
+      }),
+      get(
+        "getModelCardFile",
+        "/model/:file",
+        "public",
+        modelCardFile(service),
+        "Files beside the model",
+        {
+          200: { description: "A file", content: { "image/svg+xml": {}, "application/json": {} } },
+          ...problems(404, 503),
+        },
+        {
+          cacheable: true,
+          description:
+            "Plots of the model card, and `examples.json` with the example pictures of the playground.",
+          parameters: [path("file", "The file's name")],
+        },
+      ),
+      get(
+        "getGuide",
+        "/guide/:page",
+        "public",
+        guides(),
+        "Pages of the documentation",
+        { 200: page, ...problems(404) },
+        {
+          cacheable: true,
+          description: "`front-end`, `own-images`, `deploy` and `readme`.",
+          parameters: [path("page", "The page's name, as `deploy`")],
         },
       ),
       get("getDocs", "/docs", "public", docs(allRoutes), "This document as a page", { 200: page }, {

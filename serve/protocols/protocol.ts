@@ -12,6 +12,7 @@ import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
 import type { RequestReader } from "../decode/reader.ts";
 import type { Engine } from "../engine.ts";
+import type { ModelFiles } from "../model_files.ts";
 import type { Operation } from "../openapi/operation.ts";
 import { Problem, type ProblemFormat, toProblem } from "../problem.ts";
 import type { Statistics } from "../statistics.ts";
@@ -27,6 +28,8 @@ export interface Service {
   telemetry: Telemetry;
   /** The metrics of all threads that share the port. */
   collectMetrics: () => string | Promise<string>;
+  /** The files beside the model. */
+  files: () => Promise<ModelFiles>;
 }
 
 /**

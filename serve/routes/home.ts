@@ -10,6 +10,7 @@ import { Problem } from "../problem.ts";
 import { STYLE } from "../playground/files.ts";
 import { renderPage } from "../playground/page.ts";
 import { modelOf, type Service } from "../protocols/protocol.ts";
+import { publicFiles } from "./pages.ts";
 import { policyFor } from "./policy.ts";
 
 export function home(service: Service): Handler<AppEnv> {
@@ -25,7 +26,8 @@ export function home(service: Service): Handler<AppEnv> {
     const url = URL.parse(c.req.url);
     if (!url) throw new Problem(400, "Cannot show the page as the Host header is malformed");
     const classifier = await modelOf(service);
-    return new Response(String(renderPage(classifier, service.config, url.origin)), {
+    const { examples } = await publicFiles(service);
+    return new Response(String(renderPage(classifier, examples, service.config, url.origin)), {
       headers: {
         "content-type": "text/html; charset=utf-8",
         "cache-control": "no-cache",

@@ -12,6 +12,8 @@ import { MEDIA_TYPES } from "../decode/classify.ts";
 export function model(service: Service): Handler<AppEnv> {
   const { config } = service;
   return async (c): Promise<Response> => {
+    // Browsers ask for a page, programs for anything or for JSON.
+    if (c.req.header("accept")?.includes("text/html")) return c.redirect("/model", 303);
     const { name, version, labels, input, metrics, familiarity, provenance } =
       (await modelOf(service)).description;
     const { maxBodyBytes: bodyBytes, maxBatchSize: images, maxPixels: pixels } = config;

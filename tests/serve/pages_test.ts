@@ -27,7 +27,17 @@ const app = createApp({
 });
 
 Deno.test("HEAD works on every GET route, without a body", async () => {
-  for (const path of ["/", "/healthz", "/v1/model", "/v1/model/file", "/playground/main.js"]) {
+  for (
+    const path of [
+      "/",
+      "/healthz",
+      "/model",
+      "/guide/deploy",
+      "/v1/model",
+      "/v1/model/file",
+      "/playground/main.js",
+    ]
+  ) {
     const [get, head] = [await app.request(path), await app.request(path, { method: "HEAD" })];
     assertEquals(head.status, 200);
     assertEquals(await head.text(), "");
@@ -80,7 +90,7 @@ Deno.test("GET / shows the model and allows nothing but its own style and script
       "frame-ancestors 'none'",
   );
   assert(
-    !/<script(?! type="module" src="\/)|style=|https?:\/\/(?!example\.org)/.test(page),
+    !/<script(?! type="module" src="\/)|style=|(?:src|href|action)="(?!\/)/.test(page),
     "self-contained",
   );
 });
@@ -118,4 +128,91 @@ Deno.test("GET / works for a model without metrics", async () => {
   const page = await (await app.request("/")).text();
   assertStringIncludes(page, "columns");
   assert(!/ accuracy on |undefined|NaN/.test(page));
+});
+
+const FILES = {
+  card: "",
+  plots: { "reliability.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>" },
+  examples: "",
+};
+
+/** An application with files beside its model. */
+function appWith(version: string): ReturnType<typeof createApp> {
+  const files = {
+    ...FILES,
+    card: `# Columns\n\n| | |\n| --- | --- |\n| version | \`${version}\` |\n\n<script>alert(1)</script>\n\n` +
+      "![Reliability](reliability.svg)\n\n![Mistakes](mistakes.svg)\n",
+    examples: JSON.stringify({
+      version,
+      note: "<b>Drawn</b>.",
+      score: { images: 1000, correct: 300 },
+      images: [{ label: "<right>", type: "image/png", data: "AAAA" }],
+    }),
+  };
+  return createApp({
+    load: () => Classifier.load(MODEL),
+    files: () => Promise.resolve(files),
+    report: () => {},
+  });
+}
+
+Deno.test("GET /model shows the model card with its plots, and GET /v1/model sends browsers there", async () => {
+  const { version } = await describeModel(MODEL);
+  const app = appWith(version);
+  const response = await app.request("/model");
+  const page = await response.text();
+  assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
+  assertStringIncludes(page, '<h1 id="columns">Columns</h1>');
+  assertStringIncludes(page, '<img src="/model/reliability.svg" alt="Reliability"');
+  assert(!page.includes("mistakes.svg"), "it is not served");
+  assert(!page.includes("<script>"), "HTML in a card is text");
+  const plot = await app.request("/model/reliability.svg");
+  assertEquals([plot.headers.get("content-type"), await plot.text()], [
+    "image/svg+xml",
+    FILES.plots["reliability.svg"],
+  ]);
+  await assertProblem(await app.request("/model/mistakes.svg"), 404, "no such file");
+  await assertProblem(await app.request("/model/MODEL_CARD.md"), 404, "no such file");
+  const navigation = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
+  const redirect = await app.request("/v1/model", navigation);
+  assertEquals([redirect.status, redirect.headers.get("location")], [303, "/model"]);
+  assertEquals((await app.request("/v1/model", { headers: { accept: "*/*" } })).status, 200);
+});
+
+Deno.test("GET / shows the examples of the model, with their score, and not those of another model", async () => {
+  const { version } = await describeModel(MODEL);
+  const page = await (await appWith(version).request("/")).text();
+  assertStringIncludes(page, 'aria-label="&lt;right&gt;, example 1"');
+  assertStringIncludes(
+    page,
+    "&lt;b&gt;Drawn&lt;/b&gt;. The model classifies 30 % of 1,000 such pictures correctly.",
+  );
+  const other = appWith("000000000000");
+  assert(!(await (await other.request("/")).text()).includes("such pictures"));
+  assertStringIncludes(
+    await (await other.request("/model")).text(),
+    "There is no model card beside its file",
+  );
+  await assertProblem(await other.request("/model/examples.json"), 404, "no such file");
+});
+
+Deno.test("GET /guide/{page} shows pages of docs/, whose links lead to other pages of the server", async () => {
+  for (const name of ["own-images", "front-end", "deploy", "readme"]) {
+    const response = await app.request(`/guide/${name}`);
+    const page = await response.text();
+    assertEquals(response.status, 200, name);
+    for (const [, address] of page.matchAll(/href="(\/[^"#]*)/g)) {
+      // The icon is a file of the playground.
+      assertEquals((await app.request(address!)).status, 200, `${name} links to ${address}`);
+    }
+    for (const [, anchor] of page.matchAll(/href="#([^"]+)"/g)) {
+      assertStringIncludes(page, `id="${anchor}"`, `${name} links to #${anchor}`);
+    }
+    assert(!/(?:href|src)="(?!\/|#|https?:)/.test(page), name);
+    assert(
+      !/(?:^|[^\\])\]\(|\*\*/.test(page.replace(/<code>[^]*?<\/code>/g, "")),
+      `${name} has Markdown left`,
+    );
+  }
+  await assertProblem(await app.request("/guide/toString"), 404, "no such page");
 });

@@ -1,15 +1,29 @@
-import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
-import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+  assertLessOrEqual,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { describeModel } from "../../shared/contract.ts";
+import { decodePicture } from "../../shared/decode/picture.ts";
+import { InputError } from "../../shared/errors.ts";
+import { parseExamples } from "../../shared/examples.ts";
+import { drawSilhouette, drawSilhouettes } from "../../shared/silhouettes/silhouettes.ts";
 import { buildPlayground } from "../../serve/playground/build.ts";
 import { pageFile } from "../../serve/playground/files.ts";
 import { ORT_WASM, ROOM } from "../../serve/playground/names.ts";
-import { curlFor, fitsCommandLine } from "../../serve/playground/source/curl.ts";
+import { about } from "../../serve/playground/about.ts";
+import { LANGUAGES } from "../../serve/playground/source/code.ts";
+import { nameOfExample } from "../../serve/playground/source/example_name.ts";
+import { see } from "../../serve/playground/source/see.ts";
 import { type HeatMap, heatMaps } from "../../serve/playground/source/heat_map.ts";
 import type { Answer, Runner } from "../../serve/playground/source/runner.ts";
-import { SAMPLES } from "../../serve/playground/source/sample_labels.ts";
-import { certainty } from "../../serve/playground/source/show.ts";
-import { shippedModel } from "../../serve/shipped_model.ts";
-import { fitImage } from "../../shared/image.ts";
+import { certainty, confidenceWord } from "../../serve/playground/source/certainty.ts";
+import { shippedFiles, shippedModel } from "../../serve/shipped_model.ts";
+import { fitImage, type Image } from "../../shared/image.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { tinyModel } from "../helpers/tiny_model.ts";
 
@@ -47,14 +61,49 @@ Deno.test("fitImage() without cropping keeps the margin and the place of things"
   assertEquals([...blank], Array(64).fill(0));
 });
 
-Deno.test("the samples that the page begins with are ones that the model knows", async () => {
+Deno.test("the script and the style of the page have 45 kB together, minified, before compression", async () => {
+  let bytes = 0;
+  for (const name of ["main.js", "style.css"]) {
+    bytes += (await Deno.stat(new URL(`assets/${name}`, HERE))).size;
+  }
+  assertLessOrEqual(bytes, 45_000);
+});
+
+Deno.test("the shipped examples are the first drawings of each class, with the score of all of them", async () => {
+  const { version, score, images, note } = parseExamples(shippedFiles.examples!);
   const classifier = await Classifier.load(shippedModel);
-  assertEquals(SAMPLES.map(([label]) => label), [...classifier.description.labels]);
-  for (const [i, [label, seed]] of SAMPLES.entries()) {
-    const { probabilities } = await classifier.run(drawSilhouette(i, seed));
-    assertEquals(classifier.top(probabilities, 1)[0]![0]!.label, label);
+  const { labels } = classifier.description;
+  assertEquals(version, classifier.description.version);
+  assertStringIncludes(note, "not selected");
+  const drawings = drawSilhouettes(score.images, 3);
+  const tops = classifier.top((await classifier.run(drawings.images)).probabilities, 1);
+  const correct = tops.filter(([top], i) => top!.classIndex === drawings.labels[i]).length;
+  assertEquals(score.correct, correct);
+  const first = labels.flatMap((_, c) =>
+    [...drawings.labels.keys()].filter((i) => drawings.labels[i] === c).slice(0, 2)
+  );
+  assertEquals(images.map(({ label }) => label), first.map((i) => labels[drawings.labels[i]!]));
+  for (const [at, { data }] of images.entries()) {
+    const { data: pixels } = await decodePicture(Uint8Array.fromBase64(data), { maxPixels: 784 });
+    const i = first[at]!;
+    assertEquals([...pixels], [...drawings.images.subarray(784 * i, 784 * (i + 1))]);
   }
   await classifier.close();
+});
+
+Deno.test("parseExamples() rejects what the page could not show", () => {
+  const good = { version: "a", note: "b", score: { images: 2, correct: 1 }, images: [] };
+  assertEquals(parseExamples(JSON.stringify(good)), good);
+  const bad: [unknown, string][] = [
+    [{ ...good, score: {} }, "must have a version"],
+    [{ ...good, images: [{ label: "a", type: "text/html", data: "" }] }, "must have a version"],
+    [null, "must have a version"],
+    [{ ...good, note: "x".repeat(70_000) }, "must have at most 64000 bytes"],
+  ];
+  for (const [value, message] of bad) {
+    assertThrows(() => parseExamples(JSON.stringify(value)), InputError, message);
+  }
+  assertThrows(() => parseExamples("{"), InputError, "is not JSON");
 });
 
 /** The heat maps of some pixels, if an image took so many ms, and the number of images of each batch. */
@@ -135,16 +184,68 @@ Deno.test("heatMaps() ends after the batch in which the picture changes", async 
   await classifier.close();
 });
 
-Deno.test("curlFor() writes a command for images that fit on a command line", () => {
-  const call = curlFor(Uint8Array.of(0, 255), "http://localhost:8000", false);
+Deno.test("the code quotes names of files as each language does", () => {
+  const options = { origin: "http://a", needsKey: false, file: { name: 'it\'s "x".png', type: "image/png" } };
+  assertStringIncludes(LANGUAGES["curl"]!.code(options), `--data-binary @'it'\\''s "x".png'`);
+  assertStringIncludes(LANGUAGES["python"]!.code(options), 'open("it\'s \\"x\\".png", "rb")');
+  const broken = { ...options, file: { name: "a\nalert(1)", type: "image/png" } };
+  assertStringIncludes(LANGUAGES["fetch"]!.code(broken), "// a alert(1), chosen");
+});
+
+Deno.test("nameOfExample() makes a name that every shell takes", () => {
+  assertEquals(nameOfExample({ label: "T-shirt/top", type: "image/png" }, 0).name, "t-shirt-top-1.png");
+  assertEquals(nameOfExample({ label: "/../ ", type: "image/jpeg" }, 4).name, "example-5.jpg");
+  assertEquals(nameOfExample({ label: "חולצה", type: "image/jpeg" }, 1).name, "חולצה-2.jpg");
+});
+
+Deno.test("see() says what was cropped and inverted", () => {
+  const model = { input: { channels: 1, height: 28, width: 28 }, preprocessing: "grey-on-black-2" as const };
+  const options = { crop: true, invert: false };
+  const picture = (width: number, sample: (x: number, y: number) => number): Image => ({
+    width,
+    height: width,
+    channels: 1,
+    data: Uint8Array.from({ length: width ** 2 }, (_, i) => sample(i % width, Math.floor(i / width))),
+  });
+  const inside = (x: number, y: number): boolean => x >= 25 && x < 75 && y >= 25 && y < 75;
+  const dark = see(picture(100, (x, y) => inside(x, y) ? x : 250), model, options);
   assertEquals(
-    call,
-    "base64 -d <<END | curl http://localhost:8000/v1/classify -H 'content-type: application/octet-stream' " +
-      "--data-binary @-\nAP8=\nEND",
+    dark.text,
+    "Cropped to 25 % of the picture. Inverted, as the model was trained on bright things on black.",
   );
-  assert(curlFor(Uint8Array.of(0), "http://a", true).includes('-H "authorization: Bearer $KEY"'));
-  assert(fitsCommandLine({ channels: 3, height: 128, width: 128 }));
-  assert(!fitsCommandLine({ channels: 3, height: 224, width: 224 }));
+  assertEquals(
+    see(picture(100, (x, y) => inside(x, y) ? 250 - x : 10), model, options).text,
+    "Cropped to 25 % of the picture.",
+  );
+  assertEquals(see(picture(28, (x) => x), model, options).text, "Used as it is: it has the model's size.");
+  const uncropped = see(picture(100, (x, y) => inside(x, y) ? 250 - x : 10), model, {
+    ...options,
+    crop: false,
+  });
+  assertEquals(uncropped.text, "Not cropped, as the option is off.");
+  const busy = see(picture(100, (x, y) => (x * 37 + y * 91) % 256), model, options);
+  assertStringIncludes(busy.text, "Nothing could be cropped");
+  assertEquals(see(picture(100, () => 200), model, options), {
+    pixels: new Uint8Array(784),
+    isBlank: true,
+    text: "",
+  });
+});
+
+Deno.test("about() claims nothing that the description does not say", async () => {
+  const shipped = await describeModel(shippedModel);
+  const { title, training } = about(shipped);
+  assertEquals(title, "Fashion-MNIST");
+  assertStringIncludes(training, "trained on Fashion-MNIST (small grey product photos");
+  assertStringIncludes(training, "of 10,000 test images correctly");
+  const { provenance, metrics: _, ...rest } = shipped;
+  // Another data set of the same name.
+  const dataset = { name: "fashion-mnist", sha256: "0".repeat(64) };
+  const other = about({ ...rest, name: "my_shoes-2", provenance: { ...provenance, dataset } });
+  assertEquals([other.title, other.training], ["My shoes 2", ", trained on “fashion-mnist”."]);
+  assertEquals(about({ ...rest, provenance: {} }).training, ".");
+  const thousand = about({ ...rest, labels: Array.from({ length: 1000 }, (_, i) => `${i}`), provenance: {} });
+  assertEquals([thousand.labels.length, thousand.more], [12, 988]);
 });
 
 Deno.test("certainty() does not call sure what is not", () => {
@@ -154,5 +255,13 @@ Deno.test("certainty() does not call sure what is not", () => {
     "99.9 %",
     "> 99.9 %",
     "100.0 %",
+  ]);
+});
+
+Deno.test("confidenceWord() has three words", () => {
+  assertEquals([0.95, 0.7, 0.3].map(confidenceWord), [
+    "High confidence",
+    "Medium confidence",
+    "Low confidence",
   ]);
 });

@@ -42,9 +42,14 @@ export class BrowserRunner implements Runner {
 
   async run(pixels: Uint8Array<ArrayBuffer>): Promise<Answer> {
     const start = performance.now();
-    const { logits, probabilities } = await this.#classifier.run(pixels);
+    const { logits, probabilities, familiarity } = await this.#classifier.run(pixels);
     const ms = performance.now() - start;
     // The arrays belong to ONNX Runtime, which may overwrite them in the next run.
-    return { logits: logits.slice(), probabilities: probabilities.slice(), ms };
+    return {
+      logits: logits.slice(),
+      probabilities: probabilities.slice(),
+      ...(familiarity && { familiarity: familiarity.slice() }),
+      ms,
+    };
   }
 }

@@ -1,32 +1,39 @@
 /**
- * The page's script: from what is drawn or chosen, over what the model sees, to what it says.
+ * The page's script: from what is drawn or chosen, over what the model sees, to what it answers.
  *
  * @module
  */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
-import { hasContent, type Image } from "../../../shared/image.ts";
+import { argMax } from "../../../shared/softmax.ts";
 import { ORT_WASM_BYTES } from "../names.ts";
 import { BrowserRunner } from "./browser.ts";
-import { curlFor } from "./curl.ts";
+import type { NamedFile } from "./code.ts";
+import { CodeView, listenForHelp, listenToFiles, listenToKey, onChoice, onClick, save } from "./controls.ts";
+import { decode } from "./decode.ts";
 import { heatMaps } from "./heat_map.ts";
 import { hasKey, setKey } from "./key.ts";
 import { keepOffline } from "./offline.ts";
 import type { PageModel } from "./page_model.ts";
-import { Camera, decode, fileOf } from "./pictures.ts";
-import { type Answer, KeyTrouble, type Runner, Trouble } from "./runner.ts";
-import { firstSample, listSamples } from "./samples.ts";
 import { paintHeat, paintPixels } from "./paint.ts";
+import { Camera } from "./pictures.ts";
+import { type Answer, KeyTrouble, type Runner, Trouble } from "./runner.ts";
+import { listExamples } from "./samples.ts";
 import { see } from "./see.ts";
-import { send, ServerRunner } from "./server.ts";
-import { argMax } from "../../../shared/softmax.ts";
-import { element, say, showAnswer, showMessage, showRow } from "./show.ts";
-import { Stage, type Tool } from "./stage.ts";
+import { ServerRunner } from "./server.ts";
+import { AnswerView, element, showMessage } from "./show.ts";
+import { type Shown, Stage, type Tool } from "./stage.ts";
 
 type Where = "server" | "browser" | "both";
 
 /** Time without a change after which the heat map is computed, in ms. */
 const REST_MS = 250;
+/** Time from one picture of the camera to the next, in ms: the server has others to answer. */
+const SERVER_FRAME_MS = 200, BROWSER_FRAME_MS = 40;
+/** The camera's pictures are classified at this size, in pixels, or at twice the model's. */
+const LIVE_SIDE = 256;
+/** The file formats that the server reads. */
+const SERVER_TYPES = ["image/png", "image/jpeg", "image/webp"];
 const PLACE = "selvedge.where";
 
 const model: PageModel = JSON.parse(element("playground").dataset.model!);
@@ -36,59 +43,69 @@ let browser: Promise<BrowserRunner> | undefined;
 let where: Where = "server";
 let pixels: Uint8Array<ArrayBuffer> | undefined;
 
+const view = new AnswerView(model);
+const code = new CodeView({ origin: location.origin, needsKey: model.needsKey });
 const stage = new Stage(element<HTMLCanvasElement>("drawing"), look);
 const camera = new Camera(element<HTMLVideoElement>("video"));
 const inputCanvas = element<HTMLCanvasElement>("input");
 const heatCanvas = element<HTMLCanvasElement>("heat");
 
 /** Looks at the picture again, and asks about it. */
-function look(): void {
-  const image = stage.image();
+function look(): Promise<void> {
+  const isLive = camera.isOn;
+  const liveSide = Math.max(LIVE_SIDE, 2 * input.width, 2 * input.height);
+  const image = isLive ? camera.shoot(liveSide) : stage.image();
   element("hint").hidden = image !== undefined;
   element<HTMLButtonElement>("undo").disabled = !stage.canUndo;
-  const view = { crop: isChecked("crop"), invert: isChecked("invert") };
-  pixels = image && see(image, model, view);
-  paintPixels(inputCanvas, pixels, input);
-  const isBlank = pixels !== undefined && !hasContent(pixels, input.channels);
-  showMessage(isBlank ? "Nothing stands out from the background, so there is nothing to classify." : "");
-  if (isBlank) pixels = undefined;
+  const seen = image && see(image, model, { crop: isChecked("crop"), invert: isChecked("invert") });
+  pixels = seen?.isBlank ? undefined : seen?.pixels;
+  paintPixels(inputCanvas, seen?.pixels, input);
+  element("fit-text").textContent = seen?.text ?? "";
+  showMessage(
+    seen?.isBlank ? "Nothing stands out from the background, so there is nothing to classify." : "",
+  );
   // The map of the picture before would be wrong.
-  paintHeat(heatCanvas, undefined, pixels, input);
-  heatCanvas.dataset.for = "";
-  delete heatCanvas.dataset.cells;
-  ask();
+  showNoHeat();
+  const { label } = stage.shown ?? {};
+  element("expected").textContent = label === undefined || isLive
+    ? ""
+    : `The example is of the class “${label}”.`;
+  if (!pixels) showNoAnswer();
+  return ask();
 }
 
 function isChecked(id: string): boolean {
   return element<HTMLInputElement>(id).checked;
 }
 
-let isAsking = false;
+let asking: Promise<void> | undefined;
 let isStale = false;
+/** Counts the pictures: an answer about another one than is shown is not shown. */
+let subject = 0;
 
 /** Asks about the newest pixels; while an answer is awaited, those in between are left out. */
-async function ask(): Promise<void> {
+function ask(): Promise<void> {
   isStale = true;
-  if (isAsking) return;
-  isAsking = true;
-  try {
-    while (isStale) {
-      isStale = false;
-      await answer();
+  asking ??= (async () => {
+    try {
+      while (isStale) {
+        isStale = false;
+        await answer();
+      }
+    } finally {
+      asking = undefined;
     }
-  } finally {
-    isAsking = false;
-  }
+  })();
+  return asking;
 }
 
 let resting: ReturnType<typeof setTimeout> | undefined;
 
 async function answer(): Promise<void> {
   clearTimeout(resting);
-  const asked = pixels;
+  const asked = pixels, mine = subject;
   if (!asked || (model.needsKey && !hasKey() && where !== "browser")) {
-    showAnswer(labels, undefined);
-    for (const id of ["server", "browser"] as const) showRow(id, labels, "–");
+    showNoAnswer();
     resting = setTimeout(rest, REST_MS, undefined, undefined, undefined);
     return;
   }
@@ -96,12 +113,19 @@ async function answer(): Promise<void> {
     where === "browser" ? undefined : attempt("server", Promise.resolve(server), asked),
     where === "server" ? undefined : attempt("browser", loadBrowser(), asked),
   ]);
-  if (where === "browser") showRow("server", labels, "not asked");
-  if (where === "server") showRow("browser", labels, browser ? "not asked" : "not loaded");
+  if (mine !== subject) return;
+  if (where === "browser") view.showRow("server", "not asked");
+  if (where === "server") view.showRow("browser", browser ? "not asked" : "not loaded");
   if (fromServer && fromBrowser) compare(fromServer.answer, fromBrowser.answer);
   const { answer, runner } = fromServer ?? fromBrowser ?? {};
-  showAnswer(labels, answer?.probabilities);
+  view.show(answer);
   resting = setTimeout(rest, REST_MS, asked, answer, runner);
+}
+
+function showNoAnswer(): void {
+  view.show(undefined);
+  view.say(undefined);
+  for (const id of ["server", "browser"] as const) view.showRow(id, "–");
 }
 
 async function attempt(
@@ -109,14 +133,15 @@ async function attempt(
   loading: Promise<Runner>,
   asked: Uint8Array<ArrayBuffer>,
 ): Promise<{ answer: Answer; runner: Runner } | undefined> {
+  const mine = subject;
   try {
     const runner = await loading;
     const answer = await runner.run(asked);
-    showRow(id, labels, answer);
+    if (mine === subject) view.showRow(id, answer);
     return { answer, runner };
   } catch (error) {
-    showRow(id, labels, "no answer");
-    tell(error);
+    view.showRow(id, "no answer");
+    report(error);
     return undefined;
   }
 }
@@ -136,20 +161,38 @@ async function rest(asked?: Uint8Array<ArrayBuffer>, answer?: Answer, runner?: R
     resting = setTimeout(rest, REST_MS, asked, answer, runner);
     return;
   }
-  const curl = document.getElementById("curl");
-  if (curl) {
-    curl.textContent = asked
-      ? curlFor(asked, location.origin, model.needsKey)
-      : "Draw or choose an image first";
-  }
-  say(labels, answer?.probabilities);
+  const isPlain = isChecked("crop") && !isChecked("invert");
+  code.show(
+    currentFile(),
+    isPlain
+      ? ""
+      : "The server crops every picture and does not invert twice: its answer differs from the one above.",
+  );
+  view.say(answer);
   if (asked && answer && runner) await showHeat(asked, answer, runner);
 }
 
-/** Shows which pixels matter, ever finer until the picture changes. */
+/** The file that the code is about. */
+function currentFile(): NamedFile {
+  return stage.shown?.file ?? { name: stage.shown ? "picture.png" : "drawing.png", type: "image/png" };
+}
+
+async function savePicture(): Promise<void> {
+  if (!stage.image()) return;
+  save(stage.shown?.file?.blob ?? await stage.toPng(), currentFile().name);
+}
+
+function showNoHeat(): void {
+  paintHeat(heatCanvas, undefined, pixels, input);
+  heatCanvas.dataset.for = "";
+  delete heatCanvas.dataset.cells;
+  element("heat-label").textContent = "for the answer";
+}
+
+/** Shows which parts matter, ever finer until the picture changes. */
 async function showHeat(asked: Uint8Array<ArrayBuffer>, answer: Answer, runner: Runner): Promise<void> {
   const classIndex = argMax(answer.probabilities);
-  const isCurrent = (): boolean => asked === pixels;
+  const isCurrent = (): boolean => asked === pixels && isChecked("heat-on");
   if (!isCurrent()) return;
   try {
     for await (
@@ -158,13 +201,14 @@ async function showHeat(asked: Uint8Array<ArrayBuffer>, answer: Answer, runner: 
       paintHeat(heatCanvas, map, asked, input);
       heatCanvas.dataset.for = labels[classIndex]!;
       heatCanvas.dataset.cells = `${map.width}x${map.height}`;
+      element("heat-label").textContent = `for “${labels[classIndex]}”`;
     }
   } catch (error) {
-    if (isCurrent()) tell(error);
+    if (isCurrent()) report(error);
   }
 }
 
-function tell(error: unknown): void {
+function report(error: unknown): void {
   if (!(error instanceof Trouble)) throw error;
   showMessage(error.message);
   if (error instanceof KeyTrouble) askForKey();
@@ -180,7 +224,7 @@ function askForKey(): void {
 
 function loadBrowser(): Promise<BrowserRunner> {
   if (!browser) {
-    showRow("browser", labels, "loading …");
+    view.showRow("browser", "loading …");
     browser = BrowserRunner.load(model);
     // The next attempt may succeed.
     browser.catch(() => browser = undefined);
@@ -190,7 +234,7 @@ function loadBrowser(): Promise<BrowserRunner> {
 
 const WHERE_TEXTS: Record<Where, string> = {
   server:
-    `The image is sent to the server. Running in the browser downloads ${downloadMb()} MB once: the model and ONNX Runtime.`,
+    `The picture is sent to the server, which does not store it. Running in the browser downloads ${downloadMb()} MB once: the model and ONNX Runtime.`,
   browser: "Nothing leaves this browser. It works offline, also after you close the page.",
   both: "Both run the same file.",
 };
@@ -208,88 +252,77 @@ function choose(value: string | null): void {
   look();
 }
 
-async function open(file: Blob | undefined): Promise<void> {
+async function open(file: File | undefined): Promise<void> {
   if (!file) return;
   stopCamera();
   try {
-    show(await decode(file));
+    const image = await decode(file);
+    const isReadable = SERVER_TYPES.includes(file.type);
+    show({ image, ...(isReadable && { file: { name: file.name, type: file.type, blob: file } }) });
   } catch (error) {
-    tell(error);
+    report(error);
   }
 }
 
-function show(image: Image): void {
+/** Shows another picture; what was said about the one before is gone at once. */
+function show(shown: Shown): void {
   stopCamera();
-  stage.show(image);
+  subject++;
+  showNoAnswer();
+  stage.show(shown);
+}
+
+function clear(): void {
+  stopCamera();
+  subject++;
+  stage.clear();
+  look();
 }
 
 function stopCamera(): void {
+  if (!camera.isOn) return;
   camera.stop();
   element("camera").textContent = "Camera";
-  element("shoot").hidden = true;
+  for (const id of ["shoot", "rate"]) element(id).hidden = true;
 }
 
 async function toggleCamera(): Promise<void> {
-  if (camera.isOn) return stopCamera();
+  if (camera.isOn) {
+    stopCamera();
+    look();
+    return;
+  }
   try {
     await camera.start();
     element("camera").textContent = "Stop";
     element("shoot").hidden = false;
     element("shoot").focus();
+    await classifyLive();
   } catch (error) {
-    tell(error);
+    report(error);
   }
 }
 
-function onClick(id: string, act: () => void): void {
-  element(id).addEventListener("click", act);
-}
-
-function onChoice(name: string, act: (value: string) => void): void {
-  for (const button of document.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`)) {
-    button.addEventListener("change", () => act(button.value));
+/** Classifies what the camera sees, one picture after the other, until it stops. */
+async function classifyLive(): Promise<void> {
+  const rate = element("rate");
+  subject++;
+  showNoAnswer();
+  for (let count = 0, start = performance.now(); camera.isOn;) {
+    const begin = performance.now();
+    await look();
+    count++;
+    const frameMs = where === "browser" ? BROWSER_FRAME_MS : SERVER_FRAME_MS;
+    const left = frameMs - (performance.now() - begin);
+    if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
+    await camera.frame();
+    const seconds = (performance.now() - start) / 1000;
+    if (seconds < 1 || !camera.isOn) continue;
+    rate.textContent = `${(count / seconds).toFixed(0)} answers/s`;
+    rate.hidden = false;
+    count = 0;
+    start = performance.now();
   }
-}
-
-function listenToDrops(): void {
-  const page = document.documentElement;
-  addEventListener("dragover", (event) => {
-    event.preventDefault();
-    page.classList.add("dropping");
-  });
-  addEventListener("dragleave", (event) => {
-    if (event.relatedTarget === null) page.classList.remove("dropping");
-  });
-  addEventListener("drop", (event) => {
-    event.preventDefault();
-    page.classList.remove("dropping");
-    open(fileOf(event.dataTransfer));
-  });
-  addEventListener("paste", (event) => {
-    const file = fileOf(event.clipboardData);
-    if (!file) return;
-    event.preventDefault();
-    open(file);
-  });
-}
-
-function listenToKey(): void {
-  const form = document.getElementById("key");
-  if (!form) return;
-  form.hidden = hasKey();
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const field = element<HTMLInputElement>("key-text");
-    setKey(field.value.trim());
-    try {
-      await send("/v1/model", { headers: { authorization: `Bearer ${field.value.trim()}` } });
-      field.value = "";
-      form.hidden = true;
-      look();
-    } catch (error) {
-      tell(error);
-    }
-  });
 }
 
 function start(): void {
@@ -299,38 +332,29 @@ function start(): void {
     stage.size = Number((event.target as HTMLInputElement).value);
   });
   onClick("undo", () => stage.undo());
-  onClick("clear", () => stage.clear());
-  const file = element<HTMLInputElement>("file");
-  onClick("open", () => file.click());
-  file.addEventListener("change", () => {
-    open(file.files?.[0]);
-    // The same file may be chosen again.
-    file.value = "";
-  });
+  onClick("clear", clear);
   onClick("camera", toggleCamera);
-  onClick("shoot", () => show(camera.shoot()));
-  for (const id of ["crop", "invert"]) element(id).addEventListener("change", look);
+  onClick("shoot", () => show({ image: camera.shoot() }));
+  onClick("save", savePicture);
+  for (const id of ["crop", "invert", "heat-on"]) element(id).addEventListener("change", look);
   onChoice("where", choose);
-  document.getElementById("copy")?.addEventListener("click", async () => {
-    const button = element("copy");
-    const isDone = await navigator.clipboard?.writeText(element("curl").textContent!).then(
-      () => true,
-      () => false,
-    );
-    button.textContent = isDone ? "Copied" : "Cannot copy";
-    setTimeout(() => button.textContent = "Copy", 1500);
+  const all = document.getElementById("all");
+  all?.addEventListener("click", () => {
+    const isOpen = all.getAttribute("aria-expanded") !== "true";
+    all.setAttribute("aria-expanded", String(isOpen));
+    all.textContent = isOpen ? "Show the first" : `Show all ${labels.length.toLocaleString("en")}`;
+    view.bars.isOpen = isOpen;
   });
-  listenToDrops();
-  listenToKey();
+  listenToFiles(open);
+  listenToKey(look, report);
+  listenForHelp();
+  showNoHeat();
+  choose(localStorage.getItem(PLACE) ?? "server");
   const list = document.querySelector<HTMLElement>("#samples ul");
   if (list) {
-    listSamples(list, true, show);
-    onClick("others", () => listSamples(list, false, show));
-    // So that there is something to see.
-    stage.show(firstSample());
+    // The first is shown, so that there is something to see.
+    listExamples(list, show).then((first) => first && !stage.image() && stage.show(first), report);
   }
-  paintHeat(heatCanvas, undefined, undefined, input);
-  choose(localStorage.getItem(PLACE) ?? "server");
   keepOffline();
 }
 

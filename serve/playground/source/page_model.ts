@@ -6,7 +6,7 @@
 import type { ImageShape } from "../../../shared/contract.ts";
 import type { Preprocessing } from "../../../shared/image.ts";
 
-/** It stands in the page as JSON, in the attribute `data-model`. */
+/** It is in the page as JSON, in the attribute `data-model`. */
 export interface PageModel {
   name: string;
   version: string;
@@ -14,6 +14,8 @@ export interface PageModel {
   input: ImageShape;
   /** How pictures are fitted into the input. */
   preprocessing?: Preprocessing;
+  /** Below this familiarity, 0..1, a picture is unlike the training images; absent if the model has no such output. */
+  familiarity?: number;
   /** Bytes of the model's file. */
   fileBytes: number;
   /** Images of a request. */
@@ -22,4 +24,6 @@ export interface PageModel {
   maxBytes: number;
   /** Whether the server answers only those who bring an API key. */
   needsKey: boolean;
+  /** Whether there are example pictures. */
+  hasExamples: boolean;
 }

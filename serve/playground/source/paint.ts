@@ -7,8 +7,9 @@
 import type { ImageShape } from "../../../shared/contract.ts";
 import type { HeatMap } from "./heat_map.ts";
 
-const FOR = [222, 84, 52] as const;
-const AGAINST = [64, 132, 214] as const;
+// Amber and blue, which most people can tell apart; red would look like an error.
+const FOR = [245, 170, 30] as const;
+const AGAINST = [52, 120, 214] as const;
 /** How bright the picture is under the colours. */
 const DIMMED = 0.45;
 

@@ -1,53 +1,13 @@
 /**
- * Pictures from files, from what is dropped and pasted, and from the camera.
+ * Pictures that are dropped, pasted, or seen by the camera.
  *
  * @module
  */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import type { Image } from "../../../shared/image.ts";
+import { LONGEST, toImage } from "./decode.ts";
 import { Trouble } from "./runner.ts";
-
-/** More pixels than this along one side say nothing to a model that sees some dozens. */
-const LONGEST = 1024;
-const MOST_BYTES = 64 * 1024 * 1024;
-
-/**
- * Decodes a picture.
- *
- * @throws {Trouble} if it is none
- */
-export async function decode(file: Blob): Promise<Image> {
-  const name = file instanceof File && file.name !== "" ? `“${file.name}”` : "This";
-  if (file.size > MOST_BYTES) throw new Trouble(`${name} is too large: a picture may have 64 MB.`);
-  try {
-    // As the server reads it: the bytes as they are, turned as EXIF says.
-    const options: ImageBitmapOptions = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
-    using bitmap = closing(await createImageBitmap(file, options));
-    return toImage(bitmap.value, bitmap.value);
-  } catch {
-    throw new Trouble(`${name} cannot be read as a picture. Try a PNG, JPEG or WebP file.`);
-  }
-}
-
-function closing(value: ImageBitmap): Disposable & { value: ImageBitmap } {
-  return { value, [Symbol.dispose]: () => value.close() };
-}
-
-function toImage(source: CanvasImageSource, { width, height }: { width: number; height: number }): Image {
-  const scale = Math.min(1, LONGEST / Math.max(width, height));
-  const size = {
-    width: Math.max(1, Math.round(width * scale)),
-    height: Math.max(1, Math.round(height * scale)),
-  };
-  const context = new OffscreenCanvas(size.width, size.height).getContext("2d", {
-    willReadFrequently: true,
-  })!;
-  context.imageSmoothingQuality = "high";
-  context.drawImage(source, 0, 0, size.width, size.height);
-  const { data } = context.getImageData(0, 0, size.width, size.height);
-  return { ...size, channels: 4, data: new Uint8Array(data.buffer) };
-}
 
 /** The picture among what was dropped or pasted; undefined if nothing was a file. */
 export function fileOf(transfer: DataTransfer | null): File | undefined {
@@ -59,6 +19,7 @@ export function fileOf(transfer: DataTransfer | null): File | undefined {
 export class Camera {
   readonly #video: HTMLVideoElement;
   #stream: MediaStream | undefined;
+  #wake = (): void => {};
 
   constructor(video: HTMLVideoElement) {
     this.#video = video;
@@ -88,16 +49,32 @@ export class Camera {
     await this.#video.play();
   }
 
-  /** What it sees now, the middle square that is on the screen. */
-  shoot(): Image {
+  /**
+   * What it sees now, the middle square that is on the screen.
+   *
+   * @param longest pixels of its side at most
+   */
+  shoot(longest = LONGEST): Image {
     const { videoWidth, videoHeight } = this.#video;
-    const side = Math.min(videoWidth, videoHeight);
+    const whole = Math.min(videoWidth, videoHeight), side = Math.min(whole, longest);
     const square = new OffscreenCanvas(side, side);
-    square.getContext("2d")!.drawImage(this.#video, (side - videoWidth) / 2, (side - videoHeight) / 2);
+    const context = square.getContext("2d")!;
+    context.imageSmoothingQuality = "high";
+    const left = (videoWidth - whole) / 2, top = (videoHeight - whole) / 2;
+    context.drawImage(this.#video, left, top, whole, whole, 0, 0, side, side);
     return toImage(square, square);
   }
 
+  /** Resolves at the next frame, or when the camera stops. */
+  async frame(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      this.#video.requestVideoFrameCallback(() => resolve());
+    });
+  }
+
   stop(): void {
+    this.#wake();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = undefined;
     this.#video.srcObject = null;

@@ -1,43 +1,41 @@
 /**
- * Garments drawn by code.
+ * The example pictures of the model.
  *
  * @module
  */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
-import { drawSilhouette, SILHOUETTE_SIZE } from "../../../shared/silhouettes/silhouettes.ts";
+import type { Example, Examples } from "../../../shared/examples.ts";
 import type { Image } from "../../../shared/image.ts";
-import { SAMPLES } from "./sample_labels.ts";
-import { toCanvas } from "./stage.ts";
-
-/** Draws one. Without a seed it is one that nobody has looked at. */
-function sample(classIndex: number, seed?: number): Image {
-  const data = drawSilhouette(classIndex, seed ?? Math.floor(Math.random() * 2 ** 32));
-  return { width: SILHOUETTE_SIZE, height: SILHOUETTE_SIZE, channels: 1, data };
-}
-
-/** What is on the page at first: the coat, about which the model has its doubts. */
-export function firstSample(): Image {
-  return sample(4, SAMPLES[4]![1]);
-}
+import { EXAMPLES_PATH } from "../names.ts";
+import { decode } from "./decode.ts";
+import { nameOfExample } from "./example_name.ts";
+import { send } from "./server.ts";
+import { type Shown, toCanvas } from "./stage.ts";
 
 /**
- * Fills a list with buttons.
+ * Fills the buttons of the list, which the page has already.
  *
- * @param isChosen whether they are those that the model knows, or any
+ * @returns the first
  */
-export function listSamples(list: HTMLElement, isChosen: boolean, pick: (image: Image) => void): void {
-  list.replaceChildren(...SAMPLES.map(([label, seed], i) => {
-    const image = sample(i, isChosen ? seed : undefined);
-    const picture = toCanvas(image);
+export async function listExamples(
+  list: HTMLElement,
+  pick: (shown: Shown) => void,
+): Promise<Shown | undefined> {
+  const { images }: Examples = await (await send(EXAMPLES_PATH, {})).json();
+  const shown = await Promise.all(images.map(load));
+  for (const [i, button] of [...list.querySelectorAll("button")].entries()) {
+    const picture = toCanvas(shown[i]!.image);
     picture.setAttribute("aria-hidden", "true");
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", title: label });
-    button.setAttribute("aria-label", label);
     button.append(picture);
-    button.addEventListener("click", () => pick(image));
-    const item = document.createElement("li");
-    item.append(button);
-    return item;
-  }));
+    button.addEventListener("click", () => pick(shown[i]!));
+  }
+  return shown[0];
+}
+
+async function load(example: Example, index: number): Promise<Shown & { image: Image }> {
+  const bytes = Uint8Array.from(atob(example.data), (letter) => letter.charCodeAt(0));
+  const file = nameOfExample(example, index);
+  const blob = new Blob([bytes], { type: example.type });
+  return { image: await decode(blob), file: { ...file, blob }, label: example.label };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { PageModel } from "./page_model.ts";
-import { fitImage, type Image } from "../../../shared/image.ts";
+import { fitPicture, hasContent, type Image } from "../../../shared/image.ts";
 
 /** The options beside the picture. */
 export interface View {
@@ -16,12 +16,43 @@ export interface View {
 
 type Model = Pick<PageModel, "input" | "preprocessing">;
 
-/** `[C, H, W]`, 0..255 */
-export function see(
-  image: Image,
-  { input, preprocessing }: Model,
-  { crop, invert }: View,
-): Uint8Array<ArrayBuffer> {
-  const pixels = new Uint8Array(fitImage(image, { ...input, crop, ...(preprocessing && { preprocessing }) }));
-  return invert ? pixels.map((value) => 255 - value) : pixels;
+/** What the model sees of a picture. */
+export interface Seen {
+  /** `[C, H, W]`, 0..255 */
+  pixels: Uint8Array<ArrayBuffer>;
+  /** Whether there is anything on it. */
+  isBlank: boolean;
+  /** What was done to the picture, in words. */
+  text: string;
 }
+
+/** Fits a picture into the model's input. */
+export function see(image: Image, { input, preprocessing }: Model, { crop, invert }: View): Seen {
+  const { pixels, box, isInverted } = fitPicture(image, {
+    ...input,
+    crop,
+    ...(preprocessing && { preprocessing }),
+  });
+  const isBlank = !box || !hasContent(pixels, input.channels);
+  const share = box ? box.width * box.height / (image.width * image.height) : 0;
+  const isPhoto = preprocessing?.includes("crop-") || preprocessing?.includes("squash-") ||
+    preprocessing?.includes("pad-");
+  const texts = isBlank ? [] : isPhoto ? [] : [
+    image.width === input.width && image.height === input.height
+      ? "Used as it is: it has the model's size."
+      : !crop
+      ? "Not cropped, as the option is off."
+      : share >= NEARLY_ALL
+      ? "Nothing could be cropped: no plain background was found around it."
+      : `Cropped to ${Math.max(1, Math.round(100 * share))} % of the picture.`,
+    ...(isInverted !== invert ? ["Inverted, as the model was trained on bright things on black."] : []),
+  ];
+  return {
+    pixels: new Uint8Array(invert ? pixels.map((value) => 255 - value) : pixels),
+    isBlank,
+    text: texts.join(" "),
+  };
+}
+
+/** From this share of the picture on, cropping has changed nothing that one can see. */
+const NEARLY_ALL = 0.97;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { INPUT, LOGITS, PROBABILITIES } from "../../../shared/contract.ts";
+import { FAMILIARITY, INPUT, LOGITS, PROBABILITIES } from "../../../shared/contract.ts";
 import { withKey } from "./key.ts";
 import type { PageModel } from "./page_model.ts";
 import { type Answer, KeyTrouble, type Runner, Trouble } from "./runner.ts";
@@ -32,13 +32,21 @@ export class ServerRunner implements Runner {
     const count = pixels.length / this.#imageSize;
     const logits = new Float32Array(count * labels.length);
     const probabilities = new Float32Array(logits.length);
+    let familiarity: Float32Array | undefined;
     for (let n = 0; n < count; n += most) {
       const part = pixels.subarray(n * this.#imageSize, (n + most) * this.#imageSize);
       const outputs = await this.#infer(part);
       logits.set(outputs.get(LOGITS)!, n * labels.length);
       probabilities.set(outputs.get(PROBABILITIES)!, n * labels.length);
+      const familiarities = outputs.get(FAMILIARITY);
+      if (familiarities) (familiarity ??= new Float32Array(count)).set(familiarities, n);
     }
-    return { logits, probabilities, ms: performance.now() - start };
+    return {
+      logits,
+      probabilities,
+      ...(familiarity && { familiarity }),
+      ms: performance.now() - start,
+    };
   }
 
   async #infer(pixels: Uint8Array<ArrayBuffer>): Promise<Map<string, Float32Array>> {

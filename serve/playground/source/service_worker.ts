@@ -5,7 +5,7 @@
  * @module
  */
 /// <reference lib="webworker" />
-import { MODEL_FILE, ORT_WASM, ROOM } from "../names.ts";
+import { EXAMPLES_PATH, MODEL_FILE, ORT_WASM, ROOM } from "../names.ts";
 
 const worker = self as unknown as ServiceWorkerGlobalScope;
 const CACHE = "selvedge";
@@ -14,7 +14,10 @@ const SHELL = ["/", `${ROOM}main.js`, `${ROOM}icon.svg`];
 
 worker.addEventListener("install", (event) => {
   event.waitUntil((async () => {
-    await (await caches.open(CACHE)).addAll(SHELL);
+    const cache = await caches.open(CACHE);
+    await cache.addAll(SHELL);
+    // Not every model has examples.
+    await cache.add(EXAMPLES_PATH).catch(() => {});
     await worker.skipWaiting();
   })());
 });
@@ -29,7 +32,7 @@ worker.addEventListener("fetch", (event) => {
     url.pathname === `${ROOM}${ORT_WASM}` || (url.pathname === MODEL_FILE && url.searchParams.has("version"))
   ) {
     event.respondWith(once(request, url));
-  } else if (url.pathname === "/" || url.pathname.startsWith(ROOM)) {
+  } else if (url.pathname === "/" || url.pathname === EXAMPLES_PATH || url.pathname.startsWith(ROOM)) {
     event.respondWith(fresh(request, url));
   }
 });

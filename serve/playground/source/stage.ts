@@ -6,15 +6,25 @@
  */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
+import type { NamedFile } from "./code.ts";
 import type { Image } from "../../../shared/image.ts";
 import type { Box } from "../../../shared/resample.ts";
 
 /** `fill` fills the outline that is drawn. */
 export type Tool = "fill" | "brush" | "eraser";
 
+/** A picture that is shown as it is. */
+export interface Shown {
+  image: Image;
+  /** Its file, if the server can read that. */
+  file?: NamedFile & { blob: Blob };
+  /** What it shows, if that is known. */
+  label?: string;
+}
+
 interface Moment {
   pixels: ImageData;
-  picture: Image | undefined;
+  picture: Shown | undefined;
   box: Box;
   isBlank: boolean;
 }
@@ -32,7 +42,7 @@ export class Stage {
   readonly #context: CanvasRenderingContext2D;
   readonly #onChange: () => void;
   readonly #past: Moment[] = [];
-  #picture: Image | undefined;
+  #picture: Shown | undefined;
   /** The part of the canvas that is classified. */
   #box: Box = { left: 0, top: 0, width: 0, height: 0 };
   #isBlank = true;
@@ -65,15 +75,29 @@ export class Stage {
   /** What is there; undefined if nothing is. */
   image(): Image | undefined {
     if (this.#isBlank) return undefined;
-    if (this.#picture) return this.#picture;
+    if (this.#picture) return this.#picture.image;
     const { left, top, width, height } = this.#box;
     const { data } = this.#context.getImageData(left, top, width, height);
     return { width, height, channels: 4, data: new Uint8Array(data.buffer) };
   }
 
+  /** The picture that is shown as it is; undefined if something was drawn. */
+  get shown(): Shown | undefined {
+    return this.#picture;
+  }
+
+  /** What is there as a PNG file. */
+  async toPng(): Promise<Blob> {
+    const { left, top, width, height } = this.#box;
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d")!.drawImage(this.#canvas, -left, -top);
+    return await (this.#picture ? toOffscreen(this.#picture.image) : canvas).convertToBlob();
+  }
+
   /** Shows a picture, as large as there is room. */
-  show(picture: Image): void {
-    this.#remember();
+  show(shown: Shown): void {
+    if (!this.#isBlank || this.#past.length > 0) this.#remember();
+    const picture = shown.image;
     const { width, height } = this.#canvas;
     this.#wipe();
     const scale = Math.min(width / picture.width, height / picture.height);
@@ -82,7 +106,7 @@ export class Stage {
     this.#box = { left: (width - w) >> 1, top: (height - h) >> 1, width: w, height: h };
     this.#context.imageSmoothingEnabled = scale < 4;
     this.#context.drawImage(toCanvas(picture), this.#box.left, this.#box.top, w, h);
-    this.#picture = picture;
+    this.#picture = shown;
     this.#isBlank = false;
     this.#onChange();
   }
@@ -176,15 +200,28 @@ export class Stage {
 }
 
 /** A picture on a canvas of its own size. */
-export function toCanvas({ width, height, channels, data }: Image): HTMLCanvasElement {
+export function toCanvas(image: Image): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
+  const { width, height } = image;
   Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d")!;
+  put(canvas.getContext("2d")!, image);
+  return canvas;
+}
+
+function toOffscreen(image: Image): OffscreenCanvas {
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  put(canvas.getContext("2d")!, image);
+  return canvas;
+}
+
+function put(
+  context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D,
+  { width, height, channels, data }: Image,
+): void {
   const pixels = context.createImageData(width, height);
   for (let i = 0; i < width * height; i++) {
     for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = data[i * channels + (channels === 1 ? 0 : c)]!;
     pixels.data[4 * i + 3] = channels === 4 ? data[i * channels + 3]! : 255;
   }
   context.putImageData(pixels, 0, 0);
-  return canvas;
 }
