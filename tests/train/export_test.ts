@@ -152,7 +152,8 @@ Deno.test("export: an InferenceService follows KServe's schema, with Triton and 
     const read = parse(formatYaml(resource));
     assertEquals(read, resource);
     assert(validate(read), JSON.stringify(validate.errors));
-    const { predictor } = parse(formatYaml(resource)).spec;
+    const { metadata, spec: { predictor } } = parse(formatYaml(resource));
+    assertEquals(metadata.annotations["serving.kserve.io/deploymentMode"], "Knative");
     assertEquals(predictor.canaryTrafficPercent, choice.canary);
     const container = predictor.model ?? predictor.containers[0];
     for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"]) {

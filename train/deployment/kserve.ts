@@ -57,7 +57,12 @@ export function inferenceService({ name }: ModelDescription, options: KServeOpti
     metadata: {
       name: resourceName(name),
       labels: { "app.kubernetes.io/name": resourceName(name), "app.kubernetes.io/managed-by": "selvedge" },
-      annotations: { "selvedge/model": name, "selvedge/version": options.sha256.slice(0, 12) },
+      annotations: {
+        // Scaling by concurrency and canaries are Knative's.
+        "serving.kserve.io/deploymentMode": "Knative",
+        "selvedge/model": name,
+        "selvedge/version": options.sha256.slice(0, 12),
+      },
     },
     spec: {
       predictor: {
@@ -69,10 +74,9 @@ export function inferenceService({ name }: ModelDescription, options: KServeOpti
         // Seconds.
         timeout: 30,
         ...(canary !== undefined && { canaryTrafficPercent: canary }),
-        ...(image === undefined ? { model: tritonModel(storage!, options) } : {
-          terminationGracePeriodSeconds: 30,
-          containers: [projectContainer(name, image, options)],
-        }),
+        ...(image === undefined
+          ? { model: tritonModel(storage!, options) }
+          : { containers: [projectContainer(name, image, options)] }),
       },
     },
   };
