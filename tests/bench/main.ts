@@ -6,6 +6,7 @@ import { type Command, flag, number, text } from "../../train/cli/options.ts";
 import { InputError } from "../../shared/errors.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { benchDistortions } from "./distortions.ts";
+import { benchFamiliarity, benchLeftOut } from "./familiarity.ts";
 import { benchInstall } from "./install.ts";
 import { benchPhotos } from "./photos.ts";
 import { benchQuickstart } from "./quickstart.ts";
@@ -25,9 +26,11 @@ const command = {
       whole: true,
       fallback: "1",
     }),
-    model: text("NAME|FILE", "Model of colour images for photos"),
+    model: text("NAME|FILE", "Model of colour images for photos, or model for familiarity"),
+    images: text("PATH,…", "Folders of pictures and IDX files that familiarity measures too"),
   },
-  operands: "[gemm] [train] [epoch] [quickstart] [classify] [serve] [photos] [distortions] [install]",
+  operands:
+    "[gemm] [train] [epoch] [quickstart] [classify] [serve] [photos] [distortions] [familiarity] [left-out] [install]",
   notes: `gemm multiplies matrices, train takes single training steps, epoch runs the training loop,
 ` +
     `quickstart runs the tutorial, photos serves photographs with your own model. Compare only figures
@@ -48,6 +51,8 @@ await runCommand(command, async (values, operands, signal) => {
     serve: benchServe,
     photos: () => benchPhotos(values.model, signal),
     distortions: () => benchDistortions(signal),
+    familiarity: () => benchFamiliarity(values.model, values.images?.split(",") ?? [], signal),
+    "left-out": () => benchLeftOut(signal),
     install: benchInstall,
   };
   for (const name of operands) {
@@ -59,7 +64,7 @@ await runCommand(command, async (values, operands, signal) => {
   print(`${Deno.build.target}, Deno ${Deno.version.deno}, ${hardwareConcurrency} cores`);
   for (const [name, run] of Object.entries(parts)) {
     // One needs a model of the user's, one takes ten minutes, and one downloads 900 MB.
-    const onRequest = ["photos", "distortions", "install"].includes(name);
+    const onRequest = ["photos", "distortions", "familiarity", "left-out", "install"].includes(name);
     const selected = operands.length === 0 ? !onRequest : operands.includes(name);
     if (selected) await run(signal);
   }

@@ -28,6 +28,23 @@ export function exampleRun(): RunMetrics {
         after: [...empty, bin(4, 0.84, 0.75), bin(3, 0.9, 1), bin(3, 0.95, 1 / 3)],
       },
     },
+    familiarity: {
+      threshold: 0.05,
+      kept: 0.95,
+      validation: { images: 8, kept: 1 },
+      test: { kept: 0.9, accuracy: 0.75, ece: 0.05 },
+      thresholds: [0.01, 0.05, 0.5],
+      rejected: [0, 0.1, 0.5],
+      outliers: Array.from({ length: 8 }, (_, i) => ({
+        family: `kind ${i}`,
+        chosenBy: i % 2 === 0,
+        images: 16,
+        auroc: 0.9 + i / 100,
+        rejected: [0.125, 0.25 + i / 16, 1],
+      })),
+      maxDifference: 1e-6,
+      seconds: 3,
+    },
     classes: [hit("round", 4), hit("<square>", 3), { ...hit("a|b_c", 3), f1: 0.5 }],
     confusion: [[3, 1, 0], [0, 2, 1], [1, 0, 2]],
     mistakes: [

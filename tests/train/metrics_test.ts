@@ -53,6 +53,11 @@ Deno.test("parseMetrics() rejects an invalid file and names the field", async (t
       'number in 0..1: current value is "high"',
     ],
     [
+      "a threshold without a rejected share",
+      (run) => run.familiarity.outliers[3].rejected.pop(),
+      "familiarity must have a rejected share for each of the 3 thresholds: current count is 2",
+    ],
+    [
       "an accuracy past 1",
       (run) => run.test.accuracy = 90,
       "test.accuracy must be a number in 0..1",

@@ -17,6 +17,7 @@ import { reproducibleCommand } from "../../train/cli/command_line.ts";
 import { flag, text } from "../../train/cli/options.ts";
 import { compareRuns, comparisonCurves, comparisonRows, shortLabels } from "../../train/report/comparison.ts";
 import { confusionMatrix, mostConfused } from "../../train/report/confusion_matrix.ts";
+import { familiarityCurve } from "../../train/report/familiarity_curve.ts";
 import { firstLayer, firstWeights } from "../../train/report/first_weights.ts";
 import { learningCurves } from "../../train/report/learning_curves.ts";
 import { formatMetrics, type RunMetrics } from "../../train/artifact/metrics.ts";
@@ -92,6 +93,7 @@ Deno.test("writeReport() writes the card and every picture, the same each time",
       ...[
         "MODEL_CARD.md",
         "confusion_matrix.svg",
+        "familiarity.svg",
         "first_weights.svg",
         "learning_curves.svg",
         "mistakes.svg",
@@ -105,6 +107,19 @@ Deno.test("writeReport() writes the card and every picture, the same each time",
       assertStringIncludes(report["MODEL_CARD.md"]!, `](${name})`);
     }
   });
+});
+
+Deno.test("the card shows what the threshold on the familiarity rejects, if the model has one", () => {
+  const run = exampleRun();
+  const card = modelCard(run);
+  assertStringIncludes(card, "| familiar | 90.0 % | 75.00 % | 5.00 % |");
+  assertStringIncludes(card, "| kind 0 | yes | 16 | 75.0 % | 0.9000 |");
+  assertStringIncludes(card, "| kind 7 | no | 16 | 31.3 % | 0.9700 |");
+  const curve = JSON.stringify(familiarityCurve(run));
+  assertStringIncludes(curve, "rejects 10.0 % of the test images");
+  delete run.familiarity;
+  assertFalse(modelCard(run).includes("## Familiarity"));
+  assertEquals(familiarityCurve(run), undefined);
 });
 
 Deno.test("images of Fashion-MNIST are drawn outside the run's folder, and the card does not show them", async () => {

@@ -13,8 +13,13 @@ import type { FamiliarityScore } from "./graph.ts";
 import { CHOOSING_FAMILIES, drawOutliers, type Family, UNSEEN_FAMILIES } from "./outliers.ts";
 import { familiarities, quantileTable } from "./quantiles.ts";
 
-/** Number of directions: 32 are nearly as good, 128 no better. */
-const DIRECTIONS = 64;
+/**
+ * Number of directions, for a number of features. More are no better on well-trained networks, and after 8 epochs, 64
+ * of 1,024 let dim noise pass: the sum over many directions hides what stands out in one.
+ */
+function directionsFor(features: number): number {
+  return Math.min(features, Math.max(8, Math.min(32, Math.floor(features / 16))));
+}
 
 /** The covariance of more features takes minutes; the others are left out. */
 const MAX_FEATURES = 2048;
@@ -75,11 +80,10 @@ export async function fitFamiliarity(source: FamiliaritySource): Promise<FittedF
   const familiar = await toFeatures(familiarRows(source, fitted));
   const outliers = await outlierRows(source, fitted);
   const rows = async (family: Family): Promise<Rows> => await toFeatures(outliers.get(family)!.choosing);
-  const k = Math.min(DIRECTIONS, familiar.size);
   const directions = await fitDirections(
     familiar,
     await Array.fromAsync(CHOOSING_FAMILIES, rows),
-    k,
+    directionsFor(familiar.size),
     seed,
   );
   const distancesOf = async (input: Rows): Promise<Float64Array> =>

@@ -18,6 +18,9 @@ const QUANTILES = 64;
 /** Knots that are closer than this share of the whole range become one: float32 could not tell them apart. */
 const CLOSEST = 1e-6;
 
+/** Keeps a share that equals the threshold from falling below it by rounding, as with ten images. */
+const ROUNDING = 1e-6;
+
 /**
  * Makes the table of the distances of validation images.
  *
@@ -38,13 +41,13 @@ export function quantileTable(distances: Float64Array, kept: number): QuantileTa
   const range = sorted[n - 1]! - sorted[0]! + 1e-12;
   const x: number[] = [], y: number[] = [];
   for (const index of indices) {
-    const knot = Math.fround(sorted[index]!);
+    const knot = Math.fround(sorted[index]!), share = 1 - (1 - ROUNDING) * (index + 0.5) / n;
     if (x.length > 0 && knot - x.at(-1)! <= CLOSEST * range) {
       // Of equal distances, the last one says how many are farther.
-      y[y.length - 1] = 1 - (index + 0.5) / n;
+      y[y.length - 1] = share;
     } else {
       x.push(knot);
-      y.push(1 - (index + 0.5) / n);
+      y.push(share);
     }
   }
   x.push(Math.fround(1.5 * x.at(-1)! + 1e-6));

@@ -9,12 +9,15 @@ import { count, duration, percent } from "../../shared/format.ts";
 import { wilsonInterval } from "../evaluation/interval.ts";
 import { dataFacts } from "../../shared/data_facts.ts";
 import type { RunMetrics } from "../artifact/metrics.ts";
+import { familiaritySection } from "./familiarity_section.ts";
+import { escape, image, table } from "./markdown.ts";
 
 /** Plots in the card's folder, by what they show. */
 export interface CardPictures {
   curves?: string;
   confusion?: string;
   reliability?: string;
+  familiarity?: string;
   weights?: string;
   mistakes?: string;
 }
@@ -83,6 +86,8 @@ export function modelCard(run: RunMetrics, pictures: CardPictures = {}): string 
     "## Calibration",
     ...calibration(run),
     image("Reliability diagram", pictures.reliability),
+
+    ...familiaritySection(run, pictures.familiarity),
 
     "## Limits",
     [
@@ -232,25 +237,6 @@ function confusions({ confusion, classes }: RunMetrics): string[] {
 function names(labels: readonly string[]): string {
   const shown = labels.slice(0, 30).map(escape).join(", ");
   return labels.length > 30 ? `${shown}, … (all below)` : shown;
-}
-
-function image(title: string, file: string | undefined): string {
-  return file === undefined ? "" : `![${title}](${file})`;
-}
-
-function table(head: string[], rows: string[][]): string {
-  // A bar would start another cell.
-  const line = (cells: string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  const rule = head.map((_, i) =>
-    i === 0 || head.join("") === "" || rows.some((row) => !/^[\d.,]+( %)?$/.test(row[i]!)) ? "---" : "--:"
-  );
-  return [line(head), line(rule), ...rows.map(line)].join("\n");
-}
-
-/** Class and model names are user input, which may contain Markdown. */
-function escape(text: string): string {
-  return text.replace(/[\\`*_[\]<>#]/g, "\\$&").replace(/\s+/g, " ");
 }
 
 /** `batchSize` as `batch size`. */

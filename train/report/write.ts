@@ -11,6 +11,7 @@ import { confusionMatrix } from "./confusion_matrix.ts";
 import { dataFacts } from "../../shared/data_facts.ts";
 import { EXAMPLES_FILE } from "../../shared/examples.ts";
 import { drawnExamples, formatExamples, isForDrawings, testExamples, type TestPictures } from "./examples.ts";
+import { familiarityCurve } from "./familiarity_curve.ts";
 import { firstLayer, firstWeights } from "./first_weights.ts";
 import { gallery } from "./gallery.ts";
 import { learningCurves } from "./learning_curves.ts";
@@ -55,6 +56,7 @@ export async function writeReport(
     ["curves", "learning_curves.svg", learningCurves(run)],
     ["confusion", "confusion_matrix.svg", confusionMatrix(run)],
     ["reliability", "reliability.svg", reliabilityDiagram(run)],
+    ["familiarity", "familiarity.svg", familiarityCurve(run)],
     ["weights", "first_weights.svg", layer && firstWeights(run.name, layer)],
     ["mistakes", "mistakes.svg", images && gallery(run, images)],
   ];
