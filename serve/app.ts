@@ -13,7 +13,8 @@ import type { AppEnv } from "./context.ts";
 import { RequestReader, type TaskPool } from "./decode/reader.ts";
 import { Engine } from "./engine.ts";
 import { createLog, type Log } from "./log.ts";
-import { authorize, identify } from "./middleware/auth.ts";
+import { type MakeModel, type Models, SingleModel } from "./models/models.ts";
+import { authorize, forbid, identify } from "./middleware/auth.ts";
 import { cacheable } from "./middleware/cacheable.ts";
 import { observe } from "./middleware/observe.ts";
 import { rateLimit } from "./middleware/rate_limit.ts";
@@ -35,8 +36,11 @@ import { Statistics } from "./statistics.ts";
 import { Telemetry } from "./telemetry.ts";
 
 export interface AppOptions {
-  /** Loads the model. It is called by the first request that needs it, and again after a failure. */
-  load: () => Promise<Classifier>;
+  /**
+   * Loads the model, or makes the models of a server that has several. It is called by the first request that needs
+   * the model, and again after a failure.
+   */
+  load: (() => Promise<Classifier>) | { models: (make: MakeModel) => Models };
   /** Reads the files beside the model; without it there are none. */
   files?: () => Promise<ModelFiles>;
   /** Receives errors that are not the client's. */
@@ -56,8 +60,8 @@ export interface AppOptions {
 
 /** The application. */
 export type App = Hono<AppEnv> & {
-  /** The model and its queue, for entries that load the model before the first request. */
-  readonly engine: Engine;
+  /** For entries that load the model before the first request. */
+  readonly models: Models;
   /** Its own metrics, in Prometheus' text format. */
   readonly metrics: () => string;
   /** Every route with its description. */
@@ -79,21 +83,22 @@ export function createApp(
   }: AppOptions,
 ): App {
   const telemetry = new Telemetry(meter);
-  const statistics = new Statistics();
-  const onRun = (images: number): void => {
-    telemetry.countRun(images);
-    statistics.countRun();
+  const make: MakeModel = ({ load, report: reportFailure = report, statistics = new Statistics() }) => {
+    const onRun = (images: number): void => {
+      telemetry.countRun(images);
+      statistics.countRun();
+    };
+    return { engine: new Engine({ load, config, report: reportFailure, onRun }), statistics };
   };
-  const engine = new Engine({ load, config, report, onRun });
+  const models = typeof load === "function" ? new SingleModel(make({ load })) : load.models(make);
   const admission = new Admission({ config });
-  telemetry.watch(engine, admission);
+  telemetry.watch(models, admission);
   const metrics = (): string => String(telemetry);
   const service: Service = {
-    engine,
+    models,
     admission,
     reader: new RequestReader(config, pool),
     config,
-    statistics,
     telemetry,
     files,
     collectMetrics: collectMetrics ?? metrics,
@@ -101,7 +106,7 @@ export function createApp(
 
   const app = new Hono<AppEnv>();
   app.onError((error) => problemDocument(toProblem(error, report)));
-  app.use(observe({ engine, telemetry, log }));
+  app.use(observe({ models, telemetry, log }));
   // A feature that is off costs nothing.
   if (config.corsOrigins.length > 0) app.use(cors(corsOptions(config.corsOrigins)));
   if (config.apiKeys.length > 0) app.use(identify(config.apiKeys));
@@ -113,14 +118,16 @@ export function createApp(
   const table = protocols.flatMap(({ routes, format }) => routes.map((route) => ({ ...route, format })));
   telemetry.expect(table.filter(({ method }) => method === "POST"));
   for (const protocol of protocols) app.route("/", createProtocolApp(protocol, guards, report));
-  return Object.assign(app, { engine, metrics, table });
+  return Object.assign(app, { models, metrics, table });
 }
 
 function guardsOf({ rateLimitPerMinute, apiKeys }: Config, hasLimiter: boolean): Guards {
   const isLimited = rateLimitPerMinute > 0 || hasLimiter;
   const limited: MiddlewareHandler<AppEnv>[] = isLimited ? [rateLimit(rateLimitPerMinute)] : [];
-  const authorized = apiKeys.length > 0 ? [...limited, authorize()] : limited;
-  return { probe: [], public: limited, key: authorized, cacheable: [cacheable()] };
+  const hasKeys = apiKeys.length > 0;
+  const authorized = hasKeys ? [...limited, authorize()] : limited;
+  const admin = hasKeys ? authorized : [...limited, forbid()];
+  return { probe: [], public: limited, key: authorized, admin, cacheable: [cacheable()] };
 }
 
 function corsOptions(origins: readonly string[]): Parameters<typeof cors>[0] {

@@ -28,6 +28,12 @@ export interface Config {
   workers: number;
   /** Name or path of a model, as `shared/models.ts` finds it; empty for the shipped model. */
   model: string;
+  /** A folder with one folder for each model; empty to serve the single model that `model` names. */
+  models: string;
+  /** Time between two looks for changes in that folder, in ms; 0 never looks. */
+  modelsPollMs: number;
+  /** Bytes that the loaded models of that folder may take together, estimated as three times their files. */
+  modelsMemoryBytes: number;
   /** SHA-256 that the model's file must have, as 64 hexadecimal digits; empty for any. */
   modelSha256: string;
   runtime: Runtime;
@@ -110,8 +116,27 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   model: {
     name: "MODEL",
     default: "",
-    help: "Deno: name or path of another model that follows the model contract",
+    help:
+      "Deno: name or path of another model that follows the model contract; with `MODELS`, the default model",
     schema: v.string(),
+  },
+  models: {
+    name: "MODELS",
+    default: "",
+    help: "Deno: folder of models to serve, each as NAME/model.onnx or NAME/VERSION/model.onnx",
+    schema: v.string(),
+  },
+  modelsPollMs: {
+    name: "MODELS_POLL_MS",
+    default: "2000",
+    help: "Deno: time between two looks for changes in `MODELS`, in milliseconds; 0 never looks",
+    schema: integer(0, 86_400_000),
+  },
+  modelsMemoryBytes: {
+    name: "MODELS_MEMORY_BYTES",
+    default: String(512 * 1024 * 1024),
+    help: "Deno: bytes that loaded models of `MODELS` may take, estimated as three times their files",
+    schema: integer(1, 2 ** 40),
   },
   modelSha256: {
     name: "MODEL_SHA256",

@@ -64,7 +64,7 @@ export function createWorker(model: Uint8Array<ArrayBuffer>, files: ModelFiles =
       }
       const { app } = started;
       // Other requests wait for the model too, so loading must continue if this client disconnects.
-      if (!app.engine.loaded) context?.waitUntil(app.engine.ready());
+      if (app.models.loaded().length === 0) context?.waitUntil(app.models.ready());
       return await app.fetch(request, onCloudflare(request, platform as CloudflareEnv, context));
     },
   };

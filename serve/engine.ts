@@ -118,9 +118,21 @@ export class Engine {
     });
   }
 
+  /** Releases the model, which must not be in use. */
+  async close(): Promise<void> {
+    const loading = this.#loading;
+    this.#loading = this.#loaded = undefined;
+    await (await loading?.catch(() => undefined))?.close();
+  }
+
   async #load(): Promise<Classifier> {
     const classifier = await this.#options.load();
-    await checkScores(classifier);
+    try {
+      await checkScores(classifier);
+    } catch (error) {
+      await classifier.close();
+      throw error;
+    }
     return this.#loaded = classifier;
   }
 

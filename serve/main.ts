@@ -9,7 +9,7 @@ import { InputError } from "../shared/errors.ts";
 import { announce } from "./announce.ts";
 import { type Config, readConfig, VARIABLES } from "./config.ts";
 import { createLog, type Log } from "./log.ts";
-import { listening, modelBytes, type Server, startServer } from "./server.ts";
+import { checkModels, listening, type Server, startServer } from "./server.ts";
 import { supervise } from "./workers/supervisor.ts";
 import { write, writeLine } from "./write_line.ts";
 
@@ -83,7 +83,7 @@ async function startWorkers(config: Config, log: Log): Promise<Pick<Server, "sto
   if (Deno.build.os === "windows") {
     throw new InputError("usage", "Cannot use several workers as Windows does not share a port among them");
   }
-  await modelBytes(config);
+  await checkModels(config);
   // The workers' sockets would also share the port with another server that shares it.
   const socket = listening(config, () => Deno.listen({ hostname: config.host, port: config.port }));
   const { addr } = socket;

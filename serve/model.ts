@@ -6,7 +6,7 @@
 import { sha256 } from "../shared/sha256.ts";
 import { METADATA, type ModelDescription, REFERENCE_BINS } from "../shared/contract.ts";
 import { InputError } from "../shared/errors.ts";
-import { Classifier } from "../shared/inference/classifier.ts";
+import { Classifier, type ModelIdentity } from "../shared/inference/classifier.ts";
 import type { CreateSession } from "../shared/inference/session.ts";
 import { readOnnx } from "../shared/onnx/read.ts";
 
@@ -18,6 +18,8 @@ export interface ModelChecks {
   sha256?: string;
   /** The build of ONNX Runtime that runs it; WebAssembly where it is not said. */
   create?: CreateSession;
+  /** The name and the version under which it is served, in place of those of the file. */
+  identity?: ModelIdentity;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface ModelChecks {
  */
 export async function loadModel(
   bytes: Uint8Array<ArrayBuffer>,
-  { sha256: expected = "", create }: ModelChecks = {},
+  { sha256: expected = "", create, identity }: ModelChecks = {},
 ): Promise<Classifier> {
   if (expected !== "") {
     const found = await sha256(bytes);
@@ -52,7 +54,7 @@ export async function loadModel(
       );
     }
   }
-  const classifier = await start(bytes, create);
+  const classifier = await start(bytes, create, identity);
   try {
     checkReference(classifier.description);
     return classifier;
@@ -62,9 +64,13 @@ export async function loadModel(
   }
 }
 
-async function start(bytes: Uint8Array<ArrayBuffer>, create: CreateSession | undefined): Promise<Classifier> {
+async function start(
+  bytes: Uint8Array<ArrayBuffer>,
+  create: CreateSession | undefined,
+  identity: ModelIdentity | undefined,
+): Promise<Classifier> {
   try {
-    return await Classifier.load(bytes, create);
+    return await Classifier.load(bytes, create, identity);
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
     // Its own errors name C++ files and lines.

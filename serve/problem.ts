@@ -9,6 +9,7 @@
 const STATUSES = {
   400: ["Bad Request", "malformed"],
   401: ["Unauthorized", "unauthorized"],
+  403: ["Forbidden", "forbidden"],
   404: ["Not Found", "not_found"],
   405: ["Method Not Allowed", "method"],
   408: ["Request Timeout", "body_timeout"],

@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { join } from "node:path";
 import project from "../deno.json" with { type: "json" };
 import type { ModelDescription } from "../shared/contract.ts";
 import { InputError } from "../shared/errors.ts";
 import { createNativeSession } from "../shared/inference/ort_native.ts";
+import type { CreateSession } from "../shared/inference/session.ts";
 import { findModel, readModel } from "../shared/models.ts";
 import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
@@ -16,6 +18,9 @@ import { type HttpServer, keepListening } from "./keep_listening.ts";
 import { describeError, type Log } from "./log.ts";
 import { loadModel } from "./model.ts";
 import type { ModelFiles } from "./model_files.ts";
+import { ModelFolder } from "./models/folder.ts";
+import type { MakeModel } from "./models/models.ts";
+import { ModelRegistry } from "./models/registry.ts";
 import { openTelemetry } from "./open_telemetry.ts";
 import { onDeno } from "./platform.ts";
 import { readModelFiles } from "./read_model_files.ts";
@@ -46,17 +51,35 @@ export interface Server {
   stop(): Promise<number>;
 }
 
-/**
- * The file of the configured model.
- *
- * @throws {InputError} if there is none
- */
-export async function modelBytes({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
+/** The file of the configured model. */
+async function modelBytes({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
   return model === "" ? shippedModel : (await readModel(model)).bytes;
 }
 
-async function modelFiles({ model }: Config): Promise<ModelFiles> {
+/** What is beside it; of several models, beside the default one. */
+async function modelFiles({ model, models }: Config): Promise<ModelFiles> {
+  if (models !== "") return model === "" ? {} : await readModelFiles(join(models, model, "model.onnx"));
   return model === "" ? shippedFiles : await readModelFiles(await findModel(model));
+}
+
+/**
+ * Checks what is a mistake in the command line, such as a wrong path; a file that is not a model is only not ready.
+ *
+ * @throws {InputError} if there is one
+ */
+export async function checkModels(config: Config): Promise<void> {
+  if (config.models === "") {
+    await modelBytes(config);
+    await modelFiles(config);
+    return;
+  }
+  if (config.modelSha256 !== "") {
+    throw new InputError(
+      "usage",
+      "Cannot use MODEL_SHA256 together with MODELS: put a model's hash next to its file, in model.onnx.sha256",
+    );
+  }
+  await new ModelFolder(config.models).list();
 }
 
 /**
@@ -67,18 +90,17 @@ async function modelFiles({ model }: Config): Promise<ModelFiles> {
 export async function startServer(
   { config, log, onListen, reusePort = false, collectMetrics }: ServerOptions,
 ): Promise<Server> {
-  // A wrong path is a mistake in the command line; a file that is not a model is only not ready.
-  await modelBytes(config);
-  await modelFiles(config);
+  await checkModels(config);
   const telemetry = openTelemetry(project.version);
   const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
+  const create = config.runtime === "native" ? createNativeSession : undefined;
+  let registry: ModelRegistry | undefined;
   const app = createApp({
-    // Read again by each attempt, so that replacing a bad file fixes a running server.
-    load: async () =>
-      await loadModel(await modelBytes(config), {
-        sha256: config.modelSha256,
-        ...(config.runtime === "native" && { create: createNativeSession }),
-      }),
+    load: config.models === ""
+      // Read again by each attempt, so that replacing a bad file fixes a running server.
+      ? async () =>
+        await loadModel(await modelBytes(config), { sha256: config.modelSha256, ...(create && { create }) })
+      : { models: (make) => registry = startRegistry({ config, log, make, ...(create && { create }) }) },
     files: () => modelFiles(config),
     report,
     config,
@@ -92,7 +114,7 @@ export async function startServer(
   );
   // Checked before listening, so that the first request is as fast as the next. A model that fails its checks does
   // not end the process: it is live but not ready, the log has the reason, and the next request tries again.
-  const { ready } = await app.engine.ready();
+  const { ready } = await app.models.ready();
   let address: Deno.NetAddr | undefined;
   const listen = (): HttpServer => {
     const { host: hostname, port } = config;
@@ -111,7 +133,9 @@ export async function startServer(
     config,
     () => keepListening(listen, (error) => log("warn", "accept failed", { error: String(error) })),
   );
-  if (ready) log("info", "ready", { ...nameOf(app.engine.loaded!.description), runtime: config.runtime });
+  for (const { description } of ready && !registry ? app.models.loaded() : []) {
+    log("info", "ready", { ...nameOf(description), runtime: config.runtime });
+  }
   return {
     finished: server.finished,
     metrics: app.metrics,
@@ -124,6 +148,25 @@ export async function startServer(
       return unanswered;
     },
   };
+}
+
+/** Serves the models of a folder, and looks for changes in it. */
+function startRegistry(
+  { config, log, make, create }: { config: Config; log: Log; make: MakeModel; create?: CreateSession },
+): ModelRegistry {
+  const registry = new ModelRegistry({
+    source: new ModelFolder(config.models, create),
+    make,
+    defaultName: config.model,
+    memoryBytes: config.modelsMemoryBytes,
+    onEvent: (event, fields) => log(event === "model rejected" ? "warn" : "info", event, fields),
+  });
+  const poll = async (): Promise<void> => {
+    await registry.refresh().catch((error) => log("warn", "models unavailable", { error: String(error) }));
+    Deno.unrefTimer(setTimeout(poll, config.modelsPollMs));
+  };
+  if (config.modelsPollMs > 0) Deno.unrefTimer(setTimeout(poll, config.modelsPollMs));
+  return registry;
 }
 
 function nameOf({ name, version }: ModelDescription): Record<string, unknown> {

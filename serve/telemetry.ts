@@ -8,7 +8,7 @@
 import type { Classifier, Scores } from "../shared/inference/classifier.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Platform, Timing } from "./context.ts";
-import type { Engine } from "./engine.ts";
+import type { Models } from "./models/models.ts";
 import { type Count, type Distribution, Registry } from "./metrics.ts";
 import type { Meter } from "./open_telemetry.ts";
 import { modelAttributes, Predictions } from "./predictions.ts";
@@ -54,7 +54,7 @@ export class Telemetry {
   readonly #stages: Readonly<{ [stage in typeof STAGES[number]]: Distribution }>;
   readonly #predictions: Predictions;
   readonly #series = new Map<string, Distribution>();
-  #engine: Engine | undefined;
+  #models: Models | undefined;
 
   /** @param meter exports the metrics as well; by default they are only read as text */
   constructor(meter?: Meter) {
@@ -84,8 +84,8 @@ export class Telemetry {
   }
 
   /** Adds the gauges. */
-  watch(engine: Engine, admission: Admission): void {
-    this.#engine = engine;
+  watch(models: Models, admission: Admission): void {
+    this.#models = models;
     this.#registry.gauge(
       "selvedge.requests.active",
       { unit: "{request}", help: "Active requests" },
@@ -94,12 +94,13 @@ export class Telemetry {
     this.#registry.gauge(
       "selvedge.ready",
       { help: "1 once the model is loaded and checked" },
-      () => [[{}, engine.loaded ? 1 : 0]],
+      () => [[{}, models.list().some(({ isReady }) => isReady) ? 1 : 0]],
     );
-    this.#registry.gauge("selvedge.model.info", { help: "The model in use" }, () => {
-      const description = engine.loaded?.description;
-      return description ? [[modelAttributes(description), 1]] : [];
-    });
+    this.#registry.gauge(
+      "selvedge.model.info",
+      { help: "The models in memory" },
+      () => models.loaded().map(({ description }) => [modelAttributes(description), 1]),
+    );
   }
 
   /**
@@ -150,8 +151,7 @@ export class Telemetry {
   /** All metrics, in Prometheus' text format. */
   toString(): string {
     // Series that start at 0 show the first images as an increase.
-    const loaded = this.#engine?.loaded;
-    if (loaded) this.#predictions.of(loaded.description);
+    for (const { description } of this.#models?.loaded() ?? []) this.#predictions.of(description);
     return this.#registry.toString();
   }
 }

@@ -40,6 +40,13 @@ export function authorize(): MiddlewareHandler<AppEnv> {
   };
 }
 
+/** Refuses all requests to routes that change a server without keys. */
+export function forbid(): MiddlewareHandler<AppEnv> {
+  return (): never => {
+    throw new Problem(403, "This route needs an API key, and the server has none: set API_KEYS");
+  };
+}
+
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   let difference = 0;
   for (let i = 0; i < 32; i++) difference |= a[i]! ^ b[i]!;

@@ -7,14 +7,14 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { AppEnv, Timing } from "../context.ts";
-import type { Engine } from "../engine.ts";
+import type { Models } from "../models/models.ts";
 import type { Log } from "../log.ts";
 import { type RequestSpan, traceIdOf } from "../open_telemetry.ts";
 import { type Exchange, methodOf, type STAGES, type Telemetry, writeDataPoint } from "../telemetry.ts";
 import { reasonOf } from "../problem.ts";
 
 export interface Observers {
-  engine: Engine;
+  models: Models;
   telemetry: Telemetry;
   log: Log;
 }
@@ -28,7 +28,7 @@ const SECURITY: [string, string][] = [
 ];
 const POLICY = "default-src 'none'; frame-ancestors 'none'";
 
-export function observe({ engine, telemetry, log }: Observers): MiddlewareHandler<AppEnv> {
+export function observe({ models, telemetry, log }: Observers): MiddlewareHandler<AppEnv> {
   return async (c, next): Promise<void> => {
     const start = performance.now();
     const timing: Timing = { decodeStart: start, decodeMs: 0, queueMs: 0, inferMs: 0, images: 0 };
@@ -57,7 +57,7 @@ export function observe({ engine, telemetry, log }: Observers): MiddlewareHandle
     };
     telemetry.count(exchange);
     const { analytics, span } = c.env ?? {};
-    if (analytics) writeDataPoint(analytics, exchange, engine.loaded?.description.version ?? "");
+    if (analytics) writeDataPoint(analytics, exchange, models.loaded()[0]?.description.version ?? "");
     if (span) trace(span, exchange);
     const level = status >= 500 ? "warn" : "info";
     if (log.enabled(level)) {

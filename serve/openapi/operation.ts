@@ -28,6 +28,7 @@ export interface Operation {
 const FAILURES = {
   400: "Malformed request",
   401: "The API key is missing or invalid, if the server requires one",
+  403: "The server has no API keys, which this needs",
   404: "Unknown model, version or file",
   408: "The body took too long to arrive",
   413: "The body, an image or the batch is too large",

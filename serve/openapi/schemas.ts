@@ -13,6 +13,20 @@ const score = v.pipe(v.number(), v.description("Probability in 0..1; a logit wit
 
 // The native protocol.
 
+export const ModelList = v.strictObject({
+  models: v.array(v.strictObject({
+    name: v.string(),
+    version: v.pipe(v.string(), v.description("Empty if the model was never loaded")),
+    is_ready: v.pipe(v.boolean(), v.description("Whether requests for it can be answered")),
+    is_loaded: v.pipe(
+      v.boolean(),
+      v.description("Whether it is in memory; otherwise the next request loads it"),
+    ),
+    is_current: v.pipe(v.boolean(), v.description("Whether requests that name no version get this one")),
+    reason: v.pipe(v.string(), v.description("Why the model, or the newest file in its place, is not used")),
+  })),
+});
+
 const Pixels = v.pipe(
   bulk({ type: "array", items: { type: "number", minimum: 0, maximum: 255 } }),
   v.description("Channels × height × width numbers in 0..255, row-major"),
@@ -228,3 +242,16 @@ export const Statistics = v.strictObject({
     })),
   })),
 });
+
+export const RepositoryIndexRequest = v.object({
+  ready: v.optional(v.pipe(v.boolean(), v.description("Whether only models that are ready are listed"))),
+});
+
+export const RepositoryIndex = v.array(v.strictObject({
+  name: v.string(),
+  version: v.string(),
+  state: v.picklist(["READY", "UNAVAILABLE"]),
+  reason: v.string(),
+}));
+
+export const Empty = v.strictObject({});

@@ -24,24 +24,33 @@ import {
   ref,
 } from "../openapi/operation.ts";
 import type * as schemas from "../openapi/schemas.ts";
-import { plainError } from "../problem.ts";
+import { plainError, Problem } from "../problem.ts";
 import { outputsOf } from "../decode/infer.ts";
-import { checkModel, infer } from "../routes/infer.ts";
+import type { Models } from "../models/models.ts";
+import { infer } from "../routes/infer.ts";
+import { loadModel, repositoryIndex, unloadModel } from "../routes/models.ts";
+import type { Statistics } from "../statistics.ts";
 import { type Access, modelOf, type Protocol, type Route, type Service } from "./protocol.ts";
 
-const EXTENSIONS = ["classification", "binary_tensor_data", "statistics", "model_configuration"];
+const EXTENSIONS = [
+  "classification",
+  "binary_tensor_data",
+  "statistics",
+  "model_configuration",
+  "model_repository",
+];
 
 /** The paths of the model, with and without its version, what their ids are about, and their parameters. */
 const MODEL_PATHS: [string, string, Json[]][] = [
   ["/v2/models/:model", "Model", [path("model", "The model's name")]],
   ["/v2/models/:model/versions/:version", "ModelVersion", [
     path("model", "The model's name"),
-    path("version", "The model's version; there is only one"),
+    path("version", "The model's version"),
   ]],
 ];
 
 export function openInference(service: Service): Protocol {
-  const { engine, statistics } = service;
+  const { models } = service;
   return {
     prefix: "/v2",
     format: plainError,
@@ -71,7 +80,7 @@ export function openInference(service: Service): Protocol {
         200: json("ServerReady", "It is"),
         503: json("ServerReady", "The server is not ready"),
       }, async (c) => {
-        const { ready } = await engine.ready();
+        const { ready } = await models.ready();
         return c.json({ live: true, ready }, ready ? 200 : 503);
       }, { description: "For a readiness probe: true once the model can classify images." }),
       // Before the models' own paths, as it would otherwise be read as the name of one.
@@ -79,14 +88,61 @@ export function openInference(service: Service): Protocol {
         200: json("Statistics", "Statistics"),
         ...errors(503),
       }, async (c) => {
-        const { name, version } = (await modelOf(service)).description;
-        return c.json(statistics.describe(name, version));
+        const { ready, reason } = await models.ready();
+        if (!ready) {
+          throw new Problem(503, reason ?? "The server is not ready", { "retry-after": "1" }, "model");
+        }
+        const statistics = models.list().flatMap((model) =>
+          model.statistics.describe(model.name, model.version).model_stats
+        );
+        return c.json({ model_stats: statistics });
       }, {
         description: "Triton's extension: counts and times of inferences, queueing and (de)serialization.",
       }),
+      ...repositoryRoutes(service),
       ...MODEL_PATHS.flatMap(([path, about, parameters]) => modelRoutes(service, path, about, parameters)),
     ],
   };
+}
+
+/** Triton's extension for repositories. */
+function repositoryRoutes(service: Service): Route[] {
+  const post = (
+    operationId: string,
+    path: string,
+    access: Access,
+    handler: Handler<AppEnv>,
+    operation: Omit<Operation, "tags" | "operationId">,
+  ): Route => {
+    const about: Operation = { tags: ["Open Inference Protocol"], operationId, ...operation };
+    return { method: "POST", path, access, handler, optionalSlash: true, operation: about };
+  };
+  const done = { 200: json("Empty", "Done"), ...errors(400, 403, 404) };
+  const parameters = [path("model", "The model's name")];
+  return [
+    post("getRepositoryIndex", "/v2/repository/index", "key", repositoryIndex(service), {
+      summary: "Index of the models",
+      description: "Triton's extension: all models and versions, with the reason where one cannot be used.",
+      requestBody: {
+        required: false,
+        content: { "application/json": { schema: ref("RepositoryIndexRequest") } },
+      },
+      responses: { 200: json("RepositoryIndex", "The models"), ...errors(400, 408, 413, 415, 503) },
+    }),
+    post("loadModel", "/v2/repository/models/:model/load", "admin", loadModel(service), {
+      summary: "Load a model",
+      description: "Triton's extension: checks the model's file now, and uses it. For servers with `MODELS`.",
+      parameters,
+      responses: done,
+    }),
+    post("unloadModel", "/v2/repository/models/:model/unload", "admin", unloadModel(service), {
+      summary: "Unload a model",
+      description:
+        "Triton's extension: answers no more requests for the model until it is loaded. For servers with `MODELS`.",
+      parameters,
+      responses: done,
+    }),
+  ];
 }
 
 function get(
@@ -131,13 +187,13 @@ function uncompressed(): MiddlewareHandler<AppEnv> {
 }
 
 function modelRoutes(service: Service, base: string, about: string, parameters: Json[]): Route[] {
-  const { engine, statistics, config } = service;
+  const { models, config } = service;
   const describe = (
     path: string,
     schema: keyof typeof schemas,
     summary: string,
     description: string,
-    toJson: (classifier: Classifier) => Record<string, unknown>,
+    toJson: (classifier: Classifier, statistics: Statistics) => Record<string, unknown>,
     cacheable?: true,
   ): Route =>
     get(
@@ -147,9 +203,9 @@ function modelRoutes(service: Service, base: string, about: string, parameters: 
       summary,
       { 200: json(schema, summary), ...errors(404, 503) },
       async (c) => {
-        const classifier = await modelOf(service);
-        checkModel(c, classifier);
-        return c.json(toJson(classifier));
+        const classifier = await modelOf(c, service);
+        using lease = models.lease(c.req.param("model"), c.req.param("version"));
+        return c.json(toJson(classifier, lease.statistics));
       },
       { description, parameters, ...(cacheable && { cacheable }) },
     );
@@ -159,7 +215,7 @@ function modelRoutes(service: Service, base: string, about: string, parameters: 
       "ModelMetadata",
       "Model metadata",
       "The model's versions, and the names, types and shapes of its tensors; -1 is a free dimension.",
-      describeModel,
+      (classifier) => describeModel(classifier, models),
       true,
     ),
     describe(
@@ -175,7 +231,7 @@ function modelRoutes(service: Service, base: string, about: string, parameters: 
       "Statistics",
       "Statistics of the model",
       "Triton's extension: counts and times of inferences, queueing and (de)serialization.",
-      ({ description: { name, version } }) => statistics.describe(name, version),
+      ({ description: { name, version } }, statistics) => statistics.describe(name, version),
     ),
     get(
       `get${about}Ready`,
@@ -188,11 +244,9 @@ function modelRoutes(service: Service, base: string, about: string, parameters: 
         503: json("ModelReady", "The model is not ready"),
       },
       async (c) => {
-        const { ready } = await engine.ready();
-        if (!ready) return c.json({ name: c.req.param("model") ?? "", ready }, 503);
-        const classifier = await modelOf(service);
-        checkModel(c, classifier);
-        return c.json({ name: classifier.description.name, ready });
+        const name = c.req.param("model") ?? "";
+        const ready = await models.isReady(name, c.req.param("version"));
+        return c.json({ name, ready }, ready ? 200 : 503);
       },
       { description: "For a readiness probe: true once the model can classify images.", parameters },
     ),
@@ -207,11 +261,11 @@ function modelRoutes(service: Service, base: string, about: string, parameters: 
   ];
 }
 
-function describeModel({ description }: Classifier): Record<string, unknown> {
-  const { name, version, input } = description;
+function describeModel({ description }: Classifier, models: Models): Record<string, unknown> {
+  const { name, input } = description;
   return {
     name,
-    versions: [version],
+    versions: models.list().filter((model) => model.name === name).map(({ version }) => version),
     platform: "onnxruntime_onnx",
     inputs: [{ name: INPUT, datatype: "FP32", shape: [-1, input.channels, input.height, input.width] }],
     outputs: outputsOf(description).map(({ name, shape }) => ({

@@ -4,27 +4,25 @@
  *
  * @module
  */
-import { type Handler, Hono, type MiddlewareHandler } from "hono";
+import { type Context, type Handler, Hono, type MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { Classifier } from "../../shared/inference/classifier.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
 import type { RequestReader } from "../decode/reader.ts";
-import type { Engine } from "../engine.ts";
 import type { ModelFiles } from "../model_files.ts";
+import { checkIdentity, type Models } from "../models/models.ts";
 import type { Operation } from "../openapi/operation.ts";
 import { Problem, type ProblemFormat, toProblem } from "../problem.ts";
-import type { Statistics } from "../statistics.ts";
 import type { Telemetry } from "../telemetry.ts";
 
 /** What routes work with. */
 export interface Service {
-  engine: Engine;
+  models: Models;
   admission: Admission;
   reader: RequestReader;
   config: Config;
-  statistics: Statistics;
   telemetry: Telemetry;
   /** The metrics of all threads that share the port. */
   collectMetrics: () => string | Promise<string>;
@@ -34,9 +32,10 @@ export interface Service {
 
 /**
  * Who may use a route where the server asks for API keys: `key` needs one, `public` does not, and `probe` does not and
- * is not rate limited either, as an orchestrator whose probe is rejected would restart the server.
+ * is not rate limited either, as an orchestrator whose probe is rejected would restart the server. `admin` changes the
+ * server, and is refused where it does not ask for keys.
  */
-export type Access = "key" | "public" | "probe";
+export type Access = "key" | "admin" | "public" | "probe";
 
 /** One method of one path. */
 export interface Route {
@@ -99,7 +98,15 @@ export function createProtocolApp(
   return app;
 }
 
-/** Gets the model, loaded and checked. */
-export async function modelOf({ engine }: Service): Promise<Classifier> {
-  return engine.loaded ?? await engine.classifier();
+/**
+ * Gets the model that the path names, or else the default one, loaded and checked.
+ *
+ * @throws {Problem} 404 if there is none with that name and version, 503 if it cannot be used
+ */
+export async function modelOf(c: Context<AppEnv>, { models }: Service): Promise<Classifier> {
+  const name = c.req.param("model"), version = c.req.param("version");
+  using lease = models.lease(name, version);
+  const classifier = lease.engine.loaded ?? await lease.engine.classifier();
+  if (name !== undefined) checkIdentity(classifier, name, version);
+  return classifier;
 }

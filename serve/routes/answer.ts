@@ -11,6 +11,7 @@ import type { AppEnv } from "../context.ts";
 import { type Form, inputOf, type Read } from "../decode/task.ts";
 import { readBody } from "../middleware/body.ts";
 import { clientOf } from "../middleware/rate_limit.ts";
+import { checkIdentity } from "../models/models.ts";
 import { Problem, type ProblemStatus } from "../problem.ts";
 import type { Service } from "../protocols/protocol.ts";
 
@@ -21,7 +22,7 @@ export interface Codec<F extends Form> {
   /** Of the header Inference-Header-Content-Length. */
   jsonLength?: string;
   /** Checks what does not depend on the body. */
-  check(classifier: Classifier): void;
+  check?(classifier: Classifier): void;
   write(scores: Scores, request: Read<F>, classifier: Classifier): Response;
 }
 
@@ -39,17 +40,21 @@ export async function answer<F extends Form>(
 
 async function answerNow<F extends Form>(
   c: Context<AppEnv>,
-  { engine, admission, reader, config, statistics, telemetry }: Service,
+  { models, admission, reader, config, telemetry }: Service,
   { form, jsonLength, check, write }: Codec<F>,
 ): Promise<Response> {
   const client = clientOf(c);
   using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client });
   if (body.bytes.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
   return await admission.admit(client, async () => {
+    const name = c.req.param("model"), version = c.req.param("version");
+    using model = models.lease(name, version);
+    const { engine, statistics } = model;
     const classifier = engine.loaded ?? await engine.classifier();
+    if (name !== undefined) checkIdentity(classifier, name, version);
     const timing = c.get("timing");
     const start = timing.decodeStart = performance.now();
-    check(classifier);
+    check?.(classifier);
     const request = await refusing(() =>
       reader.read<F>({
         form,
@@ -78,7 +83,7 @@ async function answerNow<F extends Form>(
 }
 
 /** Answers wrong input with a 4xx; any other error is a bug and stays as it is. */
-async function refusing<T>(read: () => Promise<T>): Promise<T> {
+export async function refusing<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {

@@ -17,9 +17,9 @@ export function live(): Handler<AppEnv> {
   return (c): Response => c.json({ status: "ok" });
 }
 
-export function ready({ engine }: Service): Handler<AppEnv> {
+export function ready({ models }: Service): Handler<AppEnv> {
   return async (c): Promise<Response> => {
-    const { ready, reason } = await engine.ready();
+    const { ready, reason } = await models.ready();
     if (!ready) throw new Problem(503, reason ?? "The server is not ready", { "retry-after": "1" }, "model");
     return c.json({ status: "ok" });
   };

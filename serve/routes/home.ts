@@ -25,8 +25,8 @@ export function home(service: Service): Handler<AppEnv> {
     // The host comes from the client, who may send anything.
     const url = URL.parse(c.req.url);
     if (!url) throw new Problem(400, "Cannot show the page as the Host header is malformed");
-    const classifier = await modelOf(service);
-    const { examples } = await publicFiles(service);
+    const classifier = await modelOf(c, service);
+    const { examples } = await publicFiles(c, service);
     return new Response(String(renderPage(classifier, examples, service.config, url.origin)), {
       headers: {
         "content-type": "text/html; charset=utf-8",

@@ -10,7 +10,6 @@ import type { Handler } from "hono";
 import type { AppEnv } from "../context.ts";
 import type { Service } from "../protocols/protocol.ts";
 import { answer } from "./answer.ts";
-import { checkModel } from "./infer.ts";
 import { mostClasses, rank } from "./options.ts";
 
 /** Their default. */
@@ -20,7 +19,6 @@ export function classifyTask(service: Service): Handler<AppEnv> {
   return async (c): Promise<Response> =>
     await answer(c, service, {
       form: "huggingFace",
-      check: (classifier) => checkModel(c, classifier),
       write(scores, { topK, apply }, classifier): Response {
         // As on Hugging Face, more classes than the model has return all.
         const most = mostClasses(classifier, service.config);

@@ -6,13 +6,12 @@
  *
  * @module
  */
-import type { Context, Handler } from "hono";
+import type { Handler } from "hono";
 import { FAMILIARITY } from "../../shared/contract.ts";
 import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
 import type { AppEnv } from "../context.ts";
 import type { InferRequest } from "../decode/infer.ts";
 import { writeFloats, writeStrings } from "../decode/tensor.ts";
-import { Problem } from "../problem.ts";
 import type { Service } from "../protocols/protocol.ts";
 import { answer } from "./answer.ts";
 
@@ -34,7 +33,6 @@ export function infer(service: Service): Handler<AppEnv> {
     return await answer(c, service, {
       form: "infer",
       ...(jsonLength !== undefined && { jsonLength }),
-      check: (classifier) => checkModel(c, classifier),
       write: writeResponse,
     });
   };
@@ -73,19 +71,5 @@ function writeResponse(scores: Scores, { id, outputs }: InferRequest, classifier
 function writeClasses(values: Float32Array, classes: number, classifier: Classifier): string[] {
   return classifier.top(values, classes).flat().map(({ score, classIndex, label }) =>
     `${score.toFixed(6)}:${classIndex}:${label}`
-  );
-}
-
-/** @throws {Problem} 404 if the request names another model or version */
-export function checkModel(c: Context<AppEnv>, { description: { name, version } }: Classifier): void {
-  const model = c.req.param("model"), asked = c.req.param("version");
-  if (model !== name) throw unknown("model", model ?? "", name);
-  if (asked !== undefined && asked !== version) throw unknown("version", asked, version);
-}
-
-function unknown(what: string, asked: string, name: string): Problem {
-  return new Problem(
-    404,
-    `Unknown ${what} ${JSON.stringify(asked.slice(0, 80))}: this server has ${JSON.stringify(name)}`,
   );
 }

@@ -13,9 +13,10 @@ export function model(service: Service): Handler<AppEnv> {
   const { config } = service;
   return async (c): Promise<Response> => {
     // Browsers ask for a page, programs for anything or for JSON.
-    if (c.req.header("accept")?.includes("text/html")) return c.redirect("/model", 303);
+    const isNamed = c.req.param("model") !== undefined;
+    if (!isNamed && c.req.header("accept")?.includes("text/html")) return c.redirect("/model", 303);
     const { name, version, labels, input, metrics, familiarity, provenance } =
-      (await modelOf(service)).description;
+      (await modelOf(c, service)).description;
     const { maxBodyBytes: bodyBytes, maxBatchSize: images, maxPixels: pixels } = config;
     const limits = { bodyBytes, images, pixels };
     const description = {

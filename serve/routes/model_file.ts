@@ -10,7 +10,7 @@ import { requestedRange } from "./range.ts";
 
 export function modelFile(service: Service): Handler<AppEnv> {
   return async (c): Promise<Response> => {
-    const { file, description } = await modelOf(service);
+    const { file, description } = await modelOf(c, service);
     const { name, version } = description;
     // A URL with the version always returns the same file.
     const isFixed = c.req.query("version") === version;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Handler } from "hono";
+import type { Context, Handler } from "hono";
 import { EXAMPLES_FILE } from "../../shared/examples.ts";
 import type { AppEnv } from "../context.ts";
 import { filesOf, type PublicFiles } from "../model_files.ts";
@@ -14,15 +14,15 @@ import { Problem } from "../problem.ts";
 import { modelOf, type Service } from "../protocols/protocol.ts";
 
 /** The files beside the model, without those of another model. */
-export async function publicFiles(service: Service): Promise<PublicFiles> {
-  const { description } = await modelOf(service);
+export async function publicFiles(c: Context<AppEnv>, service: Service): Promise<PublicFiles> {
+  const { description } = await modelOf(c, service);
   return filesOf(description, await service.files());
 }
 
 export function modelCard(service: Service): Handler<AppEnv> {
-  return async (): Promise<Response> => {
-    const { description } = await modelOf(service);
-    const content = modelPage(description, await publicFiles(service));
+  return async (c): Promise<Response> => {
+    const { description } = await modelOf(c, service);
+    const content = modelPage(description, await publicFiles(c, service));
     return await readingPage(`${description.name}: model card`, content, "/model");
   };
 }
@@ -30,7 +30,7 @@ export function modelCard(service: Service): Handler<AppEnv> {
 export function modelCardFile(service: Service): Handler<AppEnv, "/model/:file"> {
   return async (c): Promise<Response> => {
     const file = c.req.param("file");
-    const { plots, examples } = await publicFiles(service);
+    const { plots, examples } = await publicFiles(c, service);
     const headers = { "cache-control": "no-cache" };
     if (file === EXAMPLES_FILE && examples) return c.json(examples, 200, headers);
     if (!Object.hasOwn(plots, file)) throw new Problem(404, "The model has no such file");

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ModelDescription } from "../contract.ts";
 import { decodePicture } from "../decode/picture.ts";
 import type { Image } from "../image.ts";
 import { BaseClassifier, type ClassifyOptions, loadModel, type ScoredLabel } from "./base_classifier.ts";
@@ -17,6 +18,9 @@ export {
   type ScoredLabel,
   type Scores,
 } from "./base_classifier.ts";
+
+/** A name and a version that a model has in place of those of its file. */
+export type ModelIdentity = Partial<Pick<ModelDescription, "name" | "version">>;
 
 /** The most pixels of a picture that {@linkcode Classifier.classify} decodes: 2^24, as of a 16 megapixel camera. */
 export const MAX_PIXELS = 4096 * 4096;
@@ -42,14 +46,17 @@ export class Classifier extends BaseClassifier {
    *
    * @param bytes an ONNX file that follows the contract
    * @param create the build of ONNX Runtime that runs it
+   * @param identity a name and a version in place of those of the file
    * @throws {InputError} `invalid-format` if the bytes are not an ONNX file, `unsupported` if the file does not follow
    * the contract
    */
   static async load(
     bytes: Uint8Array<ArrayBuffer>,
     create: CreateSession = createSession,
+    identity?: ModelIdentity,
   ): Promise<Classifier> {
-    return new Classifier(await loadModel(bytes, create));
+    const { description, ...loaded } = await loadModel(bytes, create);
+    return new Classifier({ ...loaded, description: { ...description, ...identity } });
   }
 
   /**

@@ -3,7 +3,14 @@
  *
  * @module
  */
-export { Classifier, type ClassifyOptions, MAX_PIXELS, type ScoredLabel, type Scores } from "./classifier.ts";
+export {
+  Classifier,
+  type ClassifyOptions,
+  MAX_PIXELS,
+  type ModelIdentity,
+  type ScoredLabel,
+  type Scores,
+} from "./classifier.ts";
 export { BaseClassifier, type ImageFamiliarity, type LoadedModel } from "./base_classifier.ts";
 export type { CreateSession, Session } from "./session.ts";
 export type {

@@ -155,6 +155,7 @@ Deno.test("Engine is not ready with a model that gives unsound scores", async ()
   const broken = async (change: (scores: Answer["scores"]) => void): Promise<string> => {
     const reports: unknown[] = [];
     const classifier = Object.create(real, {
+      close: { value: () => Promise.resolve() },
       runScaled: {
         value: async (pixels: Float32Array) => {
           const scores = await real.runScaled(pixels);
