@@ -13,7 +13,7 @@ import type { AppEnv } from "./context.ts";
 import { RequestReader, type TaskPool } from "./decode/reader.ts";
 import { Engine } from "./engine.ts";
 import { createLog, type Log } from "./log.ts";
-import { type MakeModel, type Models, SingleModel } from "./models/models.ts";
+import { type MakeModel, type Models, type Repository, SingleModel } from "./models/models.ts";
 import { authorize, forbid, identify } from "./middleware/auth.ts";
 import { cacheable } from "./middleware/cacheable.ts";
 import { observe } from "./middleware/observe.ts";
@@ -50,6 +50,8 @@ export interface AppOptions {
   log?: Log;
   /** Whether requests may come with a rate limiter of the platform. */
   hasLimiter?: boolean;
+  /** Changes the models in all threads that share the port; by default those of this application. */
+  repository?: Repository;
   /** The metrics of all threads that share the port; by default those of this application. */
   collectMetrics?: () => Promise<string>;
   /** Exports the metrics; by default they are only at `/metrics`. */
@@ -77,6 +79,7 @@ export function createApp(
     config = readConfig(),
     log = createLog("error", () => {}),
     hasLimiter = false,
+    repository,
     collectMetrics,
     meter,
     pool,
@@ -96,6 +99,7 @@ export function createApp(
   const metrics = (): string => String(telemetry);
   const service: Service = {
     models,
+    repository: repository ?? models,
     admission,
     reader: new RequestReader(config, pool),
     config,

@@ -19,7 +19,7 @@ import { describeError, type Log } from "./log.ts";
 import { loadModel } from "./model.ts";
 import type { ModelFiles } from "./model_files.ts";
 import { ModelFolder } from "./models/folder.ts";
-import type { MakeModel } from "./models/models.ts";
+import type { MakeModel, Repository } from "./models/models.ts";
 import { ModelRegistry } from "./models/registry.ts";
 import { openTelemetry } from "./open_telemetry.ts";
 import { onDeno } from "./platform.ts";
@@ -33,6 +33,8 @@ export interface ServerOptions {
   onListen: (address: Deno.NetAddr) => void;
   /** Whether other threads listen on the same port. */
   reusePort?: boolean;
+  /** Changes the models in all threads; by default in this one. */
+  repository?: Repository;
   /** The metrics of all threads; by default those of this one. */
   collectMetrics?: () => Promise<string>;
 }
@@ -41,6 +43,8 @@ export interface ServerOptions {
 export interface Server {
   /** Resolves when it was stopped, and rejects if it cannot listen any more. */
   readonly finished: Promise<void>;
+  /** Changes its own models. */
+  readonly repository: Repository;
   /** Its own metrics, in Prometheus' text format. */
   metrics(): string;
   /**
@@ -88,7 +92,7 @@ export async function checkModels(config: Config): Promise<void> {
  * @throws {InputError} if the model's file cannot be read, or the address is not available
  */
 export async function startServer(
-  { config, log, onListen, reusePort = false, collectMetrics }: ServerOptions,
+  { config, log, onListen, reusePort = false, repository, collectMetrics }: ServerOptions,
 ): Promise<Server> {
   await checkModels(config);
   const telemetry = openTelemetry(project.version);
@@ -106,6 +110,7 @@ export async function startServer(
     config,
     log,
     ...(telemetry && { meter: telemetry.meter }),
+    ...(repository && { repository }),
     ...(collectMetrics && { collectMetrics }),
     pool: new DecodePool(report, config.workers),
   });
@@ -138,6 +143,7 @@ export async function startServer(
   }
   return {
     finished: server.finished,
+    repository: app.models,
     metrics: app.metrics,
     stop: async (): Promise<number> => {
       const deadline = performance.now() + config.shutdownTimeoutMs;

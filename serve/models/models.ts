@@ -33,7 +33,18 @@ export interface ModelStatus {
   statistics: Statistics;
 }
 
-export interface Models {
+/** Changes which models a server has. */
+export interface Repository {
+  /**
+   * Loads a model from its file, or unloads all its versions, until the opposite is asked for.
+   *
+   * @throws {Problem} 404 if there is no such model, 400 if it cannot be used, or if the server has a single model
+   */
+  load(name: string): Promise<void>;
+  unload(name: string): Promise<void>;
+}
+
+export interface Models extends Repository {
   /**
    * Gets a model for the time of a request.
    *
@@ -54,13 +65,6 @@ export interface Models {
   loaded(): Classifier[];
   /** All models, by name and version. */
   list(): ModelStatus[];
-  /**
-   * Loads a model from its file, or unloads all its versions, until the opposite is asked for.
-   *
-   * @throws {Problem} 404 if there is no such model, 400 if it cannot be used, or if the server has a single model
-   */
-  load(name: string): Promise<void>;
-  unload(name: string): void;
 }
 
 /** Makes a model that is loaded when it is first needed. */
@@ -111,8 +115,8 @@ export class SingleModel implements Models {
     return Promise.reject(fixed());
   }
 
-  unload(): void {
-    throw fixed();
+  unload(): Promise<void> {
+    return Promise.reject(fixed());
   }
 }
 

@@ -189,7 +189,8 @@ export class ModelRegistry implements Models {
     if (failed) throw new Problem(400, `Cannot load the model ${JSON.stringify(name)}: ${failed.reason}`);
   }
 
-  unload(name: string): void {
+  // deno-lint-ignore require-await -- other servers have to wait
+  async unload(name: string): Promise<void> {
     const entries = this.#models.get(name);
     if (!entries) throw unknown("model", name, [...this.#models.keys()].join(", "));
     if (this.#unloaded.has(name)) return;

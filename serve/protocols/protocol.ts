@@ -12,7 +12,7 @@ import type { Config } from "../config.ts";
 import type { AppEnv } from "../context.ts";
 import type { RequestReader } from "../decode/reader.ts";
 import type { ModelFiles } from "../model_files.ts";
-import { checkIdentity, type Models } from "../models/models.ts";
+import { checkIdentity, type Models, type Repository } from "../models/models.ts";
 import type { Operation } from "../openapi/operation.ts";
 import { Problem, type ProblemFormat, toProblem } from "../problem.ts";
 import type { Telemetry } from "../telemetry.ts";
@@ -20,6 +20,8 @@ import type { Telemetry } from "../telemetry.ts";
 /** What routes work with. */
 export interface Service {
   models: Models;
+  /** Changes the models in all threads that share the port. */
+  repository: Repository;
   admission: Admission;
   reader: RequestReader;
   config: Config;

@@ -44,16 +44,16 @@ export function repositoryIndex({ models, config, admission }: Service): Handler
   };
 }
 
-export function loadModel({ models }: Service): Handler<AppEnv> {
+export function loadModel({ repository }: Service): Handler<AppEnv> {
   return async (c): Promise<Response> => {
-    await models.load(c.req.param("model")!);
+    await repository.load(c.req.param("model")!);
     return c.json({});
   };
 }
 
-export function unloadModel({ models }: Service): Handler<AppEnv> {
-  return (c): Response => {
-    models.unload(c.req.param("model")!);
+export function unloadModel({ repository }: Service): Handler<AppEnv> {
+  return async (c): Promise<Response> => {
+    await repository.unload(c.req.param("model")!);
     return c.json({});
   };
 }

@@ -4,17 +4,30 @@
  * @module
  */
 import type { Config } from "../config.ts";
+import type { Repository } from "../models/models.ts";
+import type { ProblemStatus } from "../problem.ts";
 
-/** From the supervisor to a worker; a response to `metrics` comes on the port. */
+/** A model that all workers load or unload. */
+export interface RepositoryChange {
+  action: keyof Repository;
+  name: string;
+}
+
+/** What came of it: null, or the problem that it had. */
+export type RepositoryResult = { status: ProblemStatus; detail: string } | null;
+
+/** From the supervisor to a worker; a response comes on the port. */
 export type Order =
   | { type: "start"; config: Config; worker: number }
   | { type: "metrics"; reply: MessagePort }
+  | { type: "repository"; change: RepositoryChange; reply: MessagePort }
   | { type: "stop" };
 
-/** From a worker to the supervisor; the metrics of all workers are expected on the port. */
+/** From a worker to the supervisor; the result for all workers is expected on the port. */
 export type Report =
   | { type: "listening" }
   | { type: "collect"; reply: MessagePort }
+  | { type: "repository"; change: RepositoryChange; reply: MessagePort }
   | { type: "stopped"; unanswered: number };
 
 /**

@@ -8,7 +8,7 @@
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
 import { mergeMetrics } from "./merge_metrics.ts";
-import { ask, type Order, type Report } from "./messages.ts";
+import { ask, type Order, type Report, type RepositoryChange, type RepositoryResult } from "./messages.ts";
 
 /** In ms: a worker that fails sooner than this is replaced after a pause. */
 const EARLY_MS = 5000;
@@ -16,6 +16,9 @@ const PAUSE_MS = 1000;
 
 /** In ms: a worker that does not send its metrics by then is busy, and left out. */
 const METRICS_TIMEOUT_MS = 2000;
+
+/** In ms: a worker that has ended meanwhile gives no result. */
+const REPOSITORY_TIMEOUT_MS = 50_000;
 
 export interface SupervisorOptions {
   /** Neither the port nor the number of workers may be 0. */
@@ -59,6 +62,17 @@ export function supervise({ config, log, program = PROGRAM }: SupervisorOptions)
     return mergeMetrics(new Map([...texts].sort(([a], [b]) => a - b)));
   };
 
+  /** Changes the models of all workers; the first problem is that of all. */
+  const change = async (change: RepositoryChange): Promise<RepositoryResult> => {
+    const results = await Promise.all([...running.values()].map((worker) =>
+      ask<RepositoryResult>(
+        (reply) => send(worker, { type: "repository", change, reply }, [reply]),
+        REPOSITORY_TIMEOUT_MS,
+      )
+    ));
+    return results.find((result) => result) ?? null;
+  };
+
   /** Starts one worker; resolves when it listens. */
   const start = (number: number): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -68,6 +82,7 @@ export function supervise({ config, log, program = PROGRAM }: SupervisorOptions)
     worker.onmessage = async ({ data }: MessageEvent<Report>): Promise<void> => {
       if (data.type === "listening") resolve();
       if (data.type === "collect") data.reply.postMessage(await collect());
+      if (data.type === "repository") data.reply.postMessage(await change(data.change));
     };
     worker.onerror = (event): void => {
       // Without this, the error would end the process.
