@@ -138,6 +138,7 @@ function denoConfig(link: string | undefined): unknown {
     ...(link !== undefined && { links: [link] }),
     unstable: ["raw-imports"],
     allowScripts: config.allowScripts,
+    fmt: { exclude: ["model"] },
   };
 }
 

@@ -21,7 +21,8 @@ console.log(
 
 // A recipe that fits the number of pictures; change what you like, as epochs or hidden.
 const { recipe } = adviseRecipe(dataset);
-if (folder === undefined) recipe.epochs = 5;
+// The drawn garments are for a first try: a small network and few epochs.
+if (folder === undefined) Object.assign(recipe, { hidden: [128], epochs: 5 });
 
 const result = await train({
   name: "my-classifier",
