@@ -330,6 +330,39 @@ async function tryAll(
     await page.locator("#heat-label", { hasText: `for “${examples[5]!.answer}”` }).waitFor();
   });
 
+  await t.step("links to pages to read, with the plots of the model card", async () => {
+    await using other = await open(browser, url);
+    const links = await other.page.locator("nav a").evaluateAll((links) =>
+      links.map((link) => (link as HTMLAnchorElement).href)
+    );
+    assertEquals(links.map((link) => new URL(link).pathname), [
+      "/model",
+      "/docs",
+      "/guide/front-end",
+      "/guide/own-images",
+      "/guide/deploy",
+      "/guide/readme",
+    ]);
+    for (const link of links) {
+      await other.page.goto(link);
+      await other.page.locator("h1").waitFor();
+    }
+    await other.page.goto(links[0]!);
+    assertEquals(await findFaults(other.page), []);
+    const images = other.page.locator("main img");
+    assertEquals(await images.count(), 4);
+    for (const image of await images.all()) {
+      await image.scrollIntoViewIfNeeded();
+      await other.page.waitForFunction(
+        (image) => (image as HTMLImageElement).naturalWidth > 0,
+        await image.elementHandle(),
+      );
+    }
+    await other.page.getByRole("link", { name: "Try the model" }).click();
+    await other.page.locator("#drawing").waitFor();
+    assertEquals(other.complaints, []);
+  });
+
   await t.step("has no serious accessibility fault, light or dark", async () => {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });

@@ -40,6 +40,7 @@ const model: PageModel = JSON.parse(element("playground").dataset.model!);
 const { labels, input } = model;
 const server = new ServerRunner(model);
 let browser: Promise<BrowserRunner> | undefined;
+let isLoading = false;
 let where: Where = "server";
 let pixels: Uint8Array<ArrayBuffer> | undefined;
 
@@ -125,7 +126,8 @@ async function answer(): Promise<void> {
 function showNoAnswer(): void {
   view.show(undefined);
   view.say(undefined);
-  for (const id of ["server", "browser"] as const) view.showRow(id, "–");
+  view.showRow("server", "–");
+  view.showRow("browser", isLoading ? "loading …" : "–");
 }
 
 async function attempt(
@@ -224,10 +226,11 @@ function askForKey(): void {
 
 function loadBrowser(): Promise<BrowserRunner> {
   if (!browser) {
+    isLoading = true;
     view.showRow("browser", "loading …");
     browser = BrowserRunner.load(model);
     // The next attempt may succeed.
-    browser.catch(() => browser = undefined);
+    browser.catch(() => browser = undefined).finally(() => isLoading = false);
   }
   return browser;
 }
