@@ -118,7 +118,7 @@ async function tryAll(
     const next = (await page.locator("#next").textContent())!;
     assertMatch(next, new RegExp(`^Next: ${rows[1]![0]} .+, ${rows[2]![0]} `));
     await page.locator("#file-name", { hasText: "drawing.png" }).waitFor();
-    await page.getByText("Inverted, as the model was trained on bright things on black.").waitFor();
+    await page.getByText("Inverted to bright on black, as the training images are.").waitFor();
     await page.getByRole("button", { name: "Undo" }).click();
     await page.locator("#label", { hasText: /^–$/ }).waitFor();
   });

@@ -211,7 +211,7 @@ Deno.test("see() says what was cropped and inverted", () => {
   const dark = see(picture(100, (x, y) => inside(x, y) ? x : 250), model, options);
   assertEquals(
     dark.text,
-    "Cropped to 25 % of the picture. Inverted, as the model was trained on bright things on black.",
+    "Cropped to 25 % of the picture. Inverted to bright on black, as the training images are.",
   );
   assertEquals(
     see(picture(100, (x, y) => inside(x, y) ? 250 - x : 10), model, options).text,

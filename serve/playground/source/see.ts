@@ -45,7 +45,7 @@ export function see(image: Image, { input, preprocessing }: Model, { crop, inver
       : share >= NEARLY_ALL
       ? "Nothing could be cropped: no plain background was found around it."
       : `Cropped to ${Math.max(1, Math.round(100 * share))} % of the picture.`,
-    ...(isInverted !== invert ? ["Inverted, as the model was trained on bright things on black."] : []),
+    ...(isInverted !== invert ? ["Inverted to bright on black, as the training images are."] : []),
   ];
   return {
     pixels: new Uint8Array(invert ? pixels.map((value) => 255 - value) : pixels),
