@@ -112,7 +112,9 @@ export function mlpToOnnx(layers: readonly LinearWeights[], info: ModelInfo): On
   let third;
   if (familiarity) {
     const values = familiarity.score.layers.map((layer) =>
-      layer === 0 ? "flatten" : `linear_relu_stack.${2 * layer - 1}`
+      layer === 0
+        ? { name: "flatten", width: layers[0]!.inFeatures }
+        : { name: `linear_relu_stack.${2 * layer - 1}`, width: layers[layer - 1]!.outFeatures }
     );
     third = familiarityGraph(familiarity.score, values);
     nodes.push(...third.nodes);

@@ -10,7 +10,7 @@ import { DATA_TYPE, type OnnxNode, type OnnxTensor, type OnnxValue } from "../..
  * How familiar features `h` are:
  *
  *     distance    = ‖directions · h − offset‖²
- *     familiarity = Σᵢ slopesᵢ · max(0, knotsᵢ − distance), within 0..1
+ *     familiarity = Σᵢ slopesᵢ · max(0, knotsᵢ − distance)
  *
  * The second line is a piecewise linear function that falls from 1 to 0. In this form it is exactly 0 beyond the last
  * knot, however far away an image is.
@@ -42,14 +42,16 @@ export interface FamiliarityGraph {
 }
 
 /**
- * Builds `Concat → Gemm → Mul → Gemm → Relu → MatMul → Clip → familiarity`, without `Concat` if there is one value.
- * All operators are the same from operator set 11 to the newest, which a `ReduceSumSquare` is not.
+ * Builds `Gemm → … → Gemm → Mul → Gemm → Relu → MatMul → familiarity`, with a first `Gemm` for each value. Each
+ * operation costs a request about 1 µs, so there is neither a `Concat` before nor a `Clip` behind: the function is
+ * within 0..1, by half an image more than float32 rounds. All operators are the same from operator set 11 to the
+ * newest, which a `ReduceSumSquare` is not.
  *
- * @param values names of the values in the graph that {@linkcode FamiliarityScore.layers} stands for
+ * @param values names and widths of the values in the graph that {@linkcode FamiliarityScore.layers} stands for
  */
 export function familiarityGraph(
   { directions, offset, knots, slopes }: FamiliarityScore,
-  values: readonly string[],
+  values: readonly { name: string; width: number }[],
 ): FamiliarityGraph {
   const k = offset.length, size = directions.length / k;
   const name = (part: string): string => FAMILIARITY_PREFIX + part;
@@ -60,56 +62,52 @@ export function familiarityGraph(
     doc: string,
     attributes: OnnxNode["attributes"] = [],
   ): OnnxNode => ({ name: name(part), op, inputs, outputs: [name(part)], attributes, doc });
-  const tensor = (part: string, dims: number[], data: Float32Array<ArrayBuffer>): OnnxTensor => ({
-    name: name(part),
-    dims,
-    data,
-  });
-  const transposed = { name: "transB", type: "int", value: 1 } as const;
-  const nodes = [
-    node(
+  const initializers: OnnxTensor[] = [];
+  const tensor = (part: string, dims: number[], data: Float32Array<ArrayBuffer>): string => {
+    initializers.push({ name: name(part), dims, data });
+    return name(part);
+  };
+  let projection = tensor("negative_offset", [k], offset.map((value) => -value)), start = 0;
+  const nodes = values.map((value, i) => {
+    const columns = tensor(
+      `directions.${i}`,
+      [k, value.width],
+      columnsOf(directions, size, start, value.width),
+    );
+    start += value.width;
+    const gemm = node(
       "Gemm",
-      "projection",
-      [
-        values.length === 1 ? values[0]! : name("features"),
-        name("directions"),
-        name("negative_offset"),
-      ],
+      `projection.${i}`,
+      [value.name, columns, projection],
       `[N, ${k}]: the features along the directions in which unfamiliar images stand out.`,
-      [transposed],
-    ),
-    node("Mul", "squares", [name("projection"), name("projection")], "[N, k], whose sum is the distance."),
+      [{ name: "transB", type: "int", value: 1 }],
+    );
+    projection = gemm.outputs[0]!;
+    return gemm;
+  });
+  const minusOne = tensor("minus_one", [k, knots.length], new Float32Array(k * knots.length).fill(-1));
+  nodes.push(
+    node("Mul", "squares", [projection, projection], `[N, ${k}], whose sum is the distance.`),
     node(
       "Gemm",
       "margins",
-      [name("squares"), name("minus_one"), name("knots")],
-      "[N, knots]: how far the distance is below each knot.",
+      [name("squares"), minusOne, tensor("knots", [knots.length], knots)],
+      `[N, ${knots.length}]: how far the distance is below each knot.`,
     ),
     node("Relu", "segments", [name("margins")], "The segments of a piecewise linear function."),
-    node("MatMul", "share", [name("segments"), name("slopes")], "[N]: the share of less familiar images."),
     {
-      ...node("Clip", "clip", [name("share"), name("zero"), name("one")], "Rounding stays within 0..1."),
+      ...node(
+        "MatMul",
+        "share",
+        [name("segments"), tensor("slopes", [knots.length], slopes)],
+        "[N]: the share of less familiar images.",
+      ),
       outputs: [FAMILIARITY],
     },
-  ];
-  if (values.length > 1) {
-    nodes.unshift(
-      node("Concat", "features", [...values], `[N, ${size}]: what the network makes of an image.`, [
-        { name: "axis", type: "int", value: 1 },
-      ]),
-    );
-  }
+  );
   return {
     nodes,
-    initializers: [
-      tensor("directions", [k, size], directions),
-      tensor("negative_offset", [k], offset.map((value) => -value)),
-      tensor("minus_one", [k, knots.length], new Float32Array(k * knots.length).fill(-1)),
-      tensor("knots", [knots.length], knots),
-      tensor("slopes", [knots.length], slopes),
-      tensor("zero", [], new Float32Array(1)),
-      tensor("one", [], new Float32Array([1])),
-    ],
+    initializers,
     output: {
       name: FAMILIARITY,
       type: DATA_TYPE.float32,
@@ -119,4 +117,19 @@ export function familiarityGraph(
       dimensionDenotations: ["DATA_BATCH"],
     },
   };
+}
+
+/** Some columns of rows of a given size. */
+function columnsOf(
+  rows: Float32Array<ArrayBuffer>,
+  size: number,
+  start: number,
+  width: number,
+): Float32Array<ArrayBuffer> {
+  if (width === size) return rows;
+  const columns = new Float32Array(rows.length / size * width);
+  for (let i = 0; i * width < columns.length; i++) {
+    columns.set(rows.subarray(i * size + start, i * size + start + width), i * width);
+  }
+  return columns;
 }
