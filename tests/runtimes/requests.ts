@@ -67,7 +67,10 @@ async function assertProblem(response: Response, status: number, detail: string)
 
 const { maxBodyBytes: MAX_BODY_BYTES, maxBatchSize: MAX_IMAGES } = readConfig();
 const BYTES = "application/octet-stream";
-const phonePhotos = Promise.all([phonePhoto(), phonePhoto({ progressive: true })]);
+const phonePhotos = Promise.all([
+  phonePhoto({ object: true }),
+  phonePhoto({ object: true, progressive: true }),
+]);
 
 /** Name → request and what must come back. */
 export const REQUESTS: Record<string, (send: Send) => Promise<void>> = {
