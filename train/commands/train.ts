@@ -366,11 +366,12 @@ function printJson(
 }
 
 async function printSummary(
-  { artifact: { bytes, metrics, evaluation, familiarity, maxDifference }, bestEpoch, seconds }: TrainResult,
+  { artifact: { bytes, metrics, evaluation, familiarity, maxDifference }, bestEpoch, epochs, seconds }:
+    TrainResult,
   written: Written | undefined,
   say: typeof note,
 ): Promise<void> {
-  const best = bestEpoch === undefined
+  const best = bestEpoch === undefined || bestEpoch === epochs.length
     ? ""
     : `; epoch ${bestEpoch} was the best on the validation images and is kept`;
   say(`Trained in ${duration(seconds)}${best}`);

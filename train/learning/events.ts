@@ -91,7 +91,7 @@ export interface Score {
 export interface TrainingState {
   /** The finished epochs. */
   epochs: EpochSummary[];
-  /** The epoch with the best validation accuracy, from 1 up; absent if there are no validation images. */
+  /** The epoch whose weights would be kept now, from 1 up; absent if there are no validation images. */
   bestEpoch?: number;
   /** Steps of the optimizer so far. */
   steps: number;

@@ -42,8 +42,8 @@ export interface FitResult {
   /** The finished epochs. */
   epochs: EpochSummary[];
   /**
-   * The epoch with the best validation accuracy, from 1 up, whose weights the model now has; absent if there are no
-   * validation images, and then the weights are the last epoch's.
+   * The epoch whose weights the model now has, from 1 up: the one with the best validation accuracy, or the last one
+   * (see {@linkcode fit}). Absent if there are no validation images, and then it is the last one.
    */
   bestEpoch?: number;
   /** Seconds of training, without interruptions. */
@@ -59,8 +59,9 @@ const STATISTICS_IMAGES = 10_000;
 const STATISTICS_BATCH_SIZE = 1000;
 
 /**
- * Trains a model in place. It ends with the weights of the epoch that was best on the validation images, or with
- * the last ones if there are none.
+ * Trains a model in place. It ends with the weights of the epoch that was best on the validation images. It ends with
+ * those of the last epoch if there are no validation images, or with a cosine schedule without early stopping: the
+ * learning rate then ends at 0, and an earlier epoch is better by chance only.
  *
  * @throws {DOMException} `AbortError` if the signal asked to stop
  * @throws {InputError} if model, data set and recipe do not fit together, the state is another model's, or the loss
@@ -92,7 +93,7 @@ function checkModel({ sizes }: Mlp, dataset: Dataset, recipe: Recipe): void {
   );
 }
 
-/** The epoch to return to. */
+/** The epoch whose weights to keep. */
 interface Best {
   epoch: number;
   accuracy: number;
@@ -266,7 +267,12 @@ class Run {
     }());
   }
 
-  /** Measures the epoch on the validation images, if there are any, and remembers the weights if it is the best. */
+  #keepsLast(): boolean {
+    const { schedule, earlyStopping } = this.#options.recipe;
+    return schedule === "cosine" && earlyStopping === 0;
+  }
+
+  /** Measures the epoch on the validation images, if there are any, and remembers the weights if they may be kept. */
   async #validate(epoch: number): Promise<Score | undefined> {
     const { validationIndices } = this.#split;
     if (validationIndices.length === 0) return undefined;
@@ -274,7 +280,7 @@ class Run {
       this.#measureStatistics();
       const validation = await score(this.#model, this.#dataset.train, this.#dataset, validationIndices);
       const { accuracy } = validation;
-      if (!this.#best || accuracy > this.#best.accuracy) {
+      if (this.#keepsLast() || !this.#best || accuracy > this.#best.accuracy) {
         this.#best = { epoch, accuracy, weights: await readNumbers(this.#inferenceVariables()) };
       }
       return validation;

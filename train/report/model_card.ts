@@ -121,7 +121,7 @@ function reproduce({ command, provenance: { dataset, recipe, seed, backend } }: 
 }
 
 /** By which images the weights were chosen. */
-function selection({ validation, bestEpoch }: RunMetrics): string {
+function selection({ validation, bestEpoch, epochs }: RunMetrics): string {
   const measured = "The test images were used only to measure the result.";
   if (validation?.folds !== undefined) {
     return `; cross-validated in ${validation.folds} folds, then trained on all ${
@@ -130,10 +130,10 @@ function selection({ validation, bestEpoch }: RunMetrics): string {
       `images. The weights are the last epoch's. ${measured}`;
   }
   if (!validation) return "; there are no validation images, and the weights are the last epoch's.";
-  return `; the weights are those of epoch ${bestEpoch}, the best on ${
-    count(validation.images)
-  } validation images. ` +
-    measured;
+  const images = `${count(validation.images)} validation images`;
+  return bestEpoch === epochs.length
+    ? `; the weights are the last epoch's, and ${images} were held out. ${measured}`
+    : `; the weights are those of epoch ${bestEpoch}, the best on ${images}. ${measured}`;
 }
 
 /** Which network made the features, and under which licence. */
