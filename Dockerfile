@@ -23,4 +23,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["deno", "eval", \
   "Deno.exit((await fetch('http://127.0.0.1:' + Deno.env.get('PORT') + '/readyz')).ok ? 0 : 1)"]
 CMD ["run", "--node-modules-dir=none", "--cached-only", "--frozen", "--allow-net", "--allow-env", \
-  "--allow-read=/app,/models,/mnt/models", "serve/main.ts"]
+  "--allow-read=/app,/models,/mnt/models,/feedback", "--allow-write=/feedback", "serve/main.ts"]

@@ -12,6 +12,8 @@ import { type Config, readConfig } from "./config.ts";
 import type { AppEnv } from "./context.ts";
 import { RequestReader, type TaskPool } from "./decode/reader.ts";
 import { Engine } from "./engine.ts";
+import { Feedback, type FeedbackStore } from "./feedback/feedback.ts";
+import { RecentImages } from "./feedback/recent.ts";
 import { createLog, type Log } from "./log.ts";
 import { type MakeModel, type Models, type Repository, SingleModel } from "./models/models.ts";
 import { authorize, forbid, identify } from "./middleware/auth.ts";
@@ -56,6 +58,8 @@ export interface AppOptions {
   collectMetrics?: () => Promise<string>;
   /** Exports the metrics; by default they are only at `/metrics`. */
   meter?: Meter;
+  /** Where feedback is kept; without it, none is taken. */
+  feedback?: { store: FeedbackStore; hasRecent: boolean };
   /** Reads large requests in other threads; without it, that is done on the event loop. */
   pool?: TaskPool;
 }
@@ -64,6 +68,8 @@ export interface AppOptions {
 export type App = Hono<AppEnv> & {
   /** For entries that load the model before the first request. */
   readonly models: Models;
+  /** Deletes feedback that is too old, for entries that run for long; undefined if none is taken. */
+  readonly deleteOldFeedback: (() => Promise<void>) | undefined;
   /** Its own metrics, in Prometheus' text format. */
   readonly metrics: () => string;
   /** Every route with its description. */
@@ -82,6 +88,7 @@ export function createApp(
     repository,
     collectMetrics,
     meter,
+    feedback,
     pool,
   }: AppOptions,
 ): App {
@@ -106,6 +113,12 @@ export function createApp(
     telemetry,
     files,
     collectMetrics: collectMetrics ?? metrics,
+    ...(feedback && {
+      feedback: {
+        store: new Feedback({ store: feedback.store, limits: config }),
+        ...(feedback.hasRecent && { recent: new RecentImages() }),
+      },
+    }),
   };
 
   const app = new Hono<AppEnv>();
@@ -122,7 +135,8 @@ export function createApp(
   const table = protocols.flatMap(({ routes, format }) => routes.map((route) => ({ ...route, format })));
   telemetry.expect(table.filter(({ method }) => method === "POST"));
   for (const protocol of protocols) app.route("/", createProtocolApp(protocol, guards, report));
-  return Object.assign(app, { models, metrics, table });
+  const deleteOldFeedback = service.feedback && ((): Promise<void> => service.feedback!.store.deleteOld());
+  return Object.assign(app, { models, metrics, table, deleteOldFeedback });
 }
 
 function guardsOf({ rateLimitPerMinute, apiKeys }: Config, hasLimiter: boolean): Guards {

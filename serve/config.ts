@@ -69,6 +69,14 @@ export interface Config {
    * 64 at a time do not get cheaper.
    */
   maxBatchSize: number;
+  /** Folder for feedback; empty to take none. */
+  feedbackStore: string;
+  /** Pictures of feedback that are kept: enough to train on, and to list with each new one. */
+  feedbackMaxPictures: number;
+  /** Bytes of all pictures of feedback. */
+  feedbackMaxBytes: number;
+  /** Days after which a picture of feedback is deleted. */
+  feedbackMaxDays: number;
   /** Classes per image in a response: more are a download, not a ranking. */
   maxTopK: number;
   /** Requests processed at a time. A core does this many in 20 ms, so more would only wait. */
@@ -218,6 +226,30 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     help: "Maximum number of images per request",
     schema: integer(1, 65536),
   },
+  feedbackStore: {
+    name: "FEEDBACK_STORE",
+    default: "",
+    help: "Deno: folder that `POST /v1/feedback` fills with pictures; empty to take no feedback",
+    schema: v.string(),
+  },
+  feedbackMaxPictures: {
+    name: "FEEDBACK_MAX_PICTURES",
+    default: "10000",
+    help: "Maximum number of pictures that are kept as feedback",
+    schema: integer(1, 1_000_000),
+  },
+  feedbackMaxBytes: {
+    name: "FEEDBACK_MAX_BYTES",
+    default: String(1024 * 1024 * 1024),
+    help: "Maximum size of all pictures that are kept as feedback, in bytes",
+    schema: integer(1, 2 ** 40),
+  },
+  feedbackMaxDays: {
+    name: "FEEDBACK_MAX_DAYS",
+    default: "30",
+    help: "Days after which a picture that was kept as feedback is deleted",
+    schema: integer(1, 3650),
+  },
   maxTopK: {
     name: "MAX_TOP_K",
     default: "100",
@@ -266,7 +298,20 @@ export function readConfig(env: Record<string, string | undefined> = {}): Config
     );
   };
   const entries = Object.entries(SETTINGS).map(([key, setting]) => [key, read(setting)]);
-  return Object.fromEntries(entries) as Config;
+  const config = Object.fromEntries(entries) as Config;
+  if (config.feedbackStore !== "") requireKeys(config, "FEEDBACK_STORE");
+  return config;
+}
+
+/**
+ * Feedback decides what the next model learns, so not everyone may send it.
+ *
+ * @param setting what was set
+ * @throws {InputError} `invalid-value` if there are no keys
+ */
+export function requireKeys({ apiKeys }: Pick<Config, "apiKeys">, setting: string): void {
+  if (apiKeys.length > 0) return;
+  throw new InputError("invalid-value", `Cannot use ${setting} as feedback needs keys: set API_KEYS`);
 }
 
 function integer(min: number, max: number): Schema<number> {

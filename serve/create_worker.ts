@@ -8,7 +8,8 @@
  * @module
  */
 import { type App, createApp } from "./app.ts";
-import { type Config, readConfig, VARIABLES } from "./config.ts";
+import { type Config, readConfig, requireKeys, VARIABLES } from "./config.ts";
+import { bucketStore } from "./feedback/bucket.ts";
 import { createLog, describeError } from "./log.ts";
 import { Problem, problemDocument } from "./problem.ts";
 import { loadModel } from "./model.ts";
@@ -73,7 +74,7 @@ export function createWorker(model: Uint8Array<ArrayBuffer>, files: ModelFiles =
 function start(
   model: Uint8Array<ArrayBuffer>,
   files: ModelFiles,
-  variables: Record<string, unknown>,
+  variables: CloudflareEnv,
 ): { app: App; config: Config; telemetry: OpenTelemetry | undefined } {
   const texts = Object.entries(variables).filter((entry): entry is [string, string] =>
     typeof entry[1] === "string"
@@ -82,6 +83,8 @@ function start(
   // deno-lint-ignore no-console -- this is an entry, and the console is where both platforms keep logs
   const log = createLog(config.logLevel, (line) => console.log(line));
   announce(log, config);
+  const { FEEDBACK: bucket } = variables;
+  if (bucket) requireKeys(config, "the bucket FEEDBACK");
   const telemetry = openTelemetry(project.version);
   const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
   const app = createApp({
@@ -91,6 +94,7 @@ function start(
     config,
     log,
     hasLimiter: onEdge,
+    ...(bucket && { feedback: { store: bucketStore(bucket), hasRecent: false } }),
     ...(telemetry && { meter: telemetry.meter }),
     // Cloudflare has no threads.
     ...(!onEdge && { pool: new DecodePool(report) }),

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Config } from "./config.ts";
+import type { Bucket } from "./feedback/bucket.ts";
 import type { Platform } from "./context.ts";
 import type { OpenTelemetry, Span } from "./open_telemetry.ts";
 
@@ -12,6 +13,7 @@ import type { OpenTelemetry, Span } from "./open_telemetry.ts";
 export interface CloudflareEnv {
   RATE_LIMITER?: NonNullable<Platform["limiter"]>;
   ANALYTICS?: NonNullable<Platform["analytics"]>;
+  FEEDBACK?: Bucket;
   [variable: string]: unknown;
 }
 

@@ -20,6 +20,7 @@ const STATUSES = {
   429: ["Too Many Requests", "rate_limit"],
   500: ["Internal Server Error", "internal"],
   503: ["Service Unavailable", "unavailable"],
+  507: ["Insufficient Storage", "store_full"],
 } as const;
 
 /** A status of a failed request. */

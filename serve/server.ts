@@ -14,6 +14,7 @@ import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { DecodePool } from "./decode/pool.ts";
 import { drainable } from "./drain.ts";
+import { openFolder } from "./feedback/folder.ts";
 import { type HttpServer, keepListening } from "./keep_listening.ts";
 import { describeError, type Log } from "./log.ts";
 import { loadModel } from "./model.ts";
@@ -54,6 +55,8 @@ export interface Server {
    */
   stop(): Promise<number>;
 }
+
+const HOUR_MS = 60 * 60 * 1000;
 
 /** The file of the configured model. */
 async function modelBytes({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
@@ -112,11 +115,19 @@ export async function startServer(
     ...(telemetry && { meter: telemetry.meter }),
     ...(repository && { repository }),
     ...(collectMetrics && { collectMetrics }),
+    ...(config.feedbackStore !== "" && {
+      feedback: { store: await openFolder(config.feedbackStore), hasRecent: true },
+    }),
     pool: new DecodePool(report, config.workers),
   });
   const { fetch, drain } = drainable((request, info) =>
     app.fetch(request, onDeno(request, info, config, telemetry))
   );
+  const { deleteOldFeedback } = app;
+  if (deleteOldFeedback) {
+    await deleteOldFeedback();
+    Deno.unrefTimer(setInterval(() => void deleteOldFeedback().catch(report), HOUR_MS));
+  }
   // Checked before listening, so that the first request is as fast as the next. A model that fails its checks does
   // not end the process: it is live but not ready, the log has the reason, and the next request tries again.
   const { ready } = await app.models.ready();

@@ -36,6 +36,7 @@ const FAILURES = {
   416: "The file has none of the bytes of the range",
   422: "The images are blank: each has only one colour, or nothing stands out from its background",
   429: "Too many requests of this client: retry after `Retry-After` seconds",
+  507: "There is no room for more pictures",
   503: "The model is not ready, or the server is busy: retry after `Retry-After` seconds",
 } as const;
 type Failure = keyof typeof FAILURES;

@@ -90,6 +90,20 @@ export const ClassifyResponse = v.strictObject({
   ),
 });
 
+export const FeedbackRequest = v.strictObject({
+  request_id: v.pipe(
+    v.string(),
+    v.description("`X-Request-Id` of the response to a request of the last ten minutes"),
+  ),
+  label: v.pipe(v.string(), v.description("What the image shows: a label of the model")),
+  index: v.optional(v.pipe(count, v.description("Which image of the request, 0 by default"))),
+});
+
+export const FeedbackResponse = v.strictObject({
+  label: v.string(),
+  file: v.pipe(v.string(), v.description("The name of the picture in the store")),
+});
+
 export const Problem = v.strictObject({
   type: v.literal("about:blank"),
   title: v.string(),
@@ -129,6 +143,7 @@ export const ModelResponse = v.strictObject({
     code_version: v.optional(v.string()),
   }),
   accepts: v.array(v.string()),
+  feedback: v.pipe(v.boolean(), v.description("Whether `POST /v1/feedback` is on")),
   limits: v.strictObject({ body_bytes: positive, images: positive, pixels: positive }),
 });
 

@@ -17,6 +17,7 @@ import {
 } from "../openapi/operation.ts";
 import { problemDocument } from "../problem.ts";
 import { classify } from "../routes/classify.ts";
+import { feedback } from "../routes/feedback.ts";
 import { model } from "../routes/model.ts";
 import { modelFile } from "../routes/model_file.ts";
 import { models } from "../routes/models.ts";
@@ -25,6 +26,7 @@ import type { Protocol, Route, Service } from "./protocol.ts";
 /** The paths of a model's routes, what their ids end with, and their parameters. */
 interface ModelPaths {
   classify: string;
+  feedback: string;
   describe: string;
   file: string;
   about: string;
@@ -32,9 +34,17 @@ interface ModelPaths {
 }
 
 const MODEL_PATHS: ModelPaths[] = [
-  { classify: "/v1/classify", describe: "/v1/model", file: "/v1/model/file", about: "", parameters: [] },
+  {
+    classify: "/v1/classify",
+    feedback: "/v1/feedback",
+    describe: "/v1/model",
+    file: "/v1/model/file",
+    about: "",
+    parameters: [],
+  },
   {
     classify: "/v1/models/:model/classify",
+    feedback: "/v1/models/:model/feedback",
     describe: "/v1/models/:model",
     file: "/v1/models/:model/file",
     about: "ByName",
@@ -128,6 +138,32 @@ function modelRoutes(service: Service, { about, parameters, ...paths }: ModelPat
         responses: {
           200: json("ClassifyResponse", "The labels of each image"),
           ...problems(400, 404, 408, 413, 415, 422, 503),
+        },
+      },
+    },
+    {
+      method: "POST",
+      path: paths.feedback,
+      access: "key",
+      handler: feedback(service),
+      operation: {
+        tags: ["Native"],
+        operationId: `sendFeedback${about}`,
+        summary: "Say what an image shows",
+        description:
+          "Stores the picture under its right label, to train the next model on. A picture is sent with `label`; " +
+          "JSON names a recent request instead. 404 if the server takes no feedback.",
+        parameters: [
+          ...parameters,
+          query("label", { type: "string" }, "What the picture shows: a label of the model; not with JSON"),
+        ],
+        requestBody: {
+          required: true,
+          content: { ...IMAGES, "application/json": { schema: ref("FeedbackRequest") } },
+        },
+        responses: {
+          201: json("FeedbackResponse", "The picture is stored"),
+          ...problems(400, 404, 408, 413, 415, 422, 503, 507),
         },
       },
     },

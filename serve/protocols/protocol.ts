@@ -13,6 +13,8 @@ import type { AppEnv } from "../context.ts";
 import type { RequestReader } from "../decode/reader.ts";
 import type { ModelFiles } from "../model_files.ts";
 import { checkIdentity, type Models, type Repository } from "../models/models.ts";
+import type { Feedback } from "../feedback/feedback.ts";
+import type { RecentImages } from "../feedback/recent.ts";
 import type { Operation } from "../openapi/operation.ts";
 import { Problem, type ProblemFormat, toProblem } from "../problem.ts";
 import type { Telemetry } from "../telemetry.ts";
@@ -26,6 +28,12 @@ export interface Service {
   reader: RequestReader;
   config: Config;
   telemetry: Telemetry;
+  /** Absent if the server takes no feedback. */
+  feedback?: {
+    store: Feedback;
+    /** Absent where requests of one client reach many servers. */
+    recent?: RecentImages;
+  };
   /** The metrics of all threads that share the port. */
   collectMetrics: () => string | Promise<string>;
   /** The files beside the model. */

@@ -8,6 +8,7 @@ import type { Context } from "hono";
 import { InputError, type InputErrorCode } from "../../shared/errors.ts";
 import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
 import type { AppEnv } from "../context.ts";
+import { keyOf } from "../feedback/recent.ts";
 import { type Form, inputOf, type Read } from "../decode/task.ts";
 import { readBody } from "../middleware/body.ts";
 import { clientOf } from "../middleware/rate_limit.ts";
@@ -40,7 +41,7 @@ export async function answer<F extends Form>(
 
 async function answerNow<F extends Form>(
   c: Context<AppEnv>,
-  { models, admission, reader, config, telemetry }: Service,
+  { models, admission, reader, config, telemetry, feedback }: Service,
   { form, jsonLength, check, write }: Codec<F>,
 ): Promise<Response> {
   const client = clientOf(c);
@@ -71,6 +72,10 @@ async function answerNow<F extends Form>(
       const { scores, queueMs, inferMs } = await engine.run(request.pixels, client);
       Object.assign(timing, { images, queueMs, inferMs });
       telemetry.countPredictions(classifier, scores);
+      if (feedback?.recent) {
+        const failures = "failures" in request ? request.failures.keys() : [];
+        feedback.recent.add(keyOf(classifier, c.get("requestId")), request.pixels, failures);
+      }
       const encoding = performance.now();
       const response = write(scores, request, classifier);
       statistics.countSuccess(images, { ...timing, encodeMs: performance.now() - encoding });

@@ -28,6 +28,7 @@ export function model(service: Service): Handler<AppEnv> {
       familiarity,
       provenance,
       accepts: MEDIA_TYPES,
+      feedback: service.feedback !== undefined,
       limits,
     };
     return c.json(toSnakeCase(description) as Record<string, unknown>);
