@@ -11,9 +11,10 @@ import { Classifier } from "../../shared/inference/classifier.ts";
 import { readOnnx } from "../../shared/onnx/read.ts";
 import { Random } from "../../shared/random.ts";
 import { silhouettes } from "../../shared/silhouettes/silhouettes.ts";
-import { train, type TrainOptions } from "../../train/artifact/run.ts";
+import { train, type TrainOptions, type TrainResult } from "../../train/artifact/run.ts";
 import { useBackend } from "../../train/backend/mod.ts";
 import { createDataset } from "../../train/dataset/create.ts";
+import type { Dataset } from "../../train/dataset/mod.ts";
 import { loadSilhouettes } from "../../train/dataset/silhouettes.ts";
 import { auroc, keptShare, referenceOf, scoreKept } from "../../train/evaluation/familiarity.ts";
 import { distances, fitDirections } from "../../train/familiarity/directions.ts";
@@ -175,7 +176,9 @@ Deno.test("referenceOf() counts predictions, confidences and familiarities", () 
 const backend = await useBackend("wasm", "auto", 1);
 
 /** A small network of the silhouettes, trained for real. */
-async function trainSmall(options: Partial<TrainOptions> = {}) {
+async function trainSmall(
+  options: Partial<TrainOptions> = {},
+): Promise<TrainResult & { dataset: Dataset }> {
   const dataset = await loadSilhouettes();
   return {
     dataset,
