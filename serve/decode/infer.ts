@@ -137,7 +137,7 @@ function readInput(
 }
 
 /** The shapes of an image, without N. */
-function shapesOf({ channels, height, width }: ImageShape): number[][] {
+export function shapesOf({ channels, height, width }: ImageShape): number[][] {
   const shapes = [[channels, height, width], [channels * height * width]];
   return channels === 1 ? [...shapes, [height, width]] : shapes;
 }

@@ -53,6 +53,18 @@ export function bulk(promise: Json): v.GenericSchema<unknown[]> {
   return schema;
 }
 
+/** An object; valibot's own schema takes arrays, too. */
+export function object<T extends v.ObjectEntries>(entries: T): v.ObjectSchema<T, undefined> {
+  return guard(v.object(entries), (value) => !Array.isArray(value), "an object", {});
+}
+
+/** A schema that is checked as before and documented with further keys of JSON Schema, which code enforces. */
+export function documented<T extends Schema>(schema: T, promise: Json): T {
+  const copy: T = { ...schema };
+  PROMISES.set(copy, { ...PROMISES.get(schema), ...promise });
+  return copy;
+}
+
 /** A schema that runs only if a value passes a cheap first check. */
 function guard<T extends Schema>(
   schema: T,

@@ -8,9 +8,12 @@ import { type ConversionConfig, toJsonSchemaDefs } from "@valibot/to-json-schema
 import project from "../../deno.json" with { type: "json" };
 import { plainError } from "../problem.ts";
 import type { DescribedRoute } from "../protocols/protocol.ts";
+import type { ModelDescription } from "../../shared/contract.ts";
+import type { Config } from "../config.ts";
 import { promiseOf } from "./bounded.ts";
 import { errors, type Json, type Operation, otherFailure, problems, type Tag } from "./operation.ts";
 import * as schemas from "./schemas.ts";
+import { specializeParameters, specializeSchemas } from "./specialize.ts";
 
 /** An OpenAPI document, with the fields that we use. */
 export interface Document {
@@ -40,8 +43,16 @@ const MALFORMED = {
   description: "The HTTP server rejects the request, such as one with headers that are too long",
 };
 
+/** The model, for which requests can be described exactly. */
+export interface KnownModel {
+  description: ModelDescription;
+  config: Config;
+}
+
 /** Makes the document. */
-export function describeApi(routes: readonly DescribedRoute[]): Document {
+export function describeApi(routes: readonly DescribedRoute[], model?: KnownModel): Document {
+  const components = toJsonSchemaDefs(schemas, CONVERSION) as unknown as Record<string, Json>;
+  if (model) specializeSchemas(components, model.description, model.config);
   return {
     openapi: "3.1.1",
     info: {
@@ -62,9 +73,9 @@ export function describeApi(routes: readonly DescribedRoute[]): Document {
       },
       { name: "Operation", description: "Health, metrics and documentation" },
     ],
-    paths: pathsOf(routes),
+    paths: pathsOf(routes, model),
     components: {
-      schemas: toJsonSchemaDefs(schemas, CONVERSION) as unknown as Record<string, Json>,
+      schemas: components,
       securitySchemes: { key: { type: "http", scheme: "bearer" } },
     },
     // A key, or none if the server requires none.
@@ -72,20 +83,22 @@ export function describeApi(routes: readonly DescribedRoute[]): Document {
   };
 }
 
-function pathsOf(routes: readonly DescribedRoute[]): Document["paths"] {
+function pathsOf(routes: readonly DescribedRoute[], model?: KnownModel): Document["paths"] {
   const paths: Document["paths"] = {};
   for (const { method, path, access, operation, cacheable, format } of routes) {
     const isPlain = format === plainError, failures = isPlain ? errors : problems;
+    const parameters = model && specializeParameters(operation.parameters, model.description, model.config);
     (paths[path.replace(/:(\w+)/g, "{$1}")] ??= {})[method.toLowerCase()] = {
       ...operation,
+      ...(parameters && { parameters }),
       responses: {
         ...operation.responses,
         ...(cacheable && { 304: NOT_MODIFIED }),
-        ...(access === "key" && failures(401)),
+        ...((access === "key" || access === "admin") && failures(401)),
         ...(access === "probe" ? { "4XX": MALFORMED } : failures(429)),
         default: otherFailure(isPlain),
       },
-      ...(access !== "key" && { security: [] }),
+      ...(access !== "key" && access !== "admin" && { security: [] }),
     };
   }
   return paths;

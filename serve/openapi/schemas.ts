@@ -5,7 +5,12 @@
  * @module
  */
 import * as v from "valibot";
-import { bulk, dictionary, list } from "./bounded.ts";
+import { bulk, dictionary, documented, list, object } from "./bounded.ts";
+
+/** To a schema of this file, from those that are JSON Schema. */
+function reference(name: string): { $ref: string } {
+  return { $ref: `#/components/schemas/${name}` };
+}
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -27,25 +32,29 @@ export const ModelList = v.strictObject({
   })),
 });
 
-const Pixels = v.pipe(
+export const Pixels = documented(
   bulk({ type: "array", items: { type: "number", minimum: 0, maximum: 255 } }),
-  v.description("Channels × height × width numbers in 0..255, row-major"),
+  { description: "Channels × height × width numbers in 0..255, row-major; not all the same" },
 );
 
-const Picture = v.pipe(
-  v.string(),
-  v.description("A PNG, JPEG or WebP file as base64 or as a data URI"),
-);
+export const Picture = documented(v.string(), {
+  contentEncoding: "base64",
+  contentMediaType: "image/*",
+  minLength: 1,
+  description: "A PNG, JPEG or WebP file as base64 or as a data URI",
+});
 
 /** Declared here and checked by `decodeJson()`; a test compares the two. */
 export const ClassifyRequest = v.union([
   v.strictObject({ pixels: Pixels }),
   v.strictObject({ image: v.union([Picture, Pixels]) }),
   v.strictObject({
-    images: v.pipe(
-      bulk({ type: "array", minItems: 1, items: { anyOf: [{ type: "string" }, { type: "array" }] } }),
-      v.description("Image files and arrays of numbers, as in `image`, in any mix"),
-    ),
+    images: bulk({
+      type: "array",
+      minItems: 1,
+      items: { anyOf: [reference("Picture"), reference("Pixels")] },
+      description: "Image files and arrays of numbers, in any mix; each gets its own answer",
+    }),
   }),
 ]);
 
@@ -151,9 +160,9 @@ export const Health = v.strictObject({ status: v.literal("ok") });
 
 // Hugging Face's image classification task.
 
-export const HuggingFaceRequest = v.object({
-  inputs: v.pipe(Picture, v.nonEmpty()),
-  parameters: v.optional(v.nullable(v.object({
+export const HuggingFaceRequest = object({
+  inputs: Picture,
+  parameters: v.optional(v.nullable(object({
     top_k: v.optional(v.nullable(positive)),
     function_to_apply: v.optional(v.nullable(v.picklist(["softmax", "none"]))),
     // Of zero-shot classification, which has the same request and response but classes of the client's choice.
@@ -169,27 +178,42 @@ export const HuggingFaceResponse = v.array(v.strictObject({ label: v.string(), s
 export const PlainError = v.strictObject({ error: v.string() });
 
 const Parameters = dictionary(v.union([v.string(), v.number(), v.boolean()]), 64);
+const flag = { type: "boolean" };
 
 const Tensor = v.strictObject({ name: v.string(), datatype: v.string(), shape: v.array(v.number()) });
 
-export const InferRequest = v.object({
+export const TensorShape = documented(list(positive, 1, 8), {
+  description: "[N, C, H, W] or [N, C × H × W], and [N, H, W] if C is 1",
+});
+
+export const TensorData = bulk({
+  type: "array",
+  items: { anyOf: [{ type: "number" }, reference("TensorData")] },
+  description: "Flat in row-major order, or nested according to the shape",
+});
+
+export const InferInput = object({
+  name: v.string(),
+  shape: TensorShape,
+  datatype: v.picklist(["FP32", "UINT8"]),
+  parameters: v.optional(documented(Parameters, {
+    properties: { binary_data_size: { type: "integer", minimum: 0, description: "Bytes after the JSON" } },
+  })),
+  data: v.optional(TensorData),
+});
+
+export const InferOutput = object({
+  name: v.string(),
+  parameters: v.optional(documented(Parameters, {
+    properties: { binary_data: flag, classification: { type: "integer", minimum: 1 } },
+  })),
+});
+
+export const InferRequest = object({
   id: v.optional(v.string()),
-  parameters: v.optional(Parameters),
-  inputs: list(
-    v.object({
-      name: v.string(),
-      shape: list(positive, 1, 8),
-      datatype: v.picklist(["FP32", "UINT8"]),
-      parameters: v.optional(Parameters),
-      data: v.optional(v.pipe(
-        bulk({ type: "array", items: { anyOf: [{ type: "number" }, { type: "array" }] } }),
-        v.description("Flat in row-major order, or nested according to the shape; absent if it is binary"),
-      )),
-    }),
-    1,
-    16,
-  ),
-  outputs: v.optional(list(v.object({ name: v.string(), parameters: v.optional(Parameters) }), 0, 16)),
+  parameters: v.optional(documented(Parameters, { properties: { binary_data_output: flag } })),
+  inputs: list(InferInput, 1, 16),
+  outputs: v.optional(list(InferOutput, 0, 16)),
 });
 
 export const InferResponse = v.strictObject({
@@ -258,7 +282,7 @@ export const Statistics = v.strictObject({
   })),
 });
 
-export const RepositoryIndexRequest = v.object({
+export const RepositoryIndexRequest = object({
   ready: v.optional(v.pipe(v.boolean(), v.description("Whether only models that are ready are listed"))),
 });
 

@@ -100,7 +100,10 @@ export function operation(service: Service, allRoutes: () => readonly DescribedR
         modelCardFile(service),
         "Files beside the model",
         {
-          200: { description: "A file", content: { "image/svg+xml": {}, "application/json": {} } },
+          200: {
+            description: "A file",
+            content: { "image/svg+xml": TEXT, "application/json": { schema: { type: "object" } } },
+          },
           ...problems(404, 503),
         },
         {
@@ -123,12 +126,12 @@ export function operation(service: Service, allRoutes: () => readonly DescribedR
           parameters: [path("page", "The page's name, as `deploy`")],
         },
       ),
-      get("getDocs", "/docs", "public", docs(allRoutes), "This document as a page", { 200: page }, {
+      get("getDocs", "/docs", "public", docs(service, allRoutes), "This document as a page", { 200: page }, {
         cacheable: true,
         description:
           "Every request with its parameters, schemas and answers; requests can be tried on the page.",
       }),
-      get("getOpenApi", "/openapi.json", "public", openapi(allRoutes), "This document", {
+      get("getOpenApi", "/openapi.json", "public", openapi(service, allRoutes), "This document", {
         200: { description: "OpenAPI 3.1", content: { "application/json": { schema: { type: "object" } } } },
       }, {
         cacheable: true,

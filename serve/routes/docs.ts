@@ -6,11 +6,12 @@
  */
 import type { Handler } from "hono";
 import { html, raw } from "hono/html";
+import type { ModelDescription } from "../../shared/contract.ts";
 import type { AppEnv } from "../context.ts";
 import { tagOf } from "../entity_tag.ts";
 import { describeApi, type Document } from "../openapi/document.ts";
 import type { Json, Operation } from "../openapi/operation.ts";
-import type { DescribedRoute } from "../protocols/protocol.ts";
+import type { DescribedRoute, Service } from "../protocols/protocol.ts";
 import { policyFor } from "./policy.ts";
 
 const STYLE = `
@@ -36,22 +37,22 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 td { padding: .2rem .8rem .2rem 0; vertical-align: top; border-top: 1px solid var(--line); }
 `;
 
-/** @param routes is called by the first request, when all routes exist */
-export function openapi(routes: () => readonly DescribedRoute[]): Handler<AppEnv> {
-  const document = once(() => JSON.stringify(describeApi(routes())));
+/** @param routes is called when all routes exist */
+export function openapi(service: Service, routes: () => readonly DescribedRoute[]): Handler<AppEnv> {
+  const text = textOf(service, routes, JSON.stringify);
   return async (c): Promise<Response> => {
-    const { text, etag } = await document();
-    return c.body(text, 200, { "content-type": "application/json", etag });
+    const { content, etag } = await text();
+    return c.body(content, 200, { "content-type": "application/json", etag });
   };
 }
 
-/** @param routes is called by the first request, when all routes exist */
-export function docs(routes: () => readonly DescribedRoute[]): Handler<AppEnv> {
+/** @param routes is called when all routes exist */
+export function docs(service: Service, routes: () => readonly DescribedRoute[]): Handler<AppEnv> {
   const policy = policyFor(STYLE);
-  const page = once(() => String(render(describeApi(routes()))));
+  const text = textOf(service, routes, (document) => String(render(document)));
   return async (c): Promise<Response> => {
-    const { text, etag } = await page();
-    return c.body(text, 200, {
+    const { content, etag } = await text();
+    return c.body(content, 200, {
       "content-type": "text/html; charset=utf-8",
       "content-security-policy": await policy(),
       etag,
@@ -59,10 +60,30 @@ export function docs(routes: () => readonly DescribedRoute[]): Handler<AppEnv> {
   };
 }
 
-/** Makes a text and its entity tag with the first call, as both are always the same. */
-function once(make: () => string): () => Promise<{ text: string; etag: string }> {
-  let made: Promise<{ text: string; etag: string }> | undefined;
-  return () => made ??= Promise.resolve(make()).then(async (text) => ({ text, etag: await tagOf(text) }));
+interface Text {
+  content: string;
+  etag: string;
+}
+
+/** Renders the document once for each model. It is there without a model, too. */
+function textOf(
+  { models, config }: Service,
+  routes: () => readonly DescribedRoute[],
+  render: (document: Document) => string,
+): () => Promise<Text> {
+  let made: { description: ModelDescription | undefined; text: Promise<Text> } | undefined;
+  const make = async (description: ModelDescription | undefined): Promise<Text> => {
+    const content = render(describeApi(routes(), description && { description, config }));
+    return { content, etag: await tagOf(content) };
+  };
+  return async () => {
+    await models.ready();
+    // Schemas are the same for all models, so they can only state the sizes of a single one.
+    const isSingle = new Set(models.list().map(({ name }) => name)).size === 1;
+    const description = isSingle ? models.loaded()[0]?.description : undefined;
+    if (!made || made.description !== description) made = { description, text: make(description) };
+    return await made.text;
+  };
 }
 
 function render(document: Document): unknown {

@@ -7,7 +7,8 @@ import worker from "../../serve/worker.ts";
 import { PIXELS } from "../helpers/http.ts";
 import { tinyModel } from "../helpers/tiny_model.ts";
 import { MAIN, run, start } from "./deno_server.ts";
-import { requestAll } from "./requests.ts";
+import { contractRequests } from "./contract.ts";
+import { requestAll, type Send } from "./requests.ts";
 
 Deno.test("The worker answers in process", async (t) => {
   await requestAll(t, async (path, init) => await worker.fetch(new Request(`http://localhost${path}`, init)));
@@ -26,7 +27,9 @@ Deno.test("deno serve runs the worker", async (t) => {
 
 Deno.test("serve/main.ts serves and stops on a signal", async (t) => {
   await using server = await start([...MAIN, "--port=0"]);
-  await requestAll(t, (path, init) => fetch(`${server.url}${path}`, init));
+  const send: Send = (path, init) => fetch(`${server.url}${path}`, init);
+  await requestAll(t, send);
+  for (const [name, request] of Object.entries(contractRequests(5))) await t.step(name, () => request(send));
   assertEquals((await server.stop("SIGTERM")).code, 0);
 });
 

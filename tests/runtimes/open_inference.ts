@@ -218,7 +218,8 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
     const withOutput = (...outputs: unknown[]): unknown => ({ inputs: [input], outputs });
     const changed = (value: unknown): unknown[] => [...input.data.slice(1), value];
     const cases: [unknown, number, string][] = [
-      [[], 400, '"inputs" is missing'],
+      [[], 400, "it must be an object"],
+      [{}, 400, '"inputs" is missing'],
       [{ inputs: [] }, 400, "an array of 1 to 16 elements"],
       [{ inputs: [input, input] }, 400, 'the model has one input, "image"'],
       [withInput({ name: "pixels" }), 400, 'current inputs are ["pixels"]'],

@@ -330,7 +330,14 @@ export function realRequests(): typeof REQUESTS | string {
 /** Runs all requests as steps of a test. */
 export async function requestAll(t: Deno.TestContext, send: Send): Promise<void> {
   const real = realRequests();
-  for (const [name, request] of Object.entries({ ...REQUESTS, ...PROTOCOLS, ...CACHING, ...COMPRESSED })) {
+  for (
+    const [name, request] of Object.entries({
+      ...REQUESTS,
+      ...PROTOCOLS,
+      ...CACHING,
+      ...COMPRESSED,
+    })
+  ) {
     await t.step(name, () => request(send));
   }
   if (typeof real === "string") {

@@ -2,7 +2,8 @@ import { assertEquals } from "@std/assert";
 import { get, type IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
 import { createTestHarness } from "wrangler";
-import { requestAll } from "./requests.ts";
+import { contractRequests } from "./contract.ts";
+import { requestAll, type Send } from "./requests.ts";
 
 Deno.test("workerd runs the worker", async (t) => {
   // Miniflare would ask Cloudflare where in the world it is; nothing here depends on that.
@@ -12,7 +13,11 @@ Deno.test("workerd runs the worker", async (t) => {
   });
   try {
     const { url } = await server.listen();
-    await requestAll(t, (path, init) => fetch(new URL(path, url), init));
+    const send: Send = (path, init) => fetch(new URL(path, url), init);
+    await requestAll(t, send);
+    for (const [name, request] of Object.entries(contractRequests(5))) {
+      await t.step(name, () => request(send));
+    }
     await t.step("does not compress the answers of the Open Inference Protocol", async () => {
       // As Triton's asynchronous client asks for them; fetch() inflates, and does not show what it got.
       const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();

@@ -1,14 +1,15 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
-import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import * as v from "valibot";
 import { createApp } from "../../serve/app.ts";
 import { decodeJson } from "../../serve/decode/json.ts";
 import { describeApi } from "../../serve/openapi/document.ts";
-import type { Json, Operation } from "../../serve/openapi/operation.ts";
 import * as schemas from "../../serve/openapi/schemas.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { shippedModel } from "../../serve/shipped_model.ts";
+import { readConfig } from "../../serve/config.ts";
+import { ApiContract } from "../helpers/api_contract.ts";
+import { contractRequests } from "../runtimes/contract.ts";
 import { CACHING } from "../runtimes/caching.ts";
 import { COMPRESSED } from "../runtimes/compressed.ts";
 import { PROTOCOLS } from "../runtimes/protocols.ts";
@@ -19,47 +20,30 @@ const app = createApp({
   load: () => Classifier.load(shippedModel),
   report: (error) => reports.push(error),
 });
-const document = describeApi(app.table);
-
-const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
-ajv.addSchema(
-  { $id: "https://selvedge.test/", ...document, components: document.components },
-  "document",
-  false,
-);
-for (const keyword of Object.keys(document)) ajv.addKeyword(keyword);
+const { document } = new ApiContract(await (await app.request("/openapi.json")).json());
+const contract = new ApiContract(document);
 
 /** A path of the application as the document writes it. */
 function documented(path: string): string {
   return path.replace(/(.)\/$/, "$1").replace(/:(\w+)/g, "{$1}");
 }
 
-function operationOf(method: string, path: string): Operation | undefined {
-  const name = Object.keys(document.paths).find((pattern) =>
-    new RegExp(`^${pattern.replace(/\{\w+\}/g, "[^/]+")}$`).test(documented(path)) &&
-    // Fixed paths win.
-    (pattern === documented(path) || !document.paths[documented(path)])
+/** The document's path for one of the application. */
+function patternOf(path: string): string | undefined {
+  // Fixed paths win.
+  if (document.paths[documented(path)]) return documented(path);
+  return Object.keys(document.paths).find((pattern) =>
+    new RegExp(`^${pattern.replace(/\{\w+\}/g, "[^/]+")}$`).test(documented(path))
   );
-  return name === undefined ? undefined : document.paths[name]?.[method.toLowerCase()];
 }
 
 /** Whether the document has this very answer. */
 async function check(method: string, path: string, response: Response): Promise<void> {
-  const operation = operationOf(method, path);
-  if (!operation) return assert([404, 405].includes(response.status), `${method} ${path} is not documented`);
-  const described = operation.responses[response.status];
-  const text = await response.text();
-  assert(described, `${method} ${path}: status ${response.status} is not documented: ${text.slice(0, 200)}`);
-  if (text === "" && !described.content) return;
-  const mediaType = (response.headers.get("content-type") ?? "").split(";", 1)[0]!;
-  const content = described.content?.[mediaType];
-  assert(content, `${method} ${path}: ${response.status} with ${mediaType} is not documented`);
-  const schema = content.schema as Json | undefined;
-  if (!mediaType.endsWith("json") || !schema) return;
-  const name = String(schema.$ref ?? "");
-  if (name === "") return;
-  const validate = ajv.getSchema(`https://selvedge.test/${name}`)!;
-  assert(validate(JSON.parse(text)), `${method} ${path}: ${ajv.errorsText(validate.errors)} in ${text}`);
+  const pattern = patternOf(path);
+  if (pattern !== undefined && document.paths[pattern]![method.toLowerCase()]) {
+    return await contract.check(method, pattern, response);
+  }
+  assert([404, 405].includes(response.status), `${method} ${path} is not documented`);
 }
 
 Deno.test("GET /openapi.json has every answer of the suite of requests", async (t) => {
@@ -79,6 +63,13 @@ Deno.test("GET /openapi.json has every answer of the suite of requests", async (
   assertEquals(reports, []);
 });
 
+Deno.test("The application does what its OpenAPI document says", async (t) => {
+  const send = async (path: string, init?: RequestInit): Promise<Response> =>
+    await app.fetch(new Request(`http://localhost${path}`, init));
+  for (const [name, request] of Object.entries(contractRequests(40))) await t.step(name, () => request(send));
+  assertEquals(reports, []);
+});
+
 Deno.test("GET /openapi.json has every route, and no other", () => {
   const routes = app.routes.filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} ${documented(path)}`);
@@ -90,7 +81,13 @@ Deno.test("GET /openapi.json has every route, and no other", () => {
 Deno.test("GET /openapi.json is the document, and its references lead somewhere", async () => {
   const response = await app.request("/openapi.json");
   const text = await response.text();
-  assertEquals(JSON.parse(text), JSON.parse(JSON.stringify(document)));
+  assertEquals(
+    JSON.parse(text),
+    JSON.parse(JSON.stringify(describeApi(app.table, {
+      description: app.models.loaded()[0]!.description,
+      config: readConfig(),
+    }))),
+  );
   for (const [, name] of text.matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
     assert(document.components.schemas[name!], `${name} is missing`);
   }
@@ -131,6 +128,7 @@ Deno.test("decodeJson() takes what the schema of its requests takes", async () =
     fc.record({ image, pixels }),
     fc.json().map((text) => JSON.parse(text)),
   );
+  const small = new ApiContract(describeApi(app.table));
   // What of a request the schema is about: its form, not the items of a batch, which stand or fall alone.
   await fc.assert(
     fc.asyncProperty(request, async (json) => {
@@ -144,11 +142,10 @@ Deno.test("decodeJson() takes what the schema of its requests takes", async () =
           return false;
         }
       };
-      const validate = ajv.getSchema("https://selvedge.test/#/components/schemas/ClassifyRequest")!;
       const form = v.safeParse(schemas.ClassifyRequest, json).success;
-      const promised = validate(json) as boolean;
+      const promised = small.accepts("ClassifyRequest", json);
       assert(form || !promised, "the document promises more than the schema takes");
-      assertEquals(await read(), promised, JSON.stringify(json));
+      assert(await read() || !promised, JSON.stringify(json));
     }),
     { numRuns: 500 },
   );
