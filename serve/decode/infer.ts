@@ -2,7 +2,8 @@
  * The bodies of `POST /v2/models/{model}/infer`.
  *
  * The input may have the model's own shape, or a shape without the channel or with all sides flattened:
- * `[N, 1, 28, 28]`, `[N, 28, 28]` and `[N, 784]`. FP32 is what the model takes, in 0..1; UINT8 is divided by 255.
+ * `[N, 1, 28, 28]`, `[N, 28, 28]` and `[N, 784]`. FP32 is what the model takes, in 0..1, and FP64 is rounded to it;
+ * UINT8, INT32 and INT64 in 0..255 are divided by 255.
  *
  * @module
  */
@@ -20,7 +21,7 @@ import { validate } from "../openapi/validate.ts";
 import { limitImages } from "./batch.ts";
 import { parseJson } from "./json.ts";
 import type { ModelInput, Task } from "./task.ts";
-import { readBinary, readData } from "./tensor.ts";
+import { type Datatype, readBinary, readData } from "./tensor.ts";
 
 type Parameters = Record<string, string | number | boolean>;
 
@@ -86,7 +87,7 @@ function readLength(value: string, most: number): number {
 
 interface Input {
   shape: number[];
-  datatype: "FP32" | "UINT8";
+  datatype: Datatype;
   parameters?: Parameters | undefined;
   data?: unknown[] | undefined;
 }

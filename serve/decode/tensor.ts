@@ -7,11 +7,27 @@
  */
 import { InputError } from "../../shared/errors.ts";
 
-/** What a tensor is made of. */
-export type Datatype = "FP32" | "UINT8";
+/** How a number is stored, and what it is as a pixel. */
+interface NumberFormat {
+  bytes: number;
+  read: (view: DataView, at: number) => number;
+  /** Whether numbers are integers in 0..255, which are divided by 255, or in 0..1, as the model takes them. */
+  isByte: boolean;
+}
 
-/** Bytes of one number. */
-const BYTES: Record<Datatype, number> = { FP32: 4, UINT8: 1 };
+const FORMATS = {
+  FP32: { bytes: 4, read: (view, at) => view.getFloat32(at, true), isByte: false },
+  FP64: { bytes: 8, read: (view, at) => view.getFloat64(at, true), isByte: false },
+  UINT8: { bytes: 1, read: (view, at) => view.getUint8(at), isByte: true },
+  INT32: { bytes: 4, read: (view, at) => view.getInt32(at, true), isByte: true },
+  INT64: { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)), isByte: true },
+} as const satisfies Record<string, NumberFormat>;
+
+/** What a tensor is made of: what NumPy makes of pixels and of fractions, by default and by choice. */
+export type Datatype = keyof typeof FORMATS;
+
+/** All of them. */
+export const DATATYPES = Object.keys(FORMATS) as [Datatype, ...Datatype[]];
 
 /** How many numbers a tensor has. */
 export function sizeOf(shape: readonly number[]): number {
@@ -22,7 +38,7 @@ export function sizeOf(shape: readonly number[]): number {
  * Reads a tensor's numbers out of JSON.
  *
  * @param data flat, or nested as the shape says
- * @returns pixels in 0..1: UINT8 is divided by 255, FP32 is as it is
+ * @returns pixels in 0..1: integers are divided by 255, fractions are as they are
  * @throws {InputError} `invalid-value` if there are more or fewer elements, an element is not a number, or a number
  * is outside the range of the datatype: 0..1, or integers in 0..255
  */
@@ -62,7 +78,7 @@ function fill(
         `Cannot read the tensor as element ${start} must be a number: current type is ${typeof value}`,
       );
     }
-    pixels[start] = datatype === "UINT8" ? pixel(value, start) / 255 : fraction(value, start);
+    pixels[start] = pixelOf(value, start, datatype);
     start++;
   }
   return start;
@@ -76,11 +92,11 @@ function fill(
  */
 export function readBinary(bytes: Uint8Array, shape: readonly number[], datatype: Datatype): Float32Array {
   const size = sizeOf(shape);
-  if (bytes.length !== size * BYTES[datatype]) {
+  const { bytes: width, read } = FORMATS[datatype];
+  if (bytes.length !== size * width) {
     throw new InputError(
       "invalid-value",
-      `Cannot read the tensor as its shape needs ${size * BYTES[datatype]} bytes: ` +
-        `current length is ${bytes.length}`,
+      `Cannot read the tensor as its shape needs ${size * width} bytes: current length is ${bytes.length}`,
     );
   }
   const pixels = new Float32Array(size);
@@ -89,24 +105,21 @@ export function readBinary(bytes: Uint8Array, shape: readonly number[], datatype
     return pixels;
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let i = 0; i < size; i++) pixels[i] = fraction(view.getFloat32(4 * i, true), i);
+  for (let i = 0; i < size; i++) pixels[i] = pixelOf(read(view, width * i), i, datatype);
   return pixels;
 }
 
-/** NaN is in no range. */
-function fraction(value: number, i: number): number {
-  if (value >= 0 && value <= 1) return value;
+/** A number as the model takes it. NaN is in no range. */
+function pixelOf(value: number, i: number, datatype: Datatype): number {
+  const { isByte } = FORMATS[datatype];
+  if (isByte && Number.isInteger(value) && value >= 0 && value <= 255) return value / 255;
+  if (!isByte && value >= 0 && value <= 1) return value;
   throw new InputError(
     "invalid-value",
-    `Cannot read the tensor as element ${i} of FP32 must be in 0..1: current value is ${value}`,
-  );
-}
-
-function pixel(value: number, i: number): number {
-  if (Number.isInteger(value) && value >= 0 && value <= 255) return value;
-  throw new InputError(
-    "invalid-value",
-    `Cannot read the tensor as element ${i} of UINT8 must be an integer in 0..255: current value is ${value}`,
+    `Cannot read the tensor as element ${i} of ${datatype} must be ${
+      isByte ? "an integer in 0..255" : "in 0..1"
+    }: ` +
+      `current value is ${value}`,
   );
 }
 

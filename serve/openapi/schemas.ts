@@ -5,6 +5,7 @@
  * @module
  */
 import * as v from "valibot";
+import { DATATYPES } from "../decode/tensor.ts";
 import { bulk, dictionary, documented, list, object } from "./bounded.ts";
 
 /** To a schema of this file, from those that are JSON Schema. */
@@ -195,7 +196,7 @@ export const TensorData = bulk({
 export const InferInput = object({
   name: v.string(),
   shape: TensorShape,
-  datatype: v.picklist(["FP32", "UINT8"]),
+  datatype: v.picklist(DATATYPES),
   parameters: v.optional(documented(Parameters, {
     properties: { binary_data_size: { type: "integer", minimum: 0, description: "Bytes after the JSON" } },
   })),

@@ -300,7 +300,7 @@ function describeInfer(operationId: string, parameters: Json[], limits: string):
     operationId,
     summary: "Infer",
     description:
-      "FP32 values are in 0..1, as the model takes them; UINT8 values are divided by 255. Shapes are " +
+      "FP32 and FP64 values are in 0..1; UINT8, INT32 and INT64 values are in 0..255 and divided by 255. Shapes are " +
       "[N, C, H, W], [N, C × H × W], and [N, H, W] if C is 1. `parameters.classification = k` of an output returns " +
       '`"score:index:label"`. With `Inference-Header-Content-Length`, the bytes of tensors follow the JSON: ' +
       "little-endian, row-major, `parameters.binary_data_size` bytes each. Outputs are returned as bytes with " +

@@ -40,7 +40,7 @@ const tensor = fc.tuple(
     return {
       name: "image",
       shape,
-      datatype: isByte ? "UINT8" : "FP32",
+      datatype: (isByte ? ["UINT8", "INT32", "INT64"] : ["FP32", "FP64"])[choice % (isByte ? 3 : 2)],
       data: isNested ? nest(data, shape) : data,
     };
   });

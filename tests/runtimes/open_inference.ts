@@ -92,6 +92,9 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
       { datatype: "FP32", shape: [1, 1, 28, 28], data: fractions },
       { datatype: "FP32", shape: [1, 28, 28], data: [rows(fractions)] },
       { datatype: "FP32", shape: [1, 784], data: fractions },
+      { datatype: "FP64", shape: [1, 784], data: pixels.map((value) => value / 255) },
+      { datatype: "INT32", shape: [1, 784], data: pixels },
+      { datatype: "INT64", shape: [1, 784], data: pixels },
     ];
     const { version } = await read<{ version: string }>(await send("/v1/model"));
     const paths = [`${V2}/infer`, `${V2}/infer/`, `${V2}/versions/${version}/infer`];
@@ -156,7 +159,16 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
     for (const [i, value] of pixels.entries()) {
       new DataView(floats.buffer).setFloat32(4 * i, value / 255, true);
     }
-    for (const [datatype, bytes] of [["UINT8", pixels], ["FP32", floats]] as const) {
+    const raw = (numbers: Float64Array | Int32Array | BigInt64Array): Uint8Array<ArrayBuffer> =>
+      new Uint8Array(numbers.buffer as ArrayBuffer);
+    const tensors: [string, Uint8Array<ArrayBuffer>][] = [
+      ["UINT8", pixels],
+      ["FP32", floats],
+      ["FP64", raw(Float64Array.from(pixels, (value) => value / 255))],
+      ["INT32", raw(Int32Array.from(pixels))],
+      ["INT64", raw(BigInt64Array.from(pixels, BigInt))],
+    ];
+    for (const [datatype, bytes] of tensors) {
       const parameters = { binary_data_size: bytes.length };
       const request = {
         inputs: [{ name: "image", shape: [2, 1, 28, 28], datatype, parameters }],
@@ -223,7 +235,7 @@ export const OPEN_INFERENCE: Record<string, (send: Send) => Promise<void>> = {
       [{ inputs: [] }, 400, "an array of 1 to 16 elements"],
       [{ inputs: [input, input] }, 400, 'the model has one input, "image"'],
       [withInput({ name: "pixels" }), 400, 'current inputs are ["pixels"]'],
-      [withInput({ datatype: "FP64" }), 400, 'must be "FP32" or "UINT8": current value is "FP64"'],
+      [withInput({ datatype: "FP16" }), 400, '"INT32" or "INT64": current value is "FP16"'],
       [withInput({ shape: [784] }), 400, "its shape must be [N, 1, 28, 28] or [N, 784] or [N, 28, 28]"],
       [withInput({ shape: [1, 783] }), 400, "current value is [1, 783]"],
       [withInput({ shape: [-1, 784] }), 400, '"inputs[0].shape[0]" must be at least 1'],
