@@ -10,7 +10,10 @@
 import { type App, createApp } from "./app.ts";
 import { type Config, readConfig, requireKeys, VARIABLES } from "./config.ts";
 import { bucketStore } from "./feedback/bucket.ts";
-import { createLog, describeError } from "./log.ts";
+import { createLog, describeError, type Log } from "./log.ts";
+import { ModelBucket } from "./models/bucket.ts";
+import type { MakeModel, Repository } from "./models/models.ts";
+import { ModelRegistry, type ModelSource } from "./models/registry.ts";
 import { Problem, problemDocument } from "./problem.ts";
 import { loadModel } from "./model.ts";
 import {
@@ -63,19 +66,32 @@ export function createWorker(model: Uint8Array<ArrayBuffer>, files: ModelFiles =
           new Problem(503, "The server's configuration is invalid: the log has the details"),
         );
       }
-      const { app } = started;
+      const { app, update } = started;
       // Other requests wait for the model too, so loading must continue if this client disconnects.
       if (app.models.loaded().length === 0) context?.waitUntil(app.models.ready());
+      if (update) {
+        const updated = update();
+        context?.waitUntil(updated);
+        await app.models.ready();
+      }
       return await app.fetch(request, onCloudflare(request, platform as CloudflareEnv, context));
     },
   };
+}
+
+interface Started {
+  app: App;
+  config: Config;
+  telemetry: OpenTelemetry | undefined;
+  /** Looks for new models, if it is time to. */
+  update?: () => Promise<void>;
 }
 
 function start(
   model: Uint8Array<ArrayBuffer>,
   files: ModelFiles,
   variables: CloudflareEnv,
-): { app: App; config: Config; telemetry: OpenTelemetry | undefined } {
+): Started {
   const texts = Object.entries(variables).filter((entry): entry is [string, string] =>
     typeof entry[1] === "string"
   );
@@ -87,8 +103,13 @@ function start(
   if (bucket) requireKeys(config, "the bucket FEEDBACK");
   const telemetry = openTelemetry(project.version);
   const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
+  const { MODELS_BUCKET: models } = variables;
+  let registry: ModelRegistry | undefined;
   const app = createApp({
-    load: () => loadModel(model, { sha256: config.modelSha256 }),
+    load: models
+      ? { models: (make) => registry = startRegistry(new ModelBucket(models), { config, log, make }) }
+      : () => loadModel(model, { sha256: config.modelSha256 }),
+    ...(models && { repository: FIXED }),
     files: () => Promise.resolve(files),
     report,
     config,
@@ -99,7 +120,49 @@ function start(
     // Cloudflare has no threads.
     ...(!onEdge && { pool: new DecodePool(report) }),
   });
-  return { app, config, telemetry };
+  return { app, config, telemetry, ...(registry && { update: updater(registry, log) }) };
+}
+
+/** In bytes: an isolate has 128 MB, of which ONNX Runtime, the decoders and requests need a part. */
+const EDGE_MEMORY = 64 * 1024 * 1024;
+
+/** In ms: how often an isolate looks for new models, as each look is billed. */
+const EDGE_POLL_MS = 60_000;
+
+/** Serves the models of a bucket. */
+function startRegistry(
+  source: ModelSource,
+  { config, log, make }: { config: Config; log: Log; make: MakeModel },
+): ModelRegistry {
+  return new ModelRegistry({
+    source,
+    make,
+    defaultName: config.model,
+    memoryBytes: Math.min(config.modelsMemoryBytes, EDGE_MEMORY),
+    isLazy: true,
+    onEvent: (event, fields) => log(event === "model rejected" ? "warn" : "info", event, fields),
+  });
+}
+
+/** Looks for new models from time to time; an isolate has no timers of its own. */
+function updater(registry: ModelRegistry, log: Log): () => Promise<void> {
+  let last = Date.now();
+  return async (): Promise<void> => {
+    if (Date.now() - last < EDGE_POLL_MS) return;
+    last = Date.now();
+    await registry.refresh().catch((error) => log("warn", "models unavailable", { error: String(error) }));
+  };
+}
+
+const FIXED: Repository = { load: refuse, unload: refuse };
+
+function refuse(): Promise<never> {
+  return Promise.reject(
+    new Problem(
+      400,
+      "Cannot load or unload models on Cloudflare, where each isolate has its own: change the bucket",
+    ),
+  );
 }
 
 /** `deno serve` may lack the permission to read a variable, which then has its default. */

@@ -6,6 +6,7 @@
  */
 import type { Config } from "./config.ts";
 import type { Bucket } from "./feedback/bucket.ts";
+import type { Bucket as ModelsBucket } from "./models/bucket.ts";
 import type { Platform } from "./context.ts";
 import type { OpenTelemetry, Span } from "./open_telemetry.ts";
 
@@ -14,6 +15,8 @@ export interface CloudflareEnv {
   RATE_LIMITER?: NonNullable<Platform["limiter"]>;
   ANALYTICS?: NonNullable<Platform["analytics"]>;
   FEEDBACK?: Bucket;
+  /** Models in place of the bundled one. */
+  MODELS_BUCKET?: ModelsBucket;
   [variable: string]: unknown;
 }
 

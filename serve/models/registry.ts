@@ -52,6 +52,11 @@ export interface RegistryOptions {
   defaultName?: string;
   /** Bytes that loaded models may take together, as estimated from their files. */
   memoryBytes?: number;
+  /**
+   * Whether models are loaded, and so checked, by the first request for them. By default all are checked at the start,
+   * which takes time that a platform with short-lived servers does not have.
+   */
+  isLazy?: boolean;
   onEvent?: (event: ModelEvent, fields: Record<string, unknown>) => void;
 }
 
@@ -244,6 +249,13 @@ export class ModelRegistry implements Models {
     const isSame = entry.instance.file.signature === file.signature;
     if (entry.rejected === file.signature || (entry.isChecked && isSame)) return;
     const instance = isSame ? entry.instance : this.#instance(file, entry.statistics);
+    if (this.#options.isLazy && !entry.instance.model.engine.loaded) {
+      // There is no model in use that the file could replace.
+      if (!isSame) this.#retire(entry.instance);
+      entry.instance = instance;
+      entry.isChecked = true;
+      return;
+    }
     try {
       const { description } = await instance.model.engine.classifier();
       entry.version = description.version;
