@@ -81,8 +81,11 @@ for (const store of ["float32", "int8"] as const) {
     assertEquals(artifact.metrics.validation?.images, 60);
     assertLess(artifact.maxDifference, 1e-3);
     assertGreater(artifact.metrics.test.accuracy, 0.9);
-    const { input, provenance } = await describeModel(artifact.bytes);
+    const { input, provenance, familiarity } = await describeModel(artifact.bytes);
     assertEquals(input, { channels: 3, height: 8, width: 8 });
+    // Without validation images, a fifth of the images calibrates the familiarity.
+    assertEquals(familiarity!.validation.images, 12);
+    assertLess(artifact.familiarity!.maxDifference, 1e-3);
     assertEquals(provenance.backbone?.features, ["flat", "act1"]);
     assertEquals(provenance.backbone?.licence, "Apache-2.0");
     await artifact.verify(artifact.bytes);
@@ -98,7 +101,7 @@ for (const store of ["float32", "int8"] as const) {
   Deno.test({
     name:
       `Python's onnx.checker accepts a model with a backbone in ${store}, and onnxruntime gives the same ` +
-      `logits${withoutOnnx}`,
+      `numbers${withoutOnnx}`,
     ignore: !hasOnnx,
     async fn(): Promise<void> {
       const { artifact, test } = await trainTiny(store);
@@ -111,20 +114,21 @@ for (const store of ["float32", "int8"] as const) {
           "onnx.checker.check_model(onnx.load('model.onnx'), full_check=True)",
           "pixels = numpy.fromfile('pixels', numpy.uint8).reshape(-1, 3, 8, 8).astype(numpy.float32) / 255",
           "session = onnxruntime.InferenceSession('model.onnx', providers=['CPUExecutionProvider'])",
-          "print(json.dumps(session.run(['logits'], {'image': pixels})[0].flatten().tolist()))",
+          "names = ['logits', 'familiarity']",
+          "print(json.dumps([o.flatten().tolist() for o in session.run(names, {'image': pixels})]))",
         ].join("\n");
         const { success, stdout, stderr } = await new Deno.Command(python, {
           args: ["-c", program],
           cwd: folder,
         }).output();
         assert(success, new TextDecoder().decode(stderr));
-        const logits: number[] = JSON.parse(new TextDecoder().decode(stdout));
+        const outputs: number[][] = JSON.parse(new TextDecoder().decode(stdout));
         const classifier = await Classifier.load(artifact.bytes);
-        const { logits: expected } = await allScores(classifier, test.images).finally(() =>
-          classifier.close()
-        );
-        assertEquals(logits.length, expected.length);
-        for (const [i, value] of expected.entries()) assertLess(Math.abs(value - logits[i]!), 1e-3);
+        const scores = await allScores(classifier, test.images).finally(() => classifier.close());
+        for (const [o, expected] of [scores.logits, scores.familiarity!].entries()) {
+          assertEquals(outputs[o]!.length, expected.length);
+          for (const [i, value] of expected.entries()) assertLess(Math.abs(value - outputs[o]![i]!), 1e-3);
+        }
       } finally {
         await Deno.remove(folder, { recursive: true });
       }
