@@ -16,7 +16,7 @@ export async function nextSteps(
 ): Promise<string[]> {
   const model = shellQuote(await modelReference(file));
   const cards = report.filter((path) => path.endsWith(".md"));
-  const plots = Map.groupBy(report.filter((path) => !path.endsWith(".md")), dirname);
+  const plots = Map.groupBy(report.filter((path) => path.endsWith(".svg")), dirname);
   return [
     ...cards.map((path) => `Model card:  ${shortPath(path)}`),
     ...[...plots].map(([folder, paths]) =>
