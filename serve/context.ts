@@ -39,6 +39,10 @@ export interface Timing {
   inferMs: number;
   /** Number of classified images. */
   images: number;
+  /** Sum of the probabilities of the predicted classes. */
+  confidence: number;
+  /** Images below the threshold of familiarity. */
+  unfamiliar: number;
 }
 
 /** The types of Hono's context. */

@@ -101,18 +101,23 @@ class VersionPredictions {
     }
   }
 
-  count({ probabilities, familiarity = NONE }: Scores): void {
+  /** @returns the sum of the confidences, and the number of unfamiliar images */
+  count({ probabilities, familiarity = NONE }: Scores): { confidence: number; unfamiliar: number } {
     const { length } = this.#classes;
+    let confidence = 0, unfamiliar = 0;
     for (let start = 0; start < probabilities.length; start += length) {
       let best = 0;
       for (let i = 1; i < length; i++) if (probabilities[start + i]! > probabilities[start + best]!) best = i;
       this.#classes[best]!.add(1);
       this.#confidence.observe(probabilities[start + best]!);
+      confidence += probabilities[start + best]!;
     }
     for (const value of familiarity) {
       this.#familiarity?.observe(value);
-      if (value < this.#threshold) this.#unfamiliar?.add(1);
+      if (value < this.#threshold) unfamiliar++;
     }
+    if (unfamiliar > 0) this.#unfamiliar?.add(unfamiliar);
+    return { confidence, unfamiliar };
   }
 }
 

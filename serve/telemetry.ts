@@ -119,8 +119,11 @@ export class Telemetry {
   }
 
   /** Counts what the model says of the images of one request. */
-  countPredictions({ description }: Classifier, scores: Scores): void {
-    this.#predictions.of(description).count(scores);
+  countPredictions(
+    { description }: Classifier,
+    scores: Scores,
+  ): { confidence: number; unfamiliar: number } {
+    return this.#predictions.of(description).count(scores);
   }
 
   /** Counts one request. */
@@ -159,7 +162,8 @@ export class Telemetry {
 /**
  * Writes one request to Cloudflare's Workers Analytics Engine, as the counters of one isolate cover few requests. The
  * columns are: blob1 route, blob2 method, blob3 status, blob4 reason, blob5 model version; double1 duration, double2
- * decode, double3 queue, double4 inference, all in ms, double5 images.
+ * decode, double3 queue, double4 inference, all in ms, double5 images, double6 sum of their confidences, double7
+ * unfamiliar images.
  */
 export function writeDataPoint(
   analytics: NonNullable<Platform["analytics"]>,
@@ -169,6 +173,14 @@ export function writeDataPoint(
   analytics.writeDataPoint({
     indexes: [route.slice(0, 96)],
     blobs: [route, method, String(status), reason ?? "", version],
-    doubles: [durationMs, timing.decodeMs, timing.queueMs, timing.inferMs, timing.images],
+    doubles: [
+      durationMs,
+      timing.decodeMs,
+      timing.queueMs,
+      timing.inferMs,
+      timing.images,
+      timing.confidence,
+      timing.unfamiliar,
+    ],
   });
 }

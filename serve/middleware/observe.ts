@@ -31,7 +31,15 @@ const POLICY = "default-src 'none'; frame-ancestors 'none'";
 export function observe({ models, telemetry, log }: Observers): MiddlewareHandler<AppEnv> {
   return async (c, next): Promise<void> => {
     const start = performance.now();
-    const timing: Timing = { decodeStart: start, decodeMs: 0, queueMs: 0, inferMs: 0, images: 0 };
+    const timing: Timing = {
+      decodeStart: start,
+      decodeMs: 0,
+      queueMs: 0,
+      inferMs: 0,
+      images: 0,
+      confidence: 0,
+      unfamiliar: 0,
+    };
     const id = requestId(c.req.raw.headers.get("x-request-id"));
     c.set("timing", timing);
     c.set("requestId", id);
@@ -120,6 +128,7 @@ function fields(
     duration_ms: round(durationMs),
     ...(timing.images > 0 && {
       "selvedge.images": timing.images,
+      ...(timing.unfamiliar > 0 && { "selvedge.unfamiliar": timing.unfamiliar }),
       decode_ms: round(timing.decodeMs),
       queue_ms: round(timing.queueMs),
       inference_ms: round(timing.inferMs),

@@ -70,8 +70,7 @@ async function answerNow<F extends Form>(
     const images = request.pixels.length / classifier.imageSize;
     try {
       const { scores, queueMs, inferMs } = await engine.run(request.pixels, client);
-      Object.assign(timing, { images, queueMs, inferMs });
-      telemetry.countPredictions(classifier, scores);
+      Object.assign(timing, { images, queueMs, inferMs }, telemetry.countPredictions(classifier, scores));
       if (feedback?.recent) {
         const failures = "failures" in request ? request.failures.keys() : [];
         feedback.recent.add(keyOf(classifier, c.get("requestId")), request.pixels, failures);

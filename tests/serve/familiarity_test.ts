@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type App, createApp } from "../../serve/app.ts";
+import { createLog } from "../../serve/log.ts";
 import { loadModel } from "../../serve/model.ts";
 import { METADATA } from "../../shared/contract.ts";
 import { InputError } from "../../shared/errors.ts";
@@ -142,6 +143,25 @@ Deno.test("Concurrent requests, which share a batch, each get their own familiar
   for (let round = 0; round < 5; round++) {
     assertEquals(await Promise.all(bodies.map(ask)), [[false, true], [true], [false], [true, false, false]]);
   }
+});
+
+Deno.test("The log and Analytics Engine have the number of unfamiliar images", async () => {
+  const points: { doubles: number[] }[] = [];
+  const lines: string[] = [];
+  const app = createApp({
+    load: () => Classifier.load(tinyModel({ familiarity: true })),
+    report: () => {},
+    log: createLog("info", (line) => lines.push(line)),
+  });
+  const request = { method: "POST", headers: { "content-type": BYTES } };
+  const body = Uint8Array.from([...GREY, ...BLACK_AND_WHITE]);
+  const analytics = { writeDataPoint: (point: { doubles: number[] }): number => points.push(point) };
+  const { predictions } = await (await app.request("/v1/classify", { ...request, body }, { analytics }))
+    .json();
+  const [images, confidence, unfamiliar] = points[0]!.doubles.slice(4);
+  assertEquals([images, unfamiliar], [2, 1]);
+  assertAlmostEquals(confidence!, predictions[0].score + predictions[1].score, 1e-6);
+  assertEquals(JSON.parse(lines[0]!)["selvedge.unfamiliar"], 1);
 });
 
 Deno.test("Hugging Face's answer keeps its shape", async () => {
