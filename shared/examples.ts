@@ -14,14 +14,14 @@ export const EXAMPLES_FILE = "examples.json";
 export const MAX_EXAMPLES_BYTES = 64_000;
 
 /** The formats of the pictures. */
-const TYPES = ["image/png", "image/jpeg"] as const;
+const TYPES: readonly Example["type"][] = ["image/png", "image/jpeg"];
 
 /** One picture. */
 export interface Example {
   /** What it shows: a label of the model. */
   label: string;
   /** Its media type. */
-  type: typeof TYPES[number];
+  type: "image/png" | "image/jpeg";
   /** The image file in base64. */
   data: string;
 }

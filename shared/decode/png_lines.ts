@@ -23,11 +23,17 @@ export interface Samples {
 
 /** A grid of every `dx`th pixel of every `dy`th line, stored as a picture of its own. */
 export interface Pass {
+  /** Column of its first pixel. */
   x: number;
+  /** Line of its first pixel. */
   y: number;
+  /** Columns from one of its pixels to the next. */
   dx: number;
+  /** Lines from one of its lines to the next. */
   dy: number;
+  /** Its own width, in pixels. */
   width: number;
+  /** Its own height, in pixels. */
   height: number;
   /** Bytes a line, without the byte that names its filter. */
   stride: number;
@@ -61,7 +67,11 @@ export class Painter {
   #line = new Uint8Array();
   #above = new Uint8Array();
 
-  /** @param image gets the pixels */
+  /**
+   * Starts before the first line.
+   *
+   * @param image gets the pixels
+   */
   constructor(image: Image, colours: Colours, passes: Pass[]) {
     this.#image = image;
     this.#colours = colours;
