@@ -25,7 +25,7 @@ const ROUNDING = 1e-6;
  * Makes the table of the distances of validation images.
  *
  * @param distances one or more, from 0 up
- * @param kept a share, 0..1: the familiarity is below `1 - kept` for exactly the other part of these images
+ * @param kept a share, 0..1: as many of these images, to the nearest, have a familiarity of `1 - kept` or more
  */
 export function quantileTable(distances: Float64Array, kept: number): QuantileTable {
   const sorted = Float64Array.from(distances).sort(), n = sorted.length;
@@ -34,7 +34,7 @@ export function quantileTable(distances: Float64Array, kept: number): QuantileTa
     { length: QUANTILES - 1 },
     (_, i) => i < half ? 0.9 * i / (half - 1) : 1 - 0.1 * 100 ** -((i - half) / (half - 2)),
   );
-  const count = Math.min(Math.ceil(kept * n - 1e-9), n - 1);
+  const count = Math.min(Math.round(kept * n), n - 1);
   const indices = new Set(
     [...ranks.map((rank) => Math.round(rank * (n - 1))), Math.max(count - 1, 0), count].sort((a, b) => a - b),
   );
