@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { PIXELS } from "../helpers/http.ts";
 import { attributesOf, receiveOtlp } from "../helpers/otlp_receiver.ts";
 import { MAIN, start } from "./deno_server.ts";
+import { startWorkerd } from "./workerd_server.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const PARENT = "b7ad6b7169203331";
@@ -92,4 +94,35 @@ Deno.test("The log names the client's trace where nothing is exported", async ()
   }
   await server.stop("SIGTERM");
   assertEquals(requestsIn(server.output()).map(({ trace_id }) => trace_id), [TRACE, undefined]);
+});
+
+Deno.test("workerd traces requests by route, under the trace that the log names", async () => {
+  const main = fileURLToPath(new URL("../helpers/tail_worker.js", import.meta.url));
+  await using server = await startWorkerd({
+    traced: { bindings: { streaming_tail_consumers: [{ service: "tail" }] } },
+    tail: { bindings: { main, compatibility_flags: ["streaming_tail_worker", "experimental"] } },
+  });
+  const response = await server.workers["traced"]!.send("/v1/classify", {
+    method: "POST",
+    headers: { "content-type": "application/octet-stream" },
+    body: PIXELS,
+  });
+  assertEquals(response.status, 200);
+  await response.body?.cancel();
+  const classification = (): Record<string, unknown> | undefined =>
+    server.entries().find((entry) => entry["http.route"] === "/v1/classify");
+  const traced = (): Record<string, unknown>[] =>
+    server.entries().filter(({ message, trace_id }) =>
+      message === "traced" && trace_id === classification()?.["trace_id"]
+    );
+  // The tail receives events after the response.
+  const end = performance.now() + 60_000;
+  while (traced().length < 3 && performance.now() < end) {
+    await (await server.workers["traced"]!.send("/livez")).body?.cancel();
+  }
+  assertEquals(traced().map(({ info }) => info), [
+    { type: "name", name: "POST /v1/classify" },
+    [{ name: "http.route", value: "/v1/classify" }],
+    [{ name: "selvedge.images", value: 1 }],
+  ]);
 });
