@@ -10,7 +10,7 @@ import { PHOTO_FITS, type PhotoFit } from "../../shared/image.ts";
 import { BARS } from "./names.ts";
 import type { PageModel } from "./source/page_model.ts";
 
-export function answerSection({ labels, familiarity }: PageModel): unknown {
+export function answerSection({ labels, familiarity, takesFeedback }: PageModel): unknown {
   return html`<section id="answer" aria-labelledby="answer-title">
 <h2 id="answer-title">Answer</h2>
 <p id="top"><strong id="label" dir="auto">–</strong> <span id="score"></span></p>
@@ -37,6 +37,19 @@ ${
   }
 <p id="expected" class="soft"></p>
 </div>
+${
+    takesFeedback
+      ? html`
+        <details id="wrong" hidden>
+          <summary>This is wrong</summary>
+          <form class="row"><label for="right">It shows</label>
+        <select id="right" required><option value="">a label …</option></select>
+        <button type="submit">Send the picture</button></form>
+          <p id="wrong-text" class="soft" role="status"></p>
+        </details>
+      `
+      : ""
+  }
 <h3 id="where-title">Where it runs</h3>
 <fieldset class="choice wide"><legend class="hidden">Where it runs</legend>
 <label><input type="radio" name="where" value="server" checked><span>On the server</span></label>

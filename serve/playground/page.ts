@@ -22,13 +22,14 @@ import type { PageModel } from "./source/page_model.ts";
 /**
  * Renders the page.
  *
- * @param origin of the server, for the code
+ * @param options.origin of the server, for the code
+ * @param options.takesFeedback whether the server stores pictures with their right label
  */
 export function renderPage(
   { description, file }: Pick<Classifier, "description" | "file">,
   examples: Examples | undefined,
   config: Config,
-  origin: string,
+  { origin, takesFeedback }: { origin: string; takesFeedback: boolean },
 ): unknown {
   const { name, version, labels, input, preprocessing, familiarity } = description;
   const model: PageModel = {
@@ -42,6 +43,7 @@ export function renderPage(
     maxBytes: config.maxBodyBytes,
     ...(familiarity && { familiarity: familiarity.threshold }),
     needsKey: config.apiKeys.length > 0,
+    takesFeedback,
     hasExamples: examples !== undefined,
   };
   const { title, labels: named, more, training, limits } = about(description);

@@ -27,12 +27,20 @@ export function home(service: Service): Handler<AppEnv> {
     if (!url) throw new Problem(400, "Cannot show the page as the Host header is malformed");
     const classifier = await modelOf(c, service);
     const { examples } = await publicFiles(c, service);
-    return new Response(String(renderPage(classifier, examples, service.config, url.origin)), {
-      headers: {
-        "content-type": "text/html; charset=utf-8",
-        "cache-control": "no-cache",
-        "content-security-policy": await policy(),
+    return new Response(
+      String(
+        renderPage(classifier, examples, service.config, {
+          origin: url.origin,
+          takesFeedback: service.feedback !== undefined,
+        }),
+      ),
+      {
+        headers: {
+          "content-type": "text/html; charset=utf-8",
+          "cache-control": "no-cache",
+          "content-security-policy": await policy(),
+        },
       },
-    });
+    );
   };
 }

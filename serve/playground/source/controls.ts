@@ -75,11 +75,10 @@ export function listenToKey(accepted: () => void, fail: (error: unknown) => void
 export function listenForHelp(): void {
   const help = element("help");
   const show = ({ target }: Event): void => {
-    const text = (target as Element).closest?.("label, button, input")
-      ?.closest("[aria-description]")?.getAttribute("aria-description") ??
-      (target as Element).closest?.("label")?.querySelector("[aria-description]")?.getAttribute(
-        "aria-description",
-      );
+    // The explanation is that of the control, and the pointer may be on its label.
+    const control = (target as Element).closest?.("[aria-description]") ??
+      (target as Element).closest?.("label")?.querySelector("[aria-description]");
+    const text = control?.ariaDescription;
     if (text) help.textContent = text;
   };
   for (const type of ["pointerover", "focusin", "click"]) addEventListener(type, show);

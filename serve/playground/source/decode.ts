@@ -23,15 +23,15 @@ export async function decode(file: Blob): Promise<Image> {
   try {
     // As the server reads it: the bytes as they are, turned as EXIF says.
     const options: ImageBitmapOptions = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
-    using bitmap = closing(await createImageBitmap(file, options));
-    return toImage(bitmap.value, bitmap.value);
+    const bitmap = await createImageBitmap(file, options);
+    try {
+      return toImage(bitmap, bitmap);
+    } finally {
+      bitmap.close();
+    }
   } catch {
     throw new Trouble(`${name} cannot be read as a picture. Try a PNG, JPEG or WebP file.`);
   }
-}
-
-function closing(value: ImageBitmap): Disposable & { value: ImageBitmap } {
-  return { value, [Symbol.dispose]: () => value.close() };
 }
 
 /**

@@ -6,13 +6,13 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import { argMax } from "../../../shared/softmax.ts";
-import { ORT_WASM_BYTES } from "../names.ts";
+import { ORT_WASM_BYTES, ROOM } from "../names.ts";
 import { BrowserRunner } from "./browser.ts";
 import type { NamedFile } from "./code.ts";
 import { CodeView, listenForHelp, listenToFiles, listenToKey, onChoice, onClick, save } from "./controls.ts";
 import { decode } from "./decode.ts";
 import { heatMaps } from "./heat_map.ts";
-import { hasKey, setKey } from "./key.ts";
+import { hasKey, setKey, withKey } from "./key.ts";
 import { keepOffline } from "./offline.ts";
 import type { PageModel } from "./page_model.ts";
 import { paintHeat, paintPixels } from "./paint.ts";
@@ -20,7 +20,7 @@ import { Camera } from "./pictures.ts";
 import { type Answer, KeyTrouble, type Runner, Trouble } from "./runner.ts";
 import { listExamples } from "./samples.ts";
 import { see } from "./see.ts";
-import { ServerRunner } from "./server.ts";
+import { send, ServerRunner } from "./server.ts";
 import { AnswerView, element, showMessage } from "./show.ts";
 import { type Shown, Stage, type Tool } from "./stage.ts";
 
@@ -124,6 +124,7 @@ async function answer(): Promise<void> {
 }
 
 function showNoAnswer(): void {
+  document.getElementById("wrong")?.removeAttribute("open");
   view.show(undefined);
   view.say(undefined);
   view.showRow("server", "–");
@@ -184,6 +185,14 @@ async function savePicture(): Promise<void> {
   save(stage.shown?.file?.blob ?? await stage.toPng(), currentFile().name);
 }
 
+/** Stores the picture on the server as an example of a label. */
+async function sendFeedback(label: string): Promise<void> {
+  if (!stage.image()) throw new Trouble("Draw or choose a picture first.");
+  const body = stage.shown?.file?.blob ?? await stage.toPng();
+  const headers = withKey({ "content-type": body.type });
+  await send(`/v1/feedback?label=${encodeURIComponent(label)}`, { method: "POST", headers, body });
+}
+
 function showNoHeat(): void {
   paintHeat(heatCanvas, undefined, pixels, input);
   heatCanvas.dataset.for = "";
@@ -236,8 +245,9 @@ function loadBrowser(): Promise<BrowserRunner> {
 }
 
 const WHERE_TEXTS: Record<Where, string> = {
-  server:
-    `The picture is sent to the server, which does not store it. Running in the browser downloads ${downloadMb()} MB once: the model and ONNX Runtime.`,
+  server: `The picture is sent to the server, which does not store it${
+    model.takesFeedback ? " unless you correct the answer" : ""
+  }. Running in the browser downloads ${downloadMb()} MB once: the model and ONNX Runtime.`,
   browser: "Nothing leaves this browser. It works offline, also after you close the page.",
   both: "Both run the same file.",
 };
@@ -359,6 +369,14 @@ function start(): void {
     listExamples(list, show).then((first) => first && !stage.image() && stage.show(first), report);
   }
   keepOffline();
+  if (model.takesFeedback) listenToFeedback().catch(() => {});
+}
+
+async function listenToFeedback(): Promise<void> {
+  // In a variable, as it is not part of this bundle.
+  const path = `${ROOM}feedback.js`;
+  const { listen } = await import(path) as typeof import("./feedback.ts");
+  listen(labels, sendFeedback);
 }
 
 start();

@@ -24,6 +24,8 @@ export interface PageModel {
   maxBytes: number;
   /** Whether the server answers only those who bring an API key. */
   needsKey: boolean;
+  /** Whether the server stores pictures with their right label. */
+  takesFeedback: boolean;
   /** Whether there are example pictures. */
   hasExamples: boolean;
 }

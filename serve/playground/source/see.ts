@@ -35,8 +35,7 @@ export function see(image: Image, { input, preprocessing }: Model, { crop, inver
   });
   const isBlank = !box || !hasContent(pixels, input.channels);
   const share = box ? box.width * box.height / (image.width * image.height) : 0;
-  const isPhoto = preprocessing?.includes("crop-") || preprocessing?.includes("squash-") ||
-    preprocessing?.includes("pad-");
+  const isPhoto = /crop|squash|pad/.test(preprocessing ?? "");
   const texts = isBlank ? [] : isPhoto ? [] : [
     image.width === input.width && image.height === input.height
       ? "Used as it is: it has the model's size."
