@@ -40,7 +40,7 @@ ${
 ${
     takesFeedback
       ? html`
-        <details id="wrong" hidden>
+        <details id="wrong">
           <summary>This is wrong</summary>
           <form class="row"><label for="right">It shows</label>
         <select id="right" required><option value="">a label …</option></select>

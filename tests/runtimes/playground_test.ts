@@ -11,10 +11,12 @@ import {
 import type { Browser } from "playwright-core";
 import { createTestHarness } from "wrangler";
 import { tinyModel } from "../helpers/tiny_model.ts";
+import { shippedFiles } from "../../serve/shipped_model.ts";
 import { MAIN, start } from "./deno_server.ts";
 import { writeOnnx } from "../../shared/onnx/write.ts";
 import { Random } from "../../shared/random.ts";
 import { mlpToOnnx } from "../../train/artifact/export.ts";
+import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
 import { encodePng } from "../helpers/png_encoder.ts";
 import {
   clear,
@@ -350,7 +352,7 @@ async function tryAll(
     await other.page.goto(links[0]!);
     assertEquals(await findFaults(other.page), []);
     const images = other.page.locator("main img");
-    assertEquals(await images.count(), 4);
+    assertEquals(await images.count(), Object.keys(shippedFiles.plots!).length);
     for (const image of await images.all()) {
       await image.scrollIntoViewIfNeeded();
       await other.page.waitForFunction(
@@ -451,6 +453,47 @@ test(
     assertEquals(view.complaints.filter((text) => !text.includes("401")), []);
   },
 );
+
+test("The playground sends corrections where the server takes feedback", async (_t, browser) => {
+  const key = "a-key-of-the-tests-1234";
+  await inTemporaryFolder(async (folder) => {
+    const store = `${folder}/store`;
+    const args = ["run", `--allow-write=${store}`, ...MAIN.slice(1), "--port=0"];
+    await using server = await start(args, { API_KEYS: key, FEEDBACK_STORE: store });
+    await using view = await open(browser, `${server.url}/`);
+    const { page } = view;
+    await page.getByLabel("This server requires an API key.").fill(key);
+    await page.keyboard.press("Enter");
+    await settle(page);
+    const body = png(8, 6);
+    await upload(page, "bag.png", body);
+    await settle(page);
+    await page.getByText("This is wrong").click();
+    await page.getByLabel("It shows").selectOption("Ankle boot");
+    assertEquals(await findFaults(page), []);
+    await page.getByRole("button", { name: "Send the picture" }).click();
+    await page.getByText("Stored as “Ankle boot”. Thank you.").waitFor();
+    const stored = await Array.fromAsync(walk(store));
+    assertEquals(stored.length, 1);
+    assertMatch(stored[0]!, /Ankle boot/);
+    assertEquals(await Deno.readFile(stored[0]!), body);
+    // Another picture has not been corrected yet.
+    await page.getByRole("button", { name: "Clear" }).click();
+    assertEquals(await page.locator("#wrong").getAttribute("open"), null);
+    await page.getByText("This is wrong").click();
+    await page.getByLabel("It shows").selectOption("Bag");
+    await page.getByRole("button", { name: "Send the picture" }).click();
+    await page.getByText("Draw or choose a picture first.").waitFor();
+    assertEquals(view.complaints, []);
+  });
+});
+
+async function* walk(folder: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) yield* walk(`${folder}/${name}`);
+    else yield `${folder}/${name}`;
+  }
+}
 
 /** Serves a model and opens its page. */
 async function withModel(

@@ -99,7 +99,14 @@ Deno.test("GET /playground/{file} returns the files of the page, or 304 if they 
   const page = await (await app.request("/")).text();
   const paths = [...page.matchAll(/(?:src|href)="(\/playground\/[^"]+)"/g)].map(([, path]) => path!);
   assertEquals(paths, ["/playground/icon.svg", "/playground/main.js"]);
-  for (const path of [...paths, "/playground/inference.js", "/playground/service_worker.js"]) {
+  for (
+    const path of [
+      ...paths,
+      "/playground/inference.js",
+      "/playground/feedback.js",
+      "/playground/service_worker.js",
+    ]
+  ) {
     const response = await app.request(path);
     assertEquals(response.status, 200, path);
     await response.body?.cancel();

@@ -9,6 +9,7 @@
  */
 import { encode as encodePng } from "fast-png";
 import { type Example, type Examples, MAX_EXAMPLES_BYTES } from "../../shared/examples.ts";
+import { percent } from "../../shared/format.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { toSnakeCase } from "../../shared/naming.ts";
 import { resizePlane } from "../../shared/resample.ts";
@@ -38,12 +39,19 @@ export function isForDrawings({ input, classes }: Pick<RunMetrics, "input" | "cl
 }
 
 /** Drawings, the first of each class, and how many of {@linkcode DRAWINGS} the model classifies correctly. */
-export async function drawnExamples(version: string, model: Uint8Array<ArrayBuffer>): Promise<Examples> {
+export async function drawnExamples(
+  { version, provenance }: Pick<RunMetrics, "version" | "provenance">,
+  model: Uint8Array<ArrayBuffer>,
+): Promise<Examples> {
   const { images, labels } = drawSilhouettes(DRAWINGS, DRAWINGS_SEED);
   const classifier = await Classifier.load(model);
-  let correct = 0;
+  const { threshold } = classifier.description.familiarity ?? {};
+  let correct = 0, unfamiliar: number | undefined;
   try {
-    const { logits } = await classifier.run(images);
+    const { logits, familiarity } = await classifier.run(images);
+    unfamiliar = threshold !== undefined
+      ? familiarity?.filter((value) => value < threshold).length
+      : undefined;
     const classes = FASHION_MNIST_LABELS.length;
     for (const [i, label] of labels.entries()) {
       if (argMax(logits.subarray(i * classes, (i + 1) * classes)) === label) correct++;
@@ -56,7 +64,11 @@ export async function drawnExamples(version: string, model: Uint8Array<ArrayBuff
   const count = SHOWN_PER_CLASS * FASHION_MNIST_LABELS.length;
   return {
     version,
-    note: "Garments drawn by a program, not selected.",
+    note: "Garments drawn by a program, not selected" +
+      (provenance.dataset.name === "fashion-mnist" ? "; the model was trained on photos." : ".") +
+      (unfamiliar === undefined
+        ? ""
+        : ` It finds ${percent(unfamiliar / DRAWINGS, 0)} of such pictures unfamiliar.`),
     score: { images: DRAWINGS, correct },
     images: firstOfEachClass(labels, FASHION_MNIST_LABELS.length, count).map((index) =>
       encode(

@@ -73,7 +73,7 @@ export async function writeReport(
   const shownExamples = examples > 0 && images
     ? testExamples(run, images, examples)
     : model && isForDrawings(run)
-    ? await drawnExamples(run.version, model)
+    ? await drawnExamples(run, model)
     : undefined;
   if (shownExamples) files.push(await write(folder, EXAMPLES_FILE, formatExamples(shownExamples)));
   return files;

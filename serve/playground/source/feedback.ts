@@ -16,7 +16,6 @@ export function listen(labels: readonly string[], send: (label: string) => Promi
   const details = document.querySelector<HTMLDetailsElement>("#wrong")!;
   const select = document.querySelector<HTMLSelectElement>("#right")!;
   const text = document.querySelector("#wrong-text")!;
-  details.hidden = false;
   details.addEventListener("toggle", () => {
     if (!details.open) return;
     text.textContent = TEXT;
