@@ -67,6 +67,7 @@ Deno.test("GET /v1/model returns the metadata of the model's file", async () => 
       code_version: "0.0.0",
     },
     accepts: MEDIA_TYPES,
+    feedback: false,
     limits: { body_bytes: MAX_BODY_BYTES, images: MAX_IMAGES, pixels: MAX_PIXELS },
   });
 });
