@@ -16,8 +16,9 @@ export function listen(labels: readonly string[], send: (label: string) => Promi
   const details = document.querySelector<HTMLDetailsElement>("#wrong")!;
   const select = document.querySelector<HTMLSelectElement>("#right")!;
   const text = document.querySelector("#wrong-text")!;
-  details.addEventListener("toggle", () => {
-    if (!details.open) return;
+  // Its event "toggle" comes later, and would undo what has been chosen by then.
+  details.querySelector("summary")!.addEventListener("click", () => {
+    if (details.open) return;
     text.textContent = TEXT;
     // A model may have thousands of labels.
     if (select.length === 1) select.append(...labels.map((label) => new Option(label)));

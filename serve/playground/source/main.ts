@@ -124,7 +124,6 @@ async function answer(): Promise<void> {
 }
 
 function showNoAnswer(): void {
-  document.getElementById("wrong")?.removeAttribute("open");
   view.show(undefined);
   view.say(undefined);
   view.showRow("server", "–");
@@ -280,14 +279,19 @@ async function open(file: File | undefined): Promise<void> {
 /** Shows another picture; what was said about the one before is gone at once. */
 function show(shown: Shown): void {
   stopCamera();
-  subject++;
-  showNoAnswer();
+  newSubject();
   stage.show(shown);
+}
+
+function newSubject(): void {
+  subject++;
+  document.getElementById("wrong")?.removeAttribute("open");
+  showNoAnswer();
 }
 
 function clear(): void {
   stopCamera();
-  subject++;
+  newSubject();
   stage.clear();
   look();
 }
@@ -319,8 +323,7 @@ async function toggleCamera(): Promise<void> {
 /** Classifies what the camera sees, one picture after the other, until it stops. */
 async function classifyLive(): Promise<void> {
   const rate = element("rate");
-  subject++;
-  showNoAnswer();
+  newSubject();
   for (let count = 0, start = performance.now(); camera.isOn;) {
     const begin = performance.now();
     await look();
