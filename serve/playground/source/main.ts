@@ -28,8 +28,8 @@ type Where = "server" | "browser" | "both";
 
 /** Time without a change after which the heat map is computed, in ms. */
 const REST_MS = 250;
-/** Time from one picture of the camera to the next, in ms: the server has others to answer. */
-const SERVER_FRAME_MS = 200, BROWSER_FRAME_MS = 40;
+/** Time from one picture of the camera to the next, in ms, where the server answers: it has others to answer. */
+const SERVER_FRAME_MS = 200;
 /** The camera's pictures are classified at this size, in pixels, or at twice the model's. */
 const LIVE_SIDE = 256;
 /** The file formats that the server reads. */
@@ -328,9 +328,8 @@ async function classifyLive(): Promise<void> {
     const begin = performance.now();
     await look();
     count++;
-    const frameMs = where === "browser" ? BROWSER_FRAME_MS : SERVER_FRAME_MS;
-    const left = frameMs - (performance.now() - begin);
-    if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
+    const left = SERVER_FRAME_MS - (performance.now() - begin);
+    if (where !== "browser" && left > 0) await new Promise((resolve) => setTimeout(resolve, left));
     await camera.frame();
     const seconds = (performance.now() - start) / 1000;
     if (seconds < 1 || !camera.isOn) continue;
