@@ -28,6 +28,8 @@ export class Bars {
   #order: number[];
   #probabilities: Float32Array | undefined;
   #count = BARS;
+  /** When rows were last shown, in ms. */
+  #renderedMs = 0;
 
   constructor(list: HTMLElement, labels: readonly string[]) {
     this.#list = list;
@@ -55,8 +57,11 @@ export class Bars {
 
   #render(): void {
     const rows = this.#order.slice(0, this.#count).map((i) => this.#row(i));
-    // To measure and move a thousand rows takes longer than the movement.
-    const before = this.#motion.matches || rows.length > BARS ? undefined : this.#places();
+    // Rows that are still moving would lie over each other, as from the camera; a thousand take longer than they move.
+    const now = performance.now();
+    const isCalm = now - this.#renderedMs > MOVE_MS && rows.length <= BARS && !this.#motion.matches;
+    this.#renderedMs = now;
+    const before = isCalm ? this.#places() : undefined;
     const hasMoved = rows.length !== this.#list.children.length ||
       rows.some((row, i) => row !== this.#list.children[i]);
     for (const animation of this.#list.getAnimations({ subtree: true })) animation.cancel();
