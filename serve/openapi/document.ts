@@ -11,9 +11,9 @@ import type { DescribedRoute } from "../protocols/protocol.ts";
 import type { ModelDescription } from "../../shared/contract.ts";
 import type { Config } from "../config.ts";
 import { promiseOf } from "./bounded.ts";
-import { errors, type Json, type Operation, otherFailure, problems, type Tag } from "./operation.ts";
+import { errors, type Json, type Operation, otherFailure, problems, ref, type Tag } from "./operation.ts";
 import * as schemas from "./schemas.ts";
-import { specializeParameters, specializeSchemas } from "./specialize.ts";
+import { inferExample, specializeParameters, specializeSchemas } from "./specialize.ts";
 
 /** An OpenAPI document, with the fields that we use. */
 export interface Document {
@@ -83,6 +83,19 @@ export function describeApi(routes: readonly DescribedRoute[], model?: KnownMode
   };
 }
 
+/** Tensors that are longer would only fill the page. */
+const MAX_EXAMPLE = 4096;
+
+/** Inference needs an example of the size of the model. */
+function withExample({ requestBody }: Operation, model?: ModelDescription): Pick<Operation, "requestBody"> {
+  const json = requestBody?.content["application/json"];
+  if (!model || (json?.["schema"] as Json | undefined)?.["$ref"] !== ref("InferRequest")["$ref"]) return {};
+  const { channels, height, width } = model.input;
+  if (channels * height * width > MAX_EXAMPLE) return {};
+  const content = { ...requestBody!.content, "application/json": { ...json, example: inferExample(model) } };
+  return { requestBody: { ...requestBody!, content } };
+}
+
 function pathsOf(routes: readonly DescribedRoute[], model?: KnownModel): Document["paths"] {
   const paths: Document["paths"] = {};
   for (const { method, path, access, operation, cacheable, format } of routes) {
@@ -91,6 +104,7 @@ function pathsOf(routes: readonly DescribedRoute[], model?: KnownModel): Documen
     (paths[path.replace(/:(\w+)/g, "{$1}")] ??= {})[method.toLowerCase()] = {
       ...operation,
       ...(parameters && { parameters }),
+      ...withExample(operation, model?.description),
       responses: {
         ...operation.responses,
         ...(cacheable && { 304: NOT_MODIFIED }),

@@ -54,6 +54,10 @@ export const IMAGES: Record<string, Json> = {
   "image/webp": BINARY,
 };
 
+/** An example of an image file: a shape with two legs, 28×28 pixels, as base64. */
+export const EXAMPLE_PICTURE =
+  "iVBORw0KGgoAAAANSUhEUgAAABwAAAAcAQAAAABaduI5AAAAFElEQVR4nGNgQAP1HwgSFVQmYAAAl4AgilSS1jQAAAAASUVORK5CYII=";
+
 /** Refers to a schema. */
 export function ref(name: keyof typeof schemas): Json {
   return { $ref: `#/components/schemas/${name}` };

@@ -54,6 +54,13 @@ export function specializeParameters(
   });
 }
 
+/** An example of `InferRequest`: one image that gets lighter from top to bottom. */
+export function inferExample({ input: { channels, height, width } }: ModelDescription): Json {
+  const size = channels * height * width;
+  const data = Array.from({ length: size }, (_, i) => Math.floor(256 * i / size));
+  return { inputs: [{ name: INPUT, datatype: "UINT8", shape: [1, size], data }] };
+}
+
 function extend(schemas: Record<string, Json>, name: string, keys: Json): void {
   Object.assign(schemas[name]!, keys);
 }

@@ -7,7 +7,7 @@
 import { fileURLToPath } from "node:url";
 
 const HERE = new URL("./", import.meta.url);
-const ENTRIES = ["main.ts", "inference.ts", "feedback.ts", "service_worker.ts", "style.css"];
+const ENTRIES = ["main.ts", "inference.ts", "feedback.ts", "service_worker.ts", "docs.ts", "style.css"];
 
 /** Bundles `source/`: names in `assets/` and what belongs into them. */
 export async function buildPlayground(): Promise<Map<string, string>> {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import docs from "./assets/docs.js" with { type: "text" };
 import feedback from "./assets/feedback.js" with { type: "text" };
 import inference from "./assets/inference.js" with { type: "text" };
 import main from "./assets/main.js" with { type: "text" };
@@ -31,6 +32,7 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
 
 const FILES = new Map<string, PageFile>([
   ["main.js", { body: main, mediaType: SCRIPT }],
+  ["docs.js", { body: docs, mediaType: SCRIPT }],
   ["inference.js", { body: inference, mediaType: SCRIPT }],
   ["feedback.js", { body: feedback, mediaType: SCRIPT }],
   ["service_worker.js", { body: serviceWorker, mediaType: SCRIPT }],

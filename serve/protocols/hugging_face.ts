@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BINARY, errors, IMAGES, json, limitsOf, path, ref } from "../openapi/operation.ts";
+import { BINARY, errors, EXAMPLE_PICTURE, IMAGES, json, limitsOf, path, ref } from "../openapi/operation.ts";
 import { plainError } from "../problem.ts";
 import { classifyTask } from "../routes/hugging_face.ts";
 import type { Protocol, Service } from "./protocol.ts";
@@ -26,7 +26,10 @@ export function huggingFace(service: Service): Protocol {
         requestBody: {
           required: true,
           content: {
-            "application/json": { schema: ref("HuggingFaceRequest") },
+            "application/json": {
+              schema: ref("HuggingFaceRequest"),
+              example: { inputs: EXAMPLE_PICTURE, parameters: { top_k: 3 } },
+            },
             ...IMAGES,
             "application/octet-stream": BINARY,
           },

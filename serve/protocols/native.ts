@@ -6,6 +6,7 @@
 import { DEFAULT_TOP_K } from "../config.ts";
 import {
   BINARY,
+  EXAMPLE_PICTURE,
   IMAGES,
   type Json,
   json,
@@ -116,7 +117,7 @@ function modelRoutes(service: Service, { about, parameters, ...paths }: ModelPat
           required: true,
           content: {
             "application/octet-stream": BINARY,
-            "application/json": { schema: ref("ClassifyRequest") },
+            "application/json": { schema: ref("ClassifyRequest"), example: { image: EXAMPLE_PICTURE } },
             ...IMAGES,
             "multipart/form-data": {
               schema: {

@@ -1,6 +1,6 @@
 /**
- * `GET /openapi.json`: the API for programs; and `GET /docs`: the same document as one page for people, without scripts
- * or anything from other servers.
+ * `GET /openapi.json`: the API for programs; and `GET /docs`: the same document as one page for people, who can try
+ * each request on it. It loads nothing from other servers.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import { tagOf } from "../entity_tag.ts";
 import { describeApi, type Document } from "../openapi/document.ts";
 import type { Json, Operation } from "../openapi/operation.ts";
 import type { DescribedRoute, Service } from "../protocols/protocol.ts";
+import { renderForm } from "./docs_form.ts";
 import { policyFor } from "./policy.ts";
 
 const STYLE = `
@@ -34,6 +35,13 @@ summary { cursor: pointer; overflow-wrap: anywhere; }
 summary b { display: inline-block; min-width: 3.5rem; color: var(--thread); font-size: .85rem; }
 summary span { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+label { display: block; margin: .4rem 0; font-size: .85rem; color: var(--soft); }
+input, textarea, button { font: inherit; color: var(--ink); background: var(--paper);
+  border: 1px solid var(--line); border-radius: .3rem; padding: .25rem .5rem; }
+textarea { display: block; width: 100%; font: .8rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+button { cursor: pointer; border-color: var(--thread); }
+output { display: block; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 30rem; overflow-y: auto;
+  font: .8rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; margin-top: .5rem; }
 td { padding: .2rem .8rem .2rem 0; vertical-align: top; border-top: 1px solid var(--line); }
 `;
 
@@ -48,7 +56,7 @@ export function openapi(service: Service, routes: () => readonly DescribedRoute[
 
 /** @param routes is called when all routes exist */
 export function docs(service: Service, routes: () => readonly DescribedRoute[]): Handler<AppEnv> {
-  const policy = policyFor(STYLE);
+  const policy = policyFor(STYLE, { "script-src": "'self'", "connect-src": "'self'" });
   const text = textOf(service, routes, (document) => String(render(document)));
   return async (c): Promise<Response> => {
     const { content, etag } = await text();
@@ -99,10 +107,13 @@ function render(document: Document): unknown {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${info.title} · API</title>
 <style>${raw(STYLE)}</style>
+<script type="module" src="/playground/docs.js"></script>
 </head>
 <body>
+<p><a href="/">Home</a></p>
 <h1>${info.title}</h1>
 <p>${info.description} Version ${info.version}; for programs: <a href="/openapi.json">openapi.json</a>.</p>
+<form id="key" hidden><label>API key, if the server asks for one <input type="password" autocomplete="off"></label></form>
 ${tags.map(({ name, description }) => html`<h2>${name}</h2>
 <p>${description}</p>
 ${operations.filter(({ operation }) => operation.tags[0] === name).map(({ path, method, operation }) => html`
@@ -115,6 +126,7 @@ ${operation.requestBody && html`<h4>Request</h4>${renderContent(operation.reques
 <table>${Object.entries(operation.responses).map(([status, { description, content = {} }]) => html`
 <tr><td><code>${status}</code></td><td>${prose(description)}</td><td>${Object.entries(content).map(nameContent)}</td></tr>`)}
 </table>
+${renderForm(method, path, operation)}
 </details>`)}`)}
 <h2>Schemas</h2>
 <p>JSON Schema, 2020-12.</p>

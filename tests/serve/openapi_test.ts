@@ -97,7 +97,7 @@ Deno.test("GET /openapi.json is the document, and its references lead somewhere"
   }
 });
 
-Deno.test("GET /docs shows every path and schema, and allows nothing but its own style", async () => {
+Deno.test("GET /docs shows every path and schema once, and allows nothing but its own style and script", async () => {
   const response = await app.request("/docs");
   const page = await response.text();
   assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
@@ -110,8 +110,12 @@ Deno.test("GET /docs shows every path and schema, and allows nothing but its own
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(style));
   const policy = response.headers.get("content-security-policy")!;
   assertStringIncludes(policy, `style-src 'sha256-${new Uint8Array(digest).toBase64()}'`);
-  assertMatch(policy, /^default-src 'none';/);
-  assert(!/<script|style=|\bsrc=|href="http|undefined/.test(page), "self-contained");
+  assertMatch(policy, /^default-src 'none';.* script-src 'self'; connect-src 'self';/);
+  const own = page.replace('<script type="module" src="/playground/docs.js"></script>', "");
+  assert(!/<script|style=|\bsrc=|href="http|undefined/.test(own), "self-contained");
+  assertStringIncludes(page, '<a href="/">Home</a>');
+  // The forms with and without a slash at the end are one request.
+  assert(!/<code>[^<]+\/<\/code>/.test(page.replace("<code>/</code>", "")));
 });
 
 Deno.test("decodeJson() takes what the schema of its requests takes", async () => {
