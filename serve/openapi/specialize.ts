@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  FAMILIARITY,
   type ImageShape,
   INPUT,
   LOGITS,
@@ -17,7 +18,7 @@ import type { Json, Operation } from "./operation.ts";
 /** Adds to the schemas of requests what the model takes. */
 export function specializeSchemas(
   schemas: Record<string, Json>,
-  { input }: ModelDescription,
+  { input, familiarity }: ModelDescription,
   { maxBatchSize }: Config,
 ): void {
   const size = input.channels * input.height * input.width;
@@ -27,9 +28,10 @@ export function specializeSchemas(
   extend(schemas, "TensorShape", { anyOf: shapes(input, maxBatchSize) });
   const { inputs, outputs } = propertiesOf(schemas, "InferRequest");
   Object.assign(inputs!, { maxItems: 1 });
-  Object.assign(outputs!, { maxItems: 2, description: "Each at most once" });
+  const names = [LOGITS, PROBABILITIES, ...(familiarity ? [FAMILIARITY] : [])];
+  Object.assign(outputs!, { maxItems: names.length, description: "Each at most once" });
   Object.assign(propertiesOf(schemas, "InferInput")["name"]!, { const: INPUT });
-  Object.assign(propertiesOf(schemas, "InferOutput")["name"]!, { enum: [LOGITS, PROBABILITIES] });
+  Object.assign(propertiesOf(schemas, "InferOutput")["name"]!, { enum: names });
 }
 
 /** Adds to the parameters of an operation what the model has. */
