@@ -9,7 +9,7 @@
  * @module
  */
 import type { Classifier, Scores } from "../shared/inference/classifier.ts";
-import { busy } from "./admission/admission.ts";
+import { busy, gone } from "./admission/admission.ts";
 import { FairQueue } from "./admission/fair_queue.ts";
 import { Quota } from "./admission/quota.ts";
 import type { Config } from "./config.ts";
@@ -54,6 +54,7 @@ export interface Answer {
 /** One request's images. */
 interface Job {
   pixels: Float32Array;
+  isGone: () => boolean;
   since: number;
   /** Of each part that has run. */
   parts: Scores[];
@@ -147,15 +148,21 @@ export class Engine {
     }
   }
 
+  /** Whether a client may send more images. */
+  hasRoom(client: string): boolean {
+    return this.#work.hasRoom(client, 1);
+  }
+
   /**
    * Classifies images, together with those of other requests. Clients take turns of a batch each.
    *
    * @param pixels `[N, imageSize]`, row-major, 0..1
    * @param client who sent them
+   * @param isGone whether the client has disconnected, so that they need not run
    * @throws {RangeError} if the pixels are not a whole number of images, or none
    * @throws {Problem} 503 if the queue is full, the model is not free in time, or there is no model
    */
-  async run(pixels: Float32Array, client = ""): Promise<Answer> {
+  async run(pixels: Float32Array, client = "", isGone: () => boolean = () => false): Promise<Answer> {
     const classifier = this.#loaded ?? await this.classifier();
     const { imageSize } = classifier;
     if (pixels.length === 0 || pixels.length % imageSize !== 0) {
@@ -171,7 +178,7 @@ export class Engine {
     try {
       if (!this.#work.take(client, micros)) throw busy(`${this.#images} images are queued`, "queue_full");
       try {
-        return await this.#answer(this.#enqueue(pixels, client, imageSize), classifier);
+        return await this.#answer(this.#enqueue(pixels, client, imageSize, isGone), classifier);
       } finally {
         this.#work.give(client, micros);
       }
@@ -180,9 +187,9 @@ export class Engine {
     }
   }
 
-  #enqueue(pixels: Float32Array, client: string, imageSize: number): Job {
+  #enqueue(pixels: Float32Array, client: string, imageSize: number, isGone: () => boolean): Job {
     const images = pixels.length / imageSize;
-    const job: Job = { pixels, since: this.#now(), parts: [], left: images, queueMs: 0, inferMs: 0 };
+    const job: Job = { pixels, isGone, since: this.#now(), parts: [], left: images, queueMs: 0, inferMs: 0 };
     const most = batchImages(imageSize) * imageSize;
     for (let at = 0; at < pixels.length; at += most) {
       const part = pixels.length <= most ? pixels : pixels.subarray(at, at + most);
@@ -198,7 +205,7 @@ export class Engine {
     while (job.left > 0 && !("error" in job)) {
       // The model runs one batch at a time.
       if (this.#running) await this.#running;
-      else if (this.#turned || this.#images <= most) await (this.#running = this.#runNext(classifier));
+      else if (this.#turned || this.#images <= most) await this.#runNext(classifier);
       else await this.#letIn();
     }
     if ("error" in job) throw job.error;
@@ -225,6 +232,9 @@ export class Engine {
   /** Runs the next batch. It does not throw: each job gets its own error. */
   async #runNext(classifier: Classifier): Promise<void> {
     const { imageSize } = classifier;
+    // Not the promise of this function, which may end before it is returned.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#running = promise;
     const start = this.#now();
     const parts = this.#take(start, imageSize);
     try {
@@ -249,6 +259,7 @@ export class Engine {
       for (const { job } of parts) job.error = error;
     } finally {
       this.#running = undefined;
+      resolve();
       this.#turned = false;
       this.#ended = this.#now();
     }
@@ -266,6 +277,7 @@ export class Engine {
       if (isLate && !("error" in job)) {
         job.error = busy(`the model was not available within ${queueTimeoutMs} ms`, "queue_timeout");
       }
+      if (job.parts.length > 0 && !("error" in job) && job.isGone()) job.error = gone();
       if (!("error" in job)) {
         if (images > 0 && images + count > most) break;
         parts.push(part);

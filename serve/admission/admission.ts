@@ -22,6 +22,11 @@ export function busy(why: string, reason: string): Problem {
   return new Problem(503, `The server is busy: ${why}`, RETRY, reason);
 }
 
+/** For the log: nobody receives it. */
+export function gone(): Problem {
+  return new Problem(400, "The client has disconnected", {}, "disconnected");
+}
+
 export interface AdmissionOptions {
   config: Pick<Config, "maxConcurrency" | "queueTimeoutMs" | "maxBodyBytes">;
   /** The time in ms, on a clock that never goes back; `performance.now()` by default. */

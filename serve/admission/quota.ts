@@ -20,12 +20,16 @@ export class Quota {
     return this.#total;
   }
 
+  /** Whether a client may take an amount. */
+  hasRoom(client: string, amount: number): boolean {
+    // A server that is idle takes whatever it is asked for: other limits bound a single request.
+    return this.#total === 0 || (this.#used.get(client) ?? 0) + amount <= this.limit - this.#total - amount;
+  }
+
   /** Takes an amount for a client; false if it would use more than it leaves free. */
   take(client: string, amount: number): boolean {
-    const own = (this.#used.get(client) ?? 0) + amount;
-    // A server that is idle takes whatever it is asked for: other limits bound a single request.
-    if (own > this.limit - this.#total - amount && this.#total > 0) return false;
-    this.#used.set(client, own);
+    if (!this.hasRoom(client, amount)) return false;
+    this.#used.set(client, (this.#used.get(client) ?? 0) + amount);
     this.#total += amount;
     return true;
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { busy } from "./admission.ts";
+import { busy, gone } from "./admission.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { Quota } from "./quota.ts";
 
@@ -27,6 +27,7 @@ export interface TurnsOptions {
 
 interface Waiting {
   since: number;
+  isGone: () => boolean;
   start: () => void;
   fail: (reason: unknown) => void;
 }
@@ -50,19 +51,30 @@ export class Turns {
     return this.#work.total;
   }
 
+  /** Whether a client may queue more. */
+  hasRoom(client: string): boolean {
+    return this.#work.hasRoom(client, 1);
+  }
+
   /**
    * Runs one piece of work when it is the client's turn.
    *
    * @param micros how long it is estimated to take, in µs
+   * @param isGone whether the client has disconnected, so that the work need not start
    * @throws {Problem} 503 if too much work is queued, or no slot was free in time
    */
-  async run<T>(client: string, micros: number, work: () => Promise<T>): Promise<T> {
+  async run<T>(
+    client: string,
+    micros: number,
+    work: () => Promise<T>,
+    isGone: () => boolean = () => false,
+  ): Promise<T> {
     const cost = Math.ceil(micros);
     if (!this.#work.take(client, cost)) {
       throw busy(`${Math.round(this.#work.total / 1000)} ms of work are queued`, "queue_full");
     }
     try {
-      await this.#enter(client, cost);
+      await this.#enter(client, cost, isGone);
       try {
         return await work();
       } finally {
@@ -73,13 +85,13 @@ export class Turns {
     }
   }
 
-  async #enter(client: string, cost: number): Promise<void> {
+  async #enter(client: string, cost: number, isGone: () => boolean): Promise<void> {
     if (this.#free > 0) {
       this.#free--;
       return;
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#queue.push(client, { cost }, { since: this.#now(), start: resolve, fail: reject });
+    this.#queue.push(client, { cost }, { since: this.#now(), isGone, start: resolve, fail: reject });
     await promise;
     // By the one that starts, as the one that has finished may be gone.
     await this.#options.pause?.();
@@ -89,8 +101,9 @@ export class Turns {
   #leave(): void {
     const { queueTimeoutMs } = this.#options;
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      if (this.#now() - next.since <= queueTimeoutMs) return next.start();
-      next.fail(busy(`it was not the request's turn within ${queueTimeoutMs} ms`, "queue_timeout"));
+      if (next.isGone()) next.fail(gone());
+      else if (this.#now() - next.since <= queueTimeoutMs) return next.start();
+      else next.fail(busy(`it was not the request's turn within ${queueTimeoutMs} ms`, "queue_timeout"));
     }
     this.#free++;
   }

@@ -41,16 +41,22 @@ export class RequestReader {
     return this.#turns.queuedMicros;
   }
 
+  /** Whether a client may send more large requests. */
+  hasRoom(client: string): boolean {
+    return this.#turns.hasRoom(client);
+  }
+
   /**
    * Reads a request. Its body may be transferred.
    *
+   * @param isGone whether the client has disconnected
    * @throws {InputError} if the request is wrong
    * @throws {Problem} 503 if too much work is queued
    */
-  async read<F extends Form>(task: Task<F>, client: string): Promise<Read<F>> {
+  async read<F extends Form>(task: Task<F>, client: string, isGone?: () => boolean): Promise<Read<F>> {
     const micros = estimateMicros(task);
     if (micros <= SMALL_MICROS) return await readTask(task, stay);
-    return await this.#turns.run(client, micros, () => this.#pool?.run(task) ?? readTask(task, turn));
+    return await this.#turns.run(client, micros, () => this.#pool?.run(task) ?? readTask(task, turn), isGone);
   }
 }
 

@@ -20,6 +20,8 @@ const FIRST_BYTES = 4 * 1024;
 export interface BodyMemory {
   bodies: Quota;
   client: string;
+  /** Whether the client's large bodies may be read at all. */
+  mayRead?: () => boolean;
 }
 
 /** A body; disposing of it gives back its share of the memory. */
@@ -43,6 +45,7 @@ export async function readBody(
   const length = request.headers.get("content-length");
   const declared = length === null ? undefined : Number(length);
   if (declared !== undefined && declared > limit) throw tooLarge(limit);
+  if (declared !== undefined && declared > SMALL_BYTES) checkRoom(memory, declared);
   const collector = new Collector(limit, inflater ? undefined : declared, memory);
   try {
     // Small bodies arrive in one piece mostly, and then a stream would take half of the time of a request.
@@ -57,6 +60,12 @@ export async function readBody(
     throw inflater?.problem ??
       new Problem(400, "Cannot read the body as the connection was interrupted", {}, "interrupted");
   }
+}
+
+/** @throws {Problem} 503 */
+function checkRoom({ bodies, client, mayRead }: BodyMemory, bytes: number): void {
+  if (mayRead?.() === false) throw busy("too much work of this client is queued", "queue_full");
+  if (!bodies.hasRoom(client, bytes)) throw busy(`${bodies.total} bytes of requests are in memory`, "bodies");
 }
 
 /** After a timeout the client has to close the connection (RFC 9110, section 15.5.9), as Deno does not. */

@@ -45,7 +45,9 @@ async function answerNow<F extends Form>(
   { form, jsonLength, check, write }: Codec<F>,
 ): Promise<Response> {
   const client = clientOf(c);
-  using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client });
+  // What cannot be answered is refused before its body is read.
+  const mayRead = (): boolean => reader.hasRoom(client) && engine.hasRoom(client);
+  using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client, mayRead });
   if (body.bytes.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
   return await admission.admit(client, async () => {
     const name = c.req.param("model"), version = c.req.param("version");
@@ -54,22 +56,27 @@ async function answerNow<F extends Form>(
     const classifier = engine.loaded ?? await engine.classifier();
     if (name !== undefined) checkIdentity(classifier, name, version);
     const timing = c.get("timing");
+    const isGone = (): boolean => c.req.raw.signal.aborted;
     const start = timing.decodeStart = performance.now();
     check?.(classifier);
     const request = await refusing(() =>
-      reader.read<F>({
-        form,
-        body: body.bytes,
-        contentType: c.req.header("content-type") ?? "",
-        ...(jsonLength !== undefined && { jsonLength }),
-        model: inputOf(classifier),
-        limits: config,
-      }, client)
+      reader.read<F>(
+        {
+          form,
+          body: body.bytes,
+          contentType: c.req.header("content-type") ?? "",
+          ...(jsonLength !== undefined && { jsonLength }),
+          model: inputOf(classifier),
+          limits: config,
+        },
+        client,
+        isGone,
+      )
     );
     timing.decodeMs = performance.now() - start;
     const images = request.pixels.length / classifier.imageSize;
     try {
-      const { scores, queueMs, inferMs } = await engine.run(request.pixels, client);
+      const { scores, queueMs, inferMs } = await engine.run(request.pixels, client, isGone);
       Object.assign(timing, { images, queueMs, inferMs }, telemetry.countPredictions(classifier, scores));
       if (feedback?.recent) {
         const failures = "failures" in request ? request.failures.keys() : [];

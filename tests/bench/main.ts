@@ -5,6 +5,7 @@ import { print, runCommand } from "../../train/cli/command.ts";
 import { type Command, flag, number, text } from "../../train/cli/options.ts";
 import { InputError } from "../../shared/errors.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
+import { benchAttack } from "./attack.ts";
 import { benchDistortions } from "./distortions.ts";
 import { benchFamiliarity, benchLeftOut } from "./familiarity.ts";
 import { benchInstall } from "./install.ts";
@@ -30,10 +31,13 @@ const command = {
     images: text("PATH,…", "Folders of pictures and IDX files that familiarity measures too"),
   },
   operands:
-    "[gemm] [train] [epoch] [quickstart] [classify] [serve] [photos] [distortions] [familiarity] [left-out] [install]",
+    "[gemm] [train] [epoch] [quickstart] [classify] [serve] [attack] [photos] [distortions] [familiarity] " +
+    "[left-out] [install]",
   notes: `gemm multiplies matrices, train takes single training steps, epoch runs the training loop,
 ` +
-    `quickstart runs the tutorial, photos serves photographs with your own model. Compare only figures
+    `quickstart runs the tutorial, attack measures small requests beside another client's large ones,
+` +
+    `photos serves photographs with your own model. Compare only figures
 ` +
     `of the same run, as machines differ and shared ones vary. PyTorch is measured beside it if it is
 ` +
@@ -49,6 +53,7 @@ await runCommand(command, async (values, operands, signal) => {
     quickstart: () => benchQuickstart(values.threads ?? 1, signal),
     classify: benchClassify,
     serve: benchServe,
+    attack: () => benchAttack(signal),
     photos: () => benchPhotos(values.model, signal),
     distortions: () => benchDistortions(signal),
     familiarity: () => benchFamiliarity(values.model, values.images?.split(",") ?? [], signal),
@@ -64,7 +69,9 @@ await runCommand(command, async (values, operands, signal) => {
   print(`${Deno.build.target}, Deno ${Deno.version.deno}, ${hardwareConcurrency} cores`);
   for (const [name, run] of Object.entries(parts)) {
     // One needs a model of the user's, one takes ten minutes, and one downloads 900 MB.
-    const onRequest = ["photos", "distortions", "familiarity", "left-out", "install"].includes(name);
+    const onRequest = ["attack", "photos", "distortions", "familiarity", "left-out", "install"].includes(
+      name,
+    );
     const selected = operands.length === 0 ? !onRequest : operands.includes(name);
     if (selected) await run(signal);
   }

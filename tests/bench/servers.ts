@@ -39,7 +39,12 @@ interface Setting {
   folder: string;
   /** What is asked at the start. */
   first: FirstRequest;
+  /** Which servers, all by default. */
+  only?: (keyof typeof MAKERS)[];
 }
+
+/** The servers, in the order in which they are measured. */
+const MAKERS = { wasm, workers, native, workerd, fastapi };
 
 /** Starts every server that this machine has the programs for; of the others it prints why not. */
 export async function startServers(
@@ -48,9 +53,9 @@ export async function startServers(
   signal: AbortSignal,
 ): Promise<Running[]> {
   const servers: Running[] = [];
-  for (const make of [wasm, workers, native, workerd, fastapi]) {
+  for (const name of setting.only ?? Object.keys(MAKERS) as (keyof typeof MAKERS)[]) {
     signal.throwIfAborted();
-    const made = await make(setting, freePort());
+    const made = await MAKERS[name](setting, freePort());
     if (typeof made === "string") {
       print(`  ${made}`);
       continue;
@@ -75,7 +80,7 @@ type Made = { peer: Peer; port: number } | string;
 
 function wasm({ model }: Setting, port: number): Promise<Made> {
   const args = ["run", "-A", `${ROOT}serve/main.ts`, `--port=${port}`];
-  const env = { LOG_LEVEL: "warn", MODEL: model };
+  const env = { LOG_LEVEL: "error", MODEL: model, CLIENT_ADDRESS_HEADER: "x-forwarded-for" };
   return Promise.resolve({ peer: { name: "Deno, wasm", command: Deno.execPath(), args, env }, port });
 }
 
@@ -103,7 +108,7 @@ async function native(setting: Setting, port: number): Promise<Made> {
 
 async function workerd({ model, folder }: Setting, port: number): Promise<Made> {
   const files = await bundle(folder, model);
-  const config = await configure(folder, files, { port, variables: { LOG_LEVEL: "warn" } });
+  const config = await configure(folder, files, { port, variables: { LOG_LEVEL: "error" } });
   return { peer: { name: "workerd, wasm", command: workerdPath(), args: ["serve", config] }, port };
 }
 

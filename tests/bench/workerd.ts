@@ -57,6 +57,7 @@ const worker :Workerd.Worker = (
   modules = [${modules.join(", ")}],
   bindings = [${bindings.join(", ")}],
   compatibilityDate = "${date}",
+  compatibilityFlags = ["enable_request_signal"],
 );
 `,
   );

@@ -50,6 +50,7 @@ const CONFIG = {
   compatibility_date: /^compatibility_date = "(.+)"/m.exec(
     await Deno.readTextFile(new URL("../../wrangler.toml", import.meta.url)),
   )![1]!,
+  compatibility_flags: ["enable_request_signal"],
   rules: [
     { type: "Data" as const, globs: ["**/*.onnx"], fallthrough: true },
     { type: "CompiledWasm" as const, globs: ["**/*.wasm"], fallthrough: true },

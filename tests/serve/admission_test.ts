@@ -172,3 +172,15 @@ Deno.test("Turns fails work whose turn comes too late, and hands the slot on", a
   );
   assertEquals(await turns.run("a", 1, () => Promise.resolve("free again")), "free again");
 });
+
+Deno.test("Turns drops the work of clients that have disconnected before their turn", async () => {
+  const turns = new Turns({ slots: 1, queueTimeoutMs: 1000 });
+  const one = work(), dropped = work();
+  const first = turns.run("a", 1, one.run);
+  const second = turns.run("a", 1, dropped.run, () => true);
+  const third = turns.run("a", 1, () => Promise.resolve("done"), () => false);
+  one.finish();
+  assertEquals((await assertRejects(() => second, Problem)).reason, "disconnected");
+  assertEquals([dropped.started(), await third], [false, "done"]);
+  await first;
+});

@@ -82,6 +82,29 @@ Deno.test("Engine.run() lets a small request pass large ones, of its own client 
   assert(runs.every((images) => images <= 32), `runs of ${runs}`);
 });
 
+Deno.test("Engine.run() recovers after all queued requests have waited too long", async () => {
+  let now = 0;
+  const late = new Engine({
+    load: () => Classifier.load(MODEL),
+    config: { maxConcurrency: 256, queueTimeoutMs: 100 },
+    now: () => now,
+  });
+  await late.run(images(0));
+  // It waits for others first, and the clock goes on meanwhile.
+  const waiting = late.run(images(1));
+  now += 1000;
+  assertEquals((await assertRejects(() => waiting, Problem)).reason, "queue_timeout");
+  assertEquals(best((await late.run(images(2))).scores.probabilities), 2);
+});
+
+Deno.test("Engine.run() stops a large request whose client has disconnected", async () => {
+  const { engine: one, runs } = engine();
+  await one.run(images(0));
+  const error = await assertRejects(() => one.run(images(0, 100), "a", () => runs.length > 1), Problem);
+  assertEquals([error.reason, runs], ["disconnected", [1, 32]]);
+  assertEquals(best((await one.run(images(2))).scores.probabilities), 2);
+});
+
 Deno.test("Engine.run() refuses pixels that are no whole number of images", async () => {
   for (const length of [0, 5, 7]) {
     await assertRejects(

@@ -1,0 +1,139 @@
+/**
+ * `deno task bench attack`: how long small requests of one client wait while another sends what takes long, and how much
+ * memory the server needs meanwhile.
+ *
+ * @module
+ */
+import { SHIPPED_MODEL } from "../../shared/models.ts";
+import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
+import { print } from "../../train/cli/command.ts";
+import { Client, type Report } from "./attack_load.ts";
+import { costlyJpeg, costlyPng, costlyWebp, form } from "./costly_pictures.ts";
+import { type Running, startServers } from "./servers.ts";
+
+/** How long each load lasts, in ms. */
+const LOAD_MS = 4000;
+/** The small requests start when the load is in full swing. */
+const HEAD_START_MS = 1000;
+
+interface Attack {
+  name: string;
+  connections: number;
+  type: string;
+  body: Uint8Array<ArrayBuffer>;
+}
+
+const BYTES = "application/octet-stream";
+
+/** All are within the default limits. */
+async function attacks(): Promise<Attack[]> {
+  const jpeg = await costlyJpeg({ width: 1448, height: 1448, noise: 0.1, quality: 85, variant: false });
+  const png = costlyPng({ width: 1100, height: 1100, colour: 2, depth: 16, filter: 4, noise: 1 });
+  const line = costlyPng({ width: 2_097_152, height: 1, colour: 6, depth: 16, filter: 4, noise: 0 });
+  const quarter = costlyPng({ width: 550, height: 550, colour: 2, depth: 16, filter: 4, noise: 1 });
+  const webp = await costlyWebp({ width: 1448, height: 1448, noise: 1, quality: 95, variant: false });
+  const raw = new Uint8Array(256 * 784).map((_, i) => i * i % 251);
+  const numbers = new TextEncoder().encode(
+    JSON.stringify({
+      images: Array.from({ length: 256 }, () => Array.from({ length: 784 }, (_, i) => i / 3.1)),
+    }),
+  );
+  return [
+    { name: "nothing", connections: 0, type: BYTES, body: raw },
+    { name: "one 2 Mpx JPEG at a time", connections: 1, type: "image/jpeg", body: jpeg },
+    { name: "64 such JPEGs at a time", connections: 64, type: "image/jpeg", body: jpeg },
+    { name: "64 × 256 raw images", connections: 64, type: BYTES, body: raw },
+    { name: "64 × 256 images as JSON", connections: 64, type: "application/json", body: numbers },
+    { name: "64 × 16-bit PNG of noise", connections: 64, type: "image/png", body: png },
+    { name: "64 forms of four 16-bit PNGs", connections: 64, ...form([quarter, quarter, quarter, quarter]) },
+    { name: "one form of four PNGs of one line", connections: 1, ...form([line, line, line, line]) },
+    { name: "64 such forms", connections: 64, ...form([line, line, line, line]) },
+    { name: "64 × 2 Mpx WebP of noise", connections: 64, type: "image/webp", body: webp },
+  ];
+}
+
+export async function benchAttack(signal: AbortSignal): Promise<void> {
+  print(
+    "\nA small request of another client meanwhile, p50 / p99 in ms; what the load got; peak memory in MB",
+  );
+  const folder = await Deno.makeTempDir();
+  try {
+    await using stack = new AsyncDisposableStack();
+    const pixels = drawSilhouette(9, 1);
+    const first = { path: "/v1/classify?top_k=10", type: BYTES, body: pixels };
+    const servers = await startServers(
+      { model: SHIPPED_MODEL, folder, first, only: ["wasm", "workerd"] },
+      stack,
+      signal,
+    );
+    const loader = stack.use(new Client()), small = stack.use(new Client());
+    const chosen = Deno.env.get("ATTACKS")?.split(",").map(Number);
+    for (const [i, { name, ...attack }] of (await attacks()).entries()) {
+      if (chosen && !chosen.includes(i)) continue;
+      print(`\n  ${name}, ${(attack.body.length / 1e6).toFixed(2)} MB`);
+      for (const server of servers) {
+        signal.throwIfAborted();
+        print(`    ${server.name.padEnd(16)}${await measure(server, attack, pixels, loader, small)}`);
+      }
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function measure(
+  { url, pid }: Running,
+  { connections, type, body }: Omit<Attack, "name">,
+  pixels: Uint8Array,
+  loader: Client,
+  small: Client,
+): Promise<string> {
+  const path = `${url}/v1/classify`;
+  await resetPeak(pid);
+  const load = loader.send({
+    url: path,
+    type,
+    body: body.toBase64(),
+    connections,
+    address: "192.0.2.1",
+    ms: LOAD_MS,
+    pauseMs: 0,
+  });
+  await new Promise((resolve) => setTimeout(resolve, HEAD_START_MS));
+  const { latencies, statuses } = await small.send({
+    url: path,
+    type: BYTES,
+    body: pixels.toBase64(),
+    connections: 1,
+    address: "192.0.2.2",
+    ms: LOAD_MS - HEAD_START_MS,
+    pauseMs: 2,
+  });
+  const quantile = (q: number): string =>
+    latencies[Math.floor(q * (latencies.length - 1))]?.toFixed(1) ?? "–";
+  const others = Object.entries(statuses).filter(([status]) => status !== "200");
+  return [
+    `${quantile(0.5)} / ${quantile(0.99)}`.padEnd(18),
+    `of ${latencies.length}${others.map(([status, count]) => `, ${count} × ${status}`).join("")}`.padEnd(12),
+    outcome(await load).padEnd(36),
+    await peakMemory(pid),
+  ].join("  ");
+}
+
+function outcome({ statuses, unadvised }: Report): string {
+  const counts = Object.entries(statuses).map(([status, count]) =>
+    `${count} × ${status === "0" ? "none" : status}`
+  );
+  return counts.join(", ") + (unadvised > 0 ? `, ${unadvised} without retry-after` : "");
+}
+
+/** Linux counts the peak anew from here on; elsewhere nothing is measured. */
+async function resetPeak(pid: number): Promise<void> {
+  await Deno.writeTextFile(`/proc/${pid}/clear_refs`, "5").catch(() => {});
+}
+
+async function peakMemory(pid: number): Promise<string> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
+  const [, kb] = /^VmHWM:\s+([0-9]+) kB/m.exec(status) ?? [];
+  return kb === undefined ? "–" : (Number(kb) / 1000).toFixed(0);
+}

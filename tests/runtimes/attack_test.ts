@@ -1,0 +1,52 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ATTACK } from "./attack.ts";
+import { MAIN, start } from "./deno_server.ts";
+import { runSuite } from "./guards.ts";
+import { startWorkerd } from "./workerd_server.ts";
+
+Deno.test("serve/main.ts is not slowed down by one client", async (t) => {
+  await using server = await start([...MAIN, "--port=0"], ATTACK.variables);
+  await runSuite(t, ATTACK, (path, init) => fetch(`${server.url}${path}`, init));
+});
+
+Deno.test("workerd is not slowed down by one client", async (t) => {
+  await using server = await startWorkerd({ attack: { variables: ATTACK.variables } });
+  await runSuite(t, ATTACK, server.workers["attack"]!.send);
+});
+
+/** Resident memory in MB, on Linux. */
+async function memoryMb(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return Number(/^VmRSS:\s+([0-9]+) kB/m.exec(status)![1]) / 1000;
+}
+
+Deno.test({
+  name: "serve/main.ts needs memory for what arrives, not for what is declared (Linux)",
+  ignore: Deno.build.os !== "linux",
+  async fn(): Promise<void> {
+    await using server = await start([...MAIN, "--port=0"]);
+    const address = { hostname: "127.0.0.1", port: Number(new URL(server.url).port) };
+    const before = await memoryMb(server.pid);
+    const connections: Deno.Conn[] = [];
+    for (const [count, bytes] of [[200, 4 << 20], [400, 60_000], [100, 4096]] as const) {
+      const head = `POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\n` +
+        `content-length: ${bytes}\r\nexpect: 100-continue\r\n\r\n`;
+      for (let i = 0; i < count; i++) {
+        const connection = await Deno.connect(address);
+        connections.push(connection);
+        await connection.write(new TextEncoder().encode(head));
+        // The server answers this once the application reads the body.
+        const answer = new Uint8Array(256);
+        const length = await connection.read(answer) ?? 0;
+        assertStringIncludes(new TextDecoder().decode(answer.subarray(0, length)), "100 Continue");
+        await connection.write(Uint8Array.of(1));
+      }
+    }
+    const response = await fetch(`${server.url}/livez`);
+    assertEquals(await response.json(), { status: "ok" });
+    const grown = await memoryMb(server.pid) - before;
+    // 886 MB are declared.
+    assert(grown < 150, `${Math.round(grown)} MB more`);
+    for (const connection of connections) connection.close();
+  },
+});
