@@ -93,15 +93,18 @@ export function createApp(
   }: AppOptions,
 ): App {
   const telemetry = new Telemetry(meter);
+  const admission = new Admission({ config });
   const make: MakeModel = ({ load, report: reportFailure = report, statistics = new Statistics() }) => {
     const onRun = (images: number): void => {
       telemetry.countRun(images);
       statistics.countRun();
     };
-    return { engine: new Engine({ load, config, report: reportFailure, onRun }), statistics };
+    return {
+      engine: new Engine({ load, config, report: reportFailure, onRun, work: admission.inference }),
+      statistics,
+    };
   };
   const models = typeof load === "function" ? new SingleModel(make({ load })) : load.models(make);
-  const admission = new Admission({ config });
   telemetry.watch(models, admission);
   const metrics = (): string => String(telemetry);
   const service: Service = {

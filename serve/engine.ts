@@ -9,12 +9,11 @@
  * @module
  */
 import type { Classifier, Scores } from "../shared/inference/classifier.ts";
-import { busy, gone } from "./admission/admission.ts";
+import { busy, gone, QUEUED_TIMEOUTS } from "./admission/admission.ts";
 import { FairQueue } from "./admission/fair_queue.ts";
 import { Quota } from "./admission/quota.ts";
 import type { Config } from "./config.ts";
 import { Problem } from "./problem.ts";
-import { QUEUED_TIMEOUTS } from "./admission/turns.ts";
 import { turn } from "./turn.ts";
 
 /** Largest batch: more images do not get cheaper, they only delay other requests. */
@@ -40,6 +39,8 @@ export interface EngineOptions {
   report?: (error: unknown) => void;
   /** Receives the number of images of each run. */
   onRun?: (images: number) => void;
+  /** Estimated time of what is queued, in µs, for all models that run in this thread; by default for this one. */
+  work?: Quota;
   /** The time in ms, on a clock that never goes back; `performance.now()` by default. */
   now?: () => number;
 }
@@ -54,7 +55,6 @@ export interface Answer {
 /** One request's images. */
 interface Job {
   pixels: Float32Array;
-  isGone: () => boolean;
   since: number;
   /** Of each part that has run. */
   parts: Scores[];
@@ -84,6 +84,8 @@ export class Engine {
   #ended = -Infinity;
   /** Whether the event loop has turned since then. */
   #turned = true;
+  /** How many times the model has run. */
+  #runs = 0;
   /** How many more requests do not wait for others. */
   #unaccompanied = 0;
   /** Images in the queue. */
@@ -97,7 +99,7 @@ export class Engine {
     this.#options = options;
     const { maxConcurrency, queueTimeoutMs } = options.config;
     this.#requests = new Quota(maxConcurrency);
-    this.#work = new Quota(QUEUED_TIMEOUTS * 1000 * queueTimeoutMs);
+    this.#work = options.work ?? new Quota(QUEUED_TIMEOUTS * 1000 * queueTimeoutMs);
     this.#now = options.now ?? (() => performance.now());
   }
 
@@ -148,11 +150,6 @@ export class Engine {
     }
   }
 
-  /** Whether a client may send more images. */
-  hasRoom(client: string): boolean {
-    return this.#work.hasRoom(client, 1);
-  }
-
   /**
    * Classifies images, together with those of other requests. Clients take turns of a batch each.
    *
@@ -178,7 +175,7 @@ export class Engine {
     try {
       if (!this.#work.take(client, micros)) throw busy(`${this.#images} images are queued`, "queue_full");
       try {
-        return await this.#answer(this.#enqueue(pixels, client, imageSize, isGone), classifier);
+        return await this.#answer(this.#enqueue(pixels, client, imageSize), classifier, isGone);
       } finally {
         this.#work.give(client, micros);
       }
@@ -187,9 +184,9 @@ export class Engine {
     }
   }
 
-  #enqueue(pixels: Float32Array, client: string, imageSize: number, isGone: () => boolean): Job {
+  #enqueue(pixels: Float32Array, client: string, imageSize: number): Job {
     const images = pixels.length / imageSize;
-    const job: Job = { pixels, isGone, since: this.#now(), parts: [], left: images, queueMs: 0, inferMs: 0 };
+    const job: Job = { pixels, since: this.#now(), parts: [], left: images, queueMs: 0, inferMs: 0 };
     const most = batchImages(imageSize) * imageSize;
     for (let at = 0; at < pixels.length; at += most) {
       const part = pixels.length <= most ? pixels : pixels.subarray(at, at + most);
@@ -199,7 +196,7 @@ export class Engine {
     return job;
   }
 
-  async #answer(job: Job, classifier: Classifier): Promise<Answer> {
+  async #answer(job: Job, classifier: Classifier, isGone: () => boolean): Promise<Answer> {
     if (job.since - this.#ended < CLOSE) await this.#gather(job);
     const most = batchImages(classifier.imageSize);
     while (job.left > 0 && !("error" in job)) {
@@ -207,15 +204,20 @@ export class Engine {
       if (this.#running) await this.#running;
       else if (this.#turned || this.#images <= most) await this.#runNext(classifier);
       else await this.#letIn();
+      if (job.left > 0 && job.parts.length > 0 && isGone()) job.error ??= gone();
     }
     if ("error" in job) throw job.error;
     return { scores: join(job.parts), queueMs: job.queueMs, inferMs: job.inferMs };
   }
 
-  /** Lets requests that have arrived during a run join the queue. */
+  /**
+   * Lets requests that have arrived during a run join the queue. Every job waits for a turn of its own: workerd ends
+   * requests that wait for nothing but others.
+   */
   async #letIn(): Promise<void> {
+    const runs = this.#runs;
     await turn();
-    this.#turned = true;
+    this.#turned = this.#runs === runs;
   }
 
   /**
@@ -261,6 +263,7 @@ export class Engine {
       this.#running = undefined;
       resolve();
       this.#turned = false;
+      this.#runs++;
       this.#ended = this.#now();
     }
   }
@@ -277,7 +280,6 @@ export class Engine {
       if (isLate && !("error" in job)) {
         job.error = busy(`the model was not available within ${queueTimeoutMs} ms`, "queue_timeout");
       }
-      if (job.parts.length > 0 && !("error" in job) && job.isGone()) job.error = gone();
       if (!("error" in job)) {
         if (images > 0 && images + count > most) break;
         parts.push(part);

@@ -14,6 +14,12 @@ const LOST_AFTER = 10;
 /** Bodies of the largest size that are in memory at a time. */
 const LARGEST_BODIES = 4;
 
+/**
+ * Estimated work that may be queued, in queue timeouts: one client may queue what takes one timeout, and others still
+ * find room.
+ */
+export const QUEUED_TIMEOUTS = 2;
+
 /** Seconds until a retry: the queues are short, so they empty quickly. */
 const RETRY = { "retry-after": "1" };
 
@@ -36,6 +42,8 @@ export interface AdmissionOptions {
 export class Admission {
   /** Bytes of bodies in memory. */
   readonly bodies: Quota;
+  /** Estimated time in the models of what is queued, in µs. */
+  readonly inference: Quota;
   readonly #requests: Quota;
   readonly #lostAfterMs: number;
   readonly #now: () => number;
@@ -44,6 +52,7 @@ export class Admission {
 
   constructor({ config, now = () => performance.now() }: AdmissionOptions) {
     this.bodies = new Quota(LARGEST_BODIES * config.maxBodyBytes);
+    this.inference = new Quota(QUEUED_TIMEOUTS * 1000 * config.queueTimeoutMs);
     this.#requests = new Quota(config.maxConcurrency);
     this.#lostAfterMs = LOST_AFTER * config.queueTimeoutMs;
     this.#now = now;

@@ -4,15 +4,9 @@
  *
  * @module
  */
-import { busy, gone } from "./admission.ts";
+import { busy, gone, QUEUED_TIMEOUTS } from "./admission.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { Quota } from "./quota.ts";
-
-/**
- * Estimated work that may be queued, in queue timeouts: one client may queue what takes one timeout, and others still
- * find room.
- */
-export const QUEUED_TIMEOUTS = 2;
 
 export interface TurnsOptions {
   /** Pieces of work that run at a time. */
@@ -26,22 +20,25 @@ export interface TurnsOptions {
 }
 
 interface Waiting {
-  since: number;
-  isGone: () => boolean;
+  isOver: boolean;
   start: () => void;
-  fail: (reason: unknown) => void;
 }
+
+/** A slot that is lost to a request that has ended without leaving it is free again after so many queue timeouts. */
+const LOST_AFTER = 10;
 
 export class Turns {
   readonly #options: TurnsOptions;
   readonly #queue = new FairQueue<Waiting>();
   readonly #work: Quota;
   readonly #now: () => number;
-  #free: number;
+  /** Slots of work that is about to start. */
+  #reserved = 0;
+  /** When each piece of work started that runs. */
+  readonly #running = new Set<{ since: number }>();
 
   constructor(options: TurnsOptions) {
     this.#options = options;
-    this.#free = options.slots;
     this.#work = new Quota(QUEUED_TIMEOUTS * 1000 * options.queueTimeoutMs * options.slots);
     this.#now = options.now ?? (() => performance.now());
   }
@@ -74,37 +71,65 @@ export class Turns {
       throw busy(`${Math.round(this.#work.total / 1000)} ms of work are queued`, "queue_full");
     }
     try {
-      await this.#enter(client, cost, isGone);
+      await this.#enter(client, cost);
+      const slot = { since: this.#now() };
+      this.#running.add(slot);
+      this.#reserved--;
       try {
+        if (isGone()) throw gone();
         return await work();
       } finally {
-        this.#leave();
+        if (this.#running.delete(slot)) this.#next();
       }
     } finally {
       this.#work.give(client, cost);
     }
   }
 
-  async #enter(client: string, cost: number, isGone: () => boolean): Promise<void> {
-    if (this.#free > 0) {
-      this.#free--;
+  /** Waits for a slot and reserves it. */
+  async #enter(client: string, cost: number): Promise<void> {
+    this.#forgetLost();
+    if (this.#hasSlot()) {
+      this.#reserved++;
       return;
     }
+    const { queueTimeoutMs, pause } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#queue.push(client, { cost }, { since: this.#now(), isGone, start: resolve, fail: reject });
-    await promise;
+    const waiting: Waiting = { isOver: false, start: resolve };
+    this.#queue.push(client, { cost }, waiting);
+    // workerd ends a request that waits for nothing but others, so each has a timer of its own.
+    const timer = setTimeout(() => {
+      waiting.isOver = true;
+      reject(busy(`it was not the request's turn within ${queueTimeoutMs} ms`, "queue_timeout"));
+    }, queueTimeoutMs);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+    }
     // By the one that starts, as the one that has finished may be gone.
-    await this.#options.pause?.();
+    await pause?.();
   }
 
-  /** Hands the slot to the next in the queue. */
-  #leave(): void {
-    const { queueTimeoutMs } = this.#options;
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      if (next.isGone()) next.fail(gone());
-      else if (this.#now() - next.since <= queueTimeoutMs) return next.start();
-      else next.fail(busy(`it was not the request's turn within ${queueTimeoutMs} ms`, "queue_timeout"));
+  #hasSlot(): boolean {
+    return this.#running.size + this.#reserved < this.#options.slots;
+  }
+
+  /** Hands a free slot to the next in the queue. */
+  #next(): void {
+    while (this.#hasSlot()) {
+      const next = this.#queue.shift();
+      if (!next) return;
+      if (next.isOver) continue;
+      next.isOver = true;
+      this.#reserved++;
+      next.start();
     }
-    this.#free++;
+  }
+
+  #forgetLost(): void {
+    const oldest = this.#now() - LOST_AFTER * this.#options.queueTimeoutMs;
+    for (const slot of this.#running) if (slot.since < oldest) this.#running.delete(slot);
+    this.#next();
   }
 }

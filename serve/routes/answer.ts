@@ -46,7 +46,7 @@ async function answerNow<F extends Form>(
 ): Promise<Response> {
   const client = clientOf(c);
   // What cannot be answered is refused before its body is read.
-  const mayRead = (): boolean => reader.hasRoom(client) && engine.hasRoom(client);
+  const mayRead = (): boolean => reader.hasRoom(client) && admission.inference.hasRoom(client, 1);
   using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client, mayRead });
   if (body.bytes.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
   return await admission.admit(client, async () => {
