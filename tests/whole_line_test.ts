@@ -5,7 +5,17 @@ import { start } from "./runtimes/deno_server.ts";
 
 const ROOT = new URL("../", import.meta.url);
 /** What the programs read of a checkout. */
-const PARTS = ["deno.json", "deno.lock", "tests/deno.json", "fixtures", "serve", "shared", "train"];
+const PARTS = [
+  "deno.json",
+  "deno.lock",
+  "tests/deno.json",
+  "README.md",
+  "docs",
+  "fixtures",
+  "serve",
+  "shared",
+  "train",
+];
 /** Each of these characters means something else in a URL than in a path. */
 const CHECKOUT = "a b#c%20d é布";
 

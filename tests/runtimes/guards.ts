@@ -37,15 +37,18 @@ async function assertProblem(response: Response, status: number, detail: string)
   assert(!/\n\s+at |file:|\.ts\b|\.js\b/.test(text), `a stack or a path in ${text}`);
 }
 
-function grey(width: number, height: number): Uint8Array<ArrayBuffer> {
+function grey(
+  width: number,
+  height: number,
+  format: { depth: number; colour: number } = { depth: 8, colour: 0 },
+): Uint8Array<ArrayBuffer> {
   return encodePng({
     width,
     height,
-    depth: 8,
-    colour: 0,
+    ...format,
     interlaced: false,
     filters: [0],
-    sample: (x, y) => x * y % 251,
+    sample: (x, y) => x * y % 251 * (format.depth === 16 ? 257 : 1),
   });
 }
 
@@ -55,9 +58,9 @@ async function status(promise: Promise<Response>): Promise<number> {
   return response.status;
 }
 
-/** Sends the same PNG many times at once. */
+/** Sends the same PNG many times at once. Its 16-bit RGBA takes long enough to be decoded beside other requests. */
 function atOnce(send: Send, count: number): Promise<Response[]> {
-  const png = grey(100, 100);
+  const png = grey(100, 100, { depth: 16, colour: 6 });
   return Promise.all(Array.from({ length: count }, async () => {
     const response = await post(send, png, { type: "image/png" });
     // Read at once: a connection that waits to be read may be closed by then.

@@ -258,9 +258,12 @@ Deno.test("the commands of docs/scaling.md export a model and write what the pag
     const commands = page.match(/^deno task export .*$/gm) ?? [];
     assertEquals(commands.length, 3);
     for (const command of commands) {
-      const args = command.replace("--model my-photos", `--model ${SHIPPED_MODEL}`)
-        .replace("models/triton", join(folder, "models/triton"))
-        .replace("service.yaml", join(folder, "service.yaml")).split(" ").slice(3);
+      // Split first: the paths of this machine may have spaces.
+      const args = command.split(" ").slice(3).map((arg) =>
+        arg.replace(/^my-photos$/, SHIPPED_MODEL)
+          .replace("models/triton", join(folder, "models/triton"))
+          .replace("service.yaml", join(folder, "service.yaml"))
+      );
       const { code, stderr } = await runTask("export", args);
       assertEquals(code, 0, stderr);
     }

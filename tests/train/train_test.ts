@@ -22,8 +22,8 @@ import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
 
 /** What a run leaves in its folder. */
 const WRITTEN = [
-  ...["MODEL_CARD.md", "confusion_matrix.svg", "first_weights.svg", "learning_curves.svg", "metrics.json"],
-  ...["mistakes.svg", "model.onnx", "reliability.svg"],
+  ...["MODEL_CARD.md", "confusion_matrix.svg", "examples.json", "familiarity.svg", "first_weights.svg"],
+  ...["learning_curves.svg", "metrics.json", "mistakes.svg", "model.onnx", "reliability.svg"],
 ];
 
 const SMALL = ["--dataset", "silhouettes", "--backend", "wasm", "--hidden", "32", "--epochs", "1"];
