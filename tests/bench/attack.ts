@@ -7,13 +7,14 @@
 import { SHIPPED_MODEL } from "../../shared/models.ts";
 import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
 import { print } from "../../train/cli/command.ts";
-import { Client, type Report } from "./attack_load.ts";
+import { type Orders, type Report, startClient } from "./attack_load.ts";
+import type { LineProgram } from "./line_program.ts";
 import { costlyJpeg, costlyPng, costlyWebp, form } from "./costly_pictures.ts";
 import { type Running, startServers } from "./servers.ts";
 
 /** How long each load lasts, in ms. */
 const LOAD_MS = 4000;
-/** The small requests start when the load is in full swing. */
+/** The small requests start when the load has reached its limits. */
 const HEAD_START_MS = 1000;
 
 interface Attack {
@@ -66,10 +67,8 @@ export async function benchAttack(signal: AbortSignal): Promise<void> {
       stack,
       signal,
     );
-    const loader = stack.use(new Client()), small = stack.use(new Client());
-    const chosen = Deno.env.get("ATTACKS")?.split(",").map(Number);
-    for (const [i, { name, ...attack }] of (await attacks()).entries()) {
-      if (chosen && !chosen.includes(i)) continue;
+    const loader = stack.use(startClient()), small = stack.use(startClient());
+    for (const { name, ...attack } of await attacks()) {
       print(`\n  ${name}, ${(attack.body.length / 1e6).toFixed(2)} MB`);
       for (const server of servers) {
         signal.throwIfAborted();
@@ -85,12 +84,12 @@ async function measure(
   { url, pid }: Running,
   { connections, type, body }: Omit<Attack, "name">,
   pixels: Uint8Array,
-  loader: Client,
-  small: Client,
+  loader: LineProgram<Orders, Report>,
+  small: LineProgram<Orders, Report>,
 ): Promise<string> {
   const path = `${url}/v1/classify`;
   await resetPeak(pid);
-  const load = loader.send({
+  const load = loader.ask({
     url: path,
     type,
     body: body.toBase64(),
@@ -100,7 +99,7 @@ async function measure(
     pauseMs: 0,
   });
   await new Promise((resolve) => setTimeout(resolve, HEAD_START_MS));
-  const { latencies, statuses } = await small.send({
+  const { latencies, statuses } = await small.ask({
     url: path,
     type: BYTES,
     body: pixels.toBase64(),
@@ -127,7 +126,7 @@ function outcome({ statuses, unadvised }: Report): string {
   return counts.join(", ") + (unadvised > 0 ? `, ${unadvised} without retry-after` : "");
 }
 
-/** Linux counts the peak anew from here on; elsewhere nothing is measured. */
+/** Resets the peak that Linux records; on other systems no memory is measured. */
 async function resetPeak(pid: number): Promise<void> {
   await Deno.writeTextFile(`/proc/${pid}/clear_refs`, "5").catch(() => {});
 }

@@ -1,11 +1,9 @@
 /**
- * One client that sends the same request over and over: a JSON line in that says which, one out that says what came of
- * it. It is a program of its own, so that it shares no thread with what it measures or with other clients.
+ * One client: a program that repeats the same request for some time and reports the answers.
  *
  * @module
  */
-import { createInterface } from "node:readline";
-import process from "node:process";
+import { answerLines, LineProgram } from "./line_program.ts";
 
 /** What is sent, and for how long. */
 export interface Orders {
@@ -15,7 +13,7 @@ export interface Orders {
   body: string;
   /** Requests at a time. */
   connections: number;
-  /** The client's address, as a proxy would say it. */
+  /** The client's address, in the header of a proxy. */
   address: string;
   ms: number;
   /** Pause after each answer, in ms. */
@@ -66,48 +64,9 @@ async function carryOut({ url, type, body, connections, address, ms, pauseMs }: 
   return report;
 }
 
-if (import.meta.main) {
-  for await (const line of createInterface({ input: process.stdin })) {
-    // deno-lint-ignore no-console -- the parent reads it
-    console.log(JSON.stringify(await carryOut(JSON.parse(line))));
-  }
-}
+if (import.meta.main) await answerLines(carryOut);
 
-/** The program, running. */
-export class Client implements AsyncDisposable {
-  readonly #process: Deno.ChildProcess;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor() {
-    this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "--no-check", import.meta.url],
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-    this.#writer = this.#process.stdin.getWriter();
-    this.#lines = linesOf(this.#process.stdout);
-  }
-
-  /** @throws {Error} if the program has ended, of which it says the reason itself */
-  async send(orders: Orders): Promise<Report> {
-    await this.#writer.write(new TextEncoder().encode(`${JSON.stringify(orders)}\n`));
-    const { done, value } = await this.#lines.next();
-    if (done) throw new Error("Cannot measure the server as a client has ended");
-    return JSON.parse(value);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer.close().catch(() => {});
-    await this.#process.status;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
+/** Starts the program. */
+export function startClient(): LineProgram<Orders, Report> {
+  return new LineProgram(import.meta.url);
 }

@@ -1,14 +1,12 @@
 /**
- * Sends one kind of request a number of times: JSON lines in that say what, JSON lines out that say what came
- * of it. It is a program of its own, so that the generator does not share a thread with what it measures, and
- * one for all measurements, so that its code is as warm in the last as in the first.
+ * The load generator: a program that sends one kind of request a number of times and reports rate and latencies. All
+ * measurements use the same process, so that its code is as warm in the last as in the first.
  *
  * @module
  */
 import autocannon from "autocannon";
 import { Buffer } from "node:buffer";
-import { createInterface } from "node:readline";
-import process from "node:process";
+import { answerLines, LineProgram } from "./line_program.ts";
 
 /** What is sent. */
 export interface Load {
@@ -64,48 +62,9 @@ async function fire({ url, connections, amount, body, type }: Load): Promise<Out
   };
 }
 
-if (import.meta.main) {
-  for await (const line of createInterface({ input: process.stdin })) {
-    // deno-lint-ignore no-console -- the parent reads it
-    console.log(JSON.stringify(await fire(JSON.parse(line))));
-  }
-}
+if (import.meta.main) await answerLines(fire);
 
-/** The program, running. */
-export class Generator implements AsyncDisposable {
-  readonly #process: Deno.ChildProcess;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor() {
-    this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", import.meta.url],
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-    this.#writer = this.#process.stdin.getWriter();
-    this.#lines = linesOf(this.#process.stdout);
-  }
-
-  /** @throws {Error} if the program has ended, of which it says the reason itself */
-  async fire(load: Load): Promise<Outcome> {
-    await this.#writer.write(new TextEncoder().encode(`${JSON.stringify(load)}\n`));
-    const { done, value } = await this.#lines.next();
-    if (done) throw new Error("Cannot measure the server as the load generator has ended");
-    return JSON.parse(value);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer.close().catch(() => {});
-    await this.#process.status;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
+/** Starts the program. */
+export function startGenerator(): LineProgram<Load, Outcome> {
+  return new LineProgram(import.meta.url);
 }

@@ -11,7 +11,7 @@ import { PHONE, phonePhoto } from "../helpers/phone_photo.ts";
 import { encodeJpeg } from "../helpers/photo_encoders.js";
 import { photo } from "../helpers/photos.ts";
 import { isolateMemory } from "./isolate_memory.ts";
-import { Generator } from "./load.ts";
+import { startGenerator } from "./load.ts";
 import { cpuMicros, startServers } from "./servers.ts";
 import { bundle } from "./workerd.ts";
 
@@ -59,19 +59,19 @@ export async function benchPhotos(name: string | undefined, signal: AbortSignal)
   const servers = await startServers({ model, folder: `${folder}/worker`, first }, stack, signal);
   print("\n  Start of the process to its first answer, ms (median of 3)");
   for (const server of servers) print(`    ${server.name.padEnd(22)} ${server.startMs.toFixed(0)}`);
-  await using generator = new Generator();
+  await using generator = startGenerator();
   for (const [name, file] of Object.entries(files)) {
     const load = { type, body: file.toBase64() };
     for (const connections of CONNECTIONS) {
       print(`\n  JPEG of ${name}, ${(file.length / 1e6).toFixed(2)} MB, ${connections} at a time`);
       for (const server of servers) {
         const url = server.url + path;
-        await generator.fire({ ...load, url, connections, amount: WARM_UP });
+        await generator.ask({ ...load, url, connections, amount: WARM_UP });
         let rate = 0, p50 = Infinity, cpu = Infinity, failed = 0;
         for (let round = 0; round < ROUNDS; round++) {
           signal.throwIfAborted();
           const before = await cpuMicros(server.pid);
-          const outcome = await generator.fire({ ...load, url, connections, amount: AMOUNT });
+          const outcome = await generator.ask({ ...load, url, connections, amount: AMOUNT });
           // What disturbs a round only slows it.
           rate = Math.max(rate, outcome.rate);
           p50 = Math.min(p50, outcome.p50);

@@ -7,7 +7,7 @@ import { SHIPPED_MODEL } from "../../shared/models.ts";
 import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
 import { print } from "../../train/cli/command.ts";
 import { encodePng } from "../helpers/png_encoder.ts";
-import { Generator, type Load, type Outcome } from "./load.ts";
+import { type Load, type Outcome, startGenerator } from "./load.ts";
 import { cpuMicros, FASTAPI, type Running, startServers } from "./servers.ts";
 
 const CONNECTIONS = [1, 16, 64];
@@ -60,7 +60,7 @@ export async function benchServe(signal: AbortSignal): Promise<void> {
 }
 
 async function measure(servers: Running[], signal: AbortSignal): Promise<void> {
-  await using generator = new Generator();
+  await using generator = startGenerator();
   const all = requests();
   const send = async (
     server: Running,
@@ -71,7 +71,7 @@ async function measure(servers: Running[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { path, ...request } = all[name]!;
     const before = await cpuMicros(server.pid);
-    const outcome = await generator.fire({ ...request, url: server.url + path, connections, amount });
+    const outcome = await generator.ask({ ...request, url: server.url + path, connections, amount });
     return { ...outcome, cpu: (await cpuMicros(server.pid) - before) / amount };
   };
   for (const server of servers) for (const name of Object.keys(all)) await send(server, name, 16, WARM_UP);

@@ -17,13 +17,10 @@ import { runTask } from "../helpers/command.ts";
 
 const adapter = await navigator.gpu?.requestAdapter();
 
-/** Tests that need a GPU, if only one in software: Mesa's lavapipe is what CI has. */
-function onGpu(name: string, run: () => Promise<void>): void {
-  Deno.test(name, async () => {
-    if (adapter) return await run();
-    // deno-lint-ignore no-console
-    console.log("not run: there is no WebGPU adapter; Debian's mesa-vulkan-drivers brings one in software");
-  });
+/** Tests that need a GPU. A software one suffices, such as lavapipe in Debian's mesa-vulkan-drivers, which CI uses. */
+function onGpu(name: string, fn: () => Promise<void>): void {
+  const ignore = !adapter;
+  Deno.test({ name: ignore ? `${name} (needs a WebGPU adapter)` : name, ignore, fn });
 }
 
 /** Gives the next test a new device: this one is broken. */
