@@ -8,12 +8,12 @@
  */
 import type { Attributes, Meter } from "./open_telemetry.ts";
 
-/** What a metric measures. */
+/** The description of a metric. */
 export interface Description {
   help: string;
-  /** A unit of UCUM, as OpenTelemetry has them: `s`, `By`; an annotation in braces such as `{image}` counts things. */
+  /** A unit of UCUM, as in OpenTelemetry: `s`, `By`, or an annotation in braces such as `{image}` for counts. */
   unit?: string;
-  /** Whether it is left to the runtime to export it, which already has the same metric. */
+  /** Set if the runtime exports the same metric, so that this one is only read as text. */
   local?: true;
 }
 
@@ -50,7 +50,7 @@ export class Registry {
     return this.#add("histogram", description, histogram.name, histogram);
   }
 
-  /** @param read is asked whenever the metrics are */
+  /** @param read is called whenever the metrics are read */
   gauge(name: string, description: Description, read: () => Iterable<[Attributes, number]>): void {
     const text = prometheusName(name, description);
     this.#meterFor(description)?.createObservableGauge(name, optionsOf(description)).addCallback((result) => {
@@ -101,7 +101,7 @@ export class Counter implements Metric {
 
   constructor(readonly name: string, readonly record?: RecordValue) {}
 
-  /** The series with these attributes, to be kept where it is counted often: finding it costs more than counting. */
+  /** The series with these attributes. Callers that count often should keep it: the look-up costs more than counting. */
   of(attributes: Attributes): Count {
     const key = braces(attributes);
     let count = this.#series.get(key);

@@ -57,7 +57,7 @@ interface Registered {
   context: { active(): Context };
 }
 
-/** What a runtime offers that exports telemetry. */
+/** The telemetry of a runtime that exports it. */
 export interface OpenTelemetry {
   meter: Meter;
   /** The span of the request that is being answered, if it is sampled. */
@@ -93,7 +93,7 @@ export function openTelemetry(version: string): OpenTelemetry | undefined {
   };
 }
 
-/** What to add to `performance.now()`, in ms; corrections of the system's clock change it. */
+/** Wall-clock time minus `performance.now()`, in ms; it changes when the system's clock is adjusted. */
 let offset = performance.timeOrigin;
 
 /** Converts a time of `performance.now()` to ms since 1970, which are finer than those of `Date.now()`. */

@@ -1,7 +1,7 @@
 /**
- * What a model says of the images that it gets, as histograms by model version: the confidence, the class that it
- * predicts, and how familiar the images are. Next to them is what it said of the validation images, from its own
- * metadata. If the two differ, then the images are not those that the model was trained for.
+ * The predictions of a model as metrics by model version: histograms of confidence and familiarity, and counters of the
+ * predicted classes. The same metrics of the validation images, from the model's metadata, are the reference. If the
+ * two differ, the images are unlike those that the model was trained for.
  *
  * @module
  */
@@ -25,7 +25,7 @@ interface Metrics {
   classes: Counter;
   familiarity: Histogram;
   unfamiliar: Counter;
-  /** The same of the validation images. */
+  /** The same metrics of the validation images. */
   reference: { confidence: Histogram; classes: Counter; familiarity: Histogram };
 }
 
@@ -123,7 +123,7 @@ class VersionPredictions {
 
 const NONE = new Float32Array(0);
 
-/** Adds a histogram of a model's metadata; its sum then is that of the middles of the bins. */
+/** Adds a histogram of a model's metadata; its sum is computed from the middles of the bins. */
 function fill(distribution: Distribution, counts: readonly number[]): void {
   for (const [bin, count] of counts.entries()) {
     distribution.observe((bin + 0.5) / REFERENCE_BINS, count);

@@ -118,7 +118,7 @@ export class Telemetry {
     this.#runs.observe(images);
   }
 
-  /** Counts what the model says of the images of one request. */
+  /** Counts the predictions for the images of one request. */
   countPredictions(
     { description }: Classifier,
     scores: Scores,

@@ -1,7 +1,7 @@
 /**
- * Feedback: pictures with their right label, to train the next model on. A store keeps them in a folder per class, below
- * that of the model, which is what `deno task train --dataset` takes. Their number, size and age are bounded, and nothing but the pictures
- * is kept.
+ * Feedback: pictures with their correct labels, to train the next model on. A store has a folder per model with a
+ * folder per class, which `deno task train --dataset` can read. The number, size and age of the pictures are limited,
+ * and nothing else is stored.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface StoredFile {
 
 /** Where feedback is kept: a folder, or a bucket. */
 export interface FeedbackStore {
-  /** Every file; those that are no feedback do not count. */
+  /** All files; those that are not feedback are ignored. */
   list(): Promise<StoredFile[]>;
   /** Writes a file, all of it or nothing. */
   write(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
@@ -28,7 +28,7 @@ export interface FeedbackStore {
   delete(name: string): Promise<void>;
 }
 
-/** The names that this module gives to files. All others in a store are left alone. */
+/** The names that this module gives to files. Other files of a store are never deleted. */
 export const FEEDBACK_NAME = /^[^/]+\/[^/]+\/[0-9a-f]{16}\.(?:png|jpg|webp)$/;
 
 /** First byte → extension, for files that are known to be one of the three. */
@@ -47,7 +47,7 @@ export class Feedback {
   readonly #store: FeedbackStore;
   readonly #limits: FeedbackOptions["limits"];
   readonly #now: () => number;
-  /** Resolves when the pictures before are written: two at a time would count the same files. */
+  /** Resolves when earlier pictures are written: pictures that are added at the same time would exceed the limits. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor({ store, limits, now = Date.now }: FeedbackOptions) {
@@ -95,7 +95,7 @@ export class Feedback {
     await this.#inTurn(() => this.#deleteOld());
   }
 
-  /** @returns the other files */
+  /** @returns the files that are left */
   async #deleteOld(): Promise<StoredFile[]> {
     const oldest = this.#now() - this.#limits.feedbackMaxDays * DAY_MS;
     const kept: StoredFile[] = [];
@@ -114,14 +114,14 @@ export class Feedback {
   }
 }
 
-/** Whether a file is that of a model, in any class. */
+/** Whether a name is that of a file of a model, in any class. */
 function isOf(name: string, model: string, file: string): boolean {
   return name.startsWith(`${model}/`) && name.endsWith(`/${file}`);
 }
 
 /**
- * The folder of a class of a model: `MODEL/CLASS`. Labels may have characters that file names must not have, as `T-shirt/top` does, and labels that
- * would share a folder get their index.
+ * The folder of a class of a model: `MODEL/CLASS`. Characters that file names must not have are replaced, as in
+ * `T-shirt/top`, and labels that would share a folder get their index.
  */
 export function folderOf(model: string, label: string, labels: readonly string[]): string {
   const folder = safeName(label);
@@ -131,7 +131,7 @@ export function folderOf(model: string, label: string, labels: readonly string[]
   return `${safeName(model)}/${isShared ? `${folder}-${labels.indexOf(label)}` : folder}`;
 }
 
-/** Longest name of a folder in UTF-16 code units; four bytes each still fit into what file systems take. */
+/** Longest name of a folder in UTF-16 code units: with at most three bytes each, they fit the limit of 255 bytes. */
 const MAX_NAME = 60;
 
 /** https://learn.microsoft.com/windows/win32/fileio/naming-a-file, which has the most rules. */

@@ -1,6 +1,6 @@
 /**
- * The images of the last requests, so that feedback can name a request instead of sending the picture again. They are
- * kept as the model got them, in memory only.
+ * The images of recent requests, so that feedback can name a request instead of sending the picture again. They are
+ * kept as input of the model, in memory only.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export const RECENT_MS = 10 * 60 * 1000;
 /** Bytes of all images together. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** A request of one model; clients choose ids, and may use the same for several models. */
+/** The key of a request to one model: clients choose ids, and may use the same one for several models. */
 export function keyOf(
   { description: { name, version } }: Pick<Classifier, "description">,
   id: string,
@@ -24,7 +24,7 @@ export function keyOf(
 interface Entry {
   /** `[M, imageSize]`, 0..255: those that were classified. */
   pixels: Uint8Array;
-  /** Which images of the request were not. */
+  /** Indices of the images of the request that were not classified. */
   failed: readonly number[];
   at: number;
 }
@@ -40,7 +40,7 @@ export class RecentImages {
   }
 
   /**
-   * Keeps the images of a request; an earlier one of the same id is forgotten.
+   * Keeps the images of a request. They replace those of an earlier request with the same id.
    *
    * @param pixels `[M, imageSize]`, 0..1
    * @param failed indices of the other images of the request

@@ -1,5 +1,5 @@
 /**
- * The models of a server, as routes use them.
+ * The models of a server, as the routes use them.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Engine } from "../engine.ts";
 import { Problem } from "../problem.ts";
 import type { Statistics } from "../statistics.ts";
 
-/** A model, and what was counted of it. */
+/** A model with its statistics. */
 export interface ServedModel {
   readonly engine: Engine;
   readonly statistics: Statistics;
@@ -17,14 +17,14 @@ export interface ServedModel {
 /** A model that stays loaded until the request is answered. */
 export interface Lease extends ServedModel, Disposable {}
 
-/** What is known of a model without loading it. */
+/** The state of a model, which is known without loading it. */
 export interface ModelStatus {
   name: string;
   /** Empty if the model was never loaded. */
   version: string;
   /** Whether requests for it can be answered, after loading it if necessary. */
   isReady: boolean;
-  /** Whether it takes memory now. */
+  /** Whether it is in memory. */
   isLoaded: boolean;
   /** Whether requests that name the model, but no version, get this one. */
   isCurrent: boolean;
@@ -36,7 +36,7 @@ export interface ModelStatus {
 /** Changes which models a server has. */
 export interface Repository {
   /**
-   * Loads a model from its file, or unloads all its versions, until the opposite is asked for.
+   * Loads a model from its file, or unloads all its versions, until the opposite is requested.
    *
    * @throws {Problem} 404 if there is no such model, 400 if it cannot be used, or if the server has a single model
    */
@@ -46,7 +46,7 @@ export interface Repository {
 
 export interface Models extends Repository {
   /**
-   * Gets a model for the time of a request.
+   * Leases a model for the duration of a request.
    *
    * @param name the default model if absent
    * @param version the current one if absent
@@ -56,7 +56,7 @@ export interface Models extends Repository {
   /** Whether requests can be answered: a model has passed its checks. */
   ready(): Promise<{ ready: boolean; reason?: string }>;
   /**
-   * The same of one model.
+   * Whether requests for one model can be answered.
    *
    * @throws {Problem} 404 if there is no such model
    */
@@ -72,7 +72,7 @@ export type MakeModel = (options: {
   load: () => Promise<Classifier>;
   /** Receives the reason if it cannot be loaded; by default it is logged. */
   report?: (error: unknown) => void;
-  /** What was counted of an earlier file of the same model. */
+  /** The statistics of an earlier file of the same model. */
   statistics?: Statistics;
 }) => ServedModel;
 
@@ -135,7 +135,7 @@ export function checkIdentity({ description }: Classifier, name: string, version
   }
 }
 
-/** @param known what the server has */
+/** @param known the models or versions that the server has */
 export function unknown(what: "model" | "version", asked: string, known: string): Problem {
   return new Problem(
     404,

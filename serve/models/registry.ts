@@ -22,7 +22,7 @@ import {
   unknown,
 } from "./models.ts";
 
-/** A model in memory has its file and its weights, and ONNX Runtime's copy of them while it is loaded. */
+/** A model in memory consists of its file, its weights, and a copy of both while ONNX Runtime loads them. */
 const MEMORY_PER_FILE_BYTE = 3;
 
 /** A file of a model. */
@@ -54,7 +54,7 @@ export interface RegistryOptions {
   memoryBytes?: number;
   /**
    * Whether models are loaded, and so checked, by the first request for them. By default all are checked at the start,
-   * which takes time that a platform with short-lived servers does not have.
+   * which is too slow on platforms with short-lived servers.
    */
   isLazy?: boolean;
   onEvent?: (event: ModelEvent, fields: Record<string, unknown>) => void;
@@ -98,7 +98,7 @@ export class ModelRegistry implements Models {
   #refreshing: Promise<void> = Promise.resolve();
   readonly #started: Promise<void>;
   #clock = 0;
-  /** Whether the models in memory need more than they may, as all have requests. */
+  /** Whether the loaded models exceed the memory limit because all of them have requests. */
   #isCrowded = false;
 
   /** Starts to check the models; requests for a model that has not been checked load it first. */
@@ -223,7 +223,7 @@ export class ModelRegistry implements Models {
       for (const entry of entries.filter(({ folder }) => !left.has(folder))) this.#remove(entry);
     }
     for (const name of [...files.keys()].sort()) {
-      // The newest is the last, so that it is the last to make room for others.
+      // In ascending order, so that the newest is the most recently used and is unloaded last.
       const sorted = files.get(name)!.sort((a, b) => compareFolders(a.version ?? "", b.version ?? ""));
       for (const file of sorted) this.#add(file);
       if (this.#unloaded.has(name)) continue;
@@ -243,14 +243,14 @@ export class ModelRegistry implements Models {
     entries.sort((a, b) => compareFolders(b.folder, a.folder));
   }
 
-  /** Loads a file that is new, or of a model that must have one, and puts it in the place of the one in use. */
+  /** Loads a file that is new or has not been checked, and replaces the one in use. */
   async #check(file: ModelFile): Promise<void> {
     const entry = this.#models.get(file.name)!.find(({ folder }) => folder === (file.version ?? ""))!;
     const isSame = entry.instance.file.signature === file.signature;
     if (entry.rejected === file.signature || (entry.isChecked && isSame)) return;
     const instance = isSame ? entry.instance : this.#instance(file, entry.statistics);
     if (this.#options.isLazy && !entry.instance.model.engine.loaded) {
-      // There is no model in use that the file could replace.
+      // No loaded model is replaced, so the next request checks the file.
       if (!isSame) this.#retire(entry.instance);
       entry.instance = instance;
       entry.isChecked = true;

@@ -5,8 +5,8 @@
  */
 
 /**
- * Puts metrics together and gives each line the label `worker`, so that counters stay counters when a worker is
- * restarted.
+ * Merges metrics and adds the label `worker` to each line, so that the counters of a restarted worker start at 0
+ * without affecting the others.
  *
  * @param texts in Prometheus' text format, by worker
  *
@@ -20,7 +20,7 @@
  * ```
  */
 export function mergeMetrics(texts: ReadonlyMap<number, string>): string {
-  /** The lines of each metric below its comments. */
+  /** The samples of each metric, by the comments above them. */
   const metrics = new Map<string, string[]>();
   for (const [worker, text] of texts) {
     for (const [, comments = "", samples = ""] of text.matchAll(/((?:#.*\n)+)((?:[^#\n].*\n)*)/g)) {

@@ -1,5 +1,5 @@
 /**
- * What the supervisor and its workers send each other.
+ * The messages between the supervisor and its workers.
  *
  * @module
  */
@@ -13,17 +13,17 @@ export interface RepositoryChange {
   name: string;
 }
 
-/** What came of it: null, or the problem that it had. */
+/** The result: null for success, or the problem. */
 export type RepositoryResult = { status: ProblemStatus; detail: string } | null;
 
-/** From the supervisor to a worker; a response comes on the port. */
+/** From the supervisor to a worker, which responds on the port. */
 export type Order =
   | { type: "start"; config: Config; worker: number }
   | { type: "metrics"; reply: MessagePort }
   | { type: "repository"; change: RepositoryChange; reply: MessagePort }
   | { type: "stop" };
 
-/** From a worker to the supervisor; the result for all workers is expected on the port. */
+/** From a worker to the supervisor, which sends the result of all workers to the port. */
 export type Report =
   | { type: "listening" }
   | { type: "collect"; reply: MessagePort }
@@ -33,7 +33,7 @@ export type Report =
 /**
  * Sends a message with a port for the response.
  *
- * @param timeoutMs after which the response is undefined, as of a worker that has ended
+ * @param timeoutMs after which the response is undefined, for example because a worker has ended
  */
 export function ask<T>(
   send: (reply: MessagePort) => void,

@@ -1,7 +1,7 @@
 /**
  * Several servers on one port, each in a thread of its own. The operating system distributes connections among them.
- * One that fails is replaced. Threads and not processes, as starting a process needs a permission that would give a
- * server the rest.
+ * One that fails is replaced. They are threads and not processes, as starting a process needs `--allow-run`, which
+ * amounts to all permissions.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import { ask, type Order, type Report, type RepositoryChange, type RepositoryRes
 const EARLY_MS = 5000;
 const PAUSE_MS = 1000;
 
-/** In ms: a worker that does not send its metrics by then is busy, and left out. */
+/** In ms: the metrics of a worker that takes longer are left out. */
 const METRICS_TIMEOUT_MS = 2000;
 
-/** In ms: a worker that has ended meanwhile gives no result. */
+/** In ms: a worker that takes longer, or that has ended, has no result. */
 const REPOSITORY_TIMEOUT_MS = 50_000;
 
 export interface SupervisorOptions {
@@ -62,7 +62,7 @@ export function supervise({ config, log, program = PROGRAM }: SupervisorOptions)
     return mergeMetrics(new Map([...texts].sort(([a], [b]) => a - b)));
   };
 
-  /** Changes the models of all workers; the first problem is that of all. */
+  /** Changes the models of all workers, and returns the first problem. */
   const change = async (change: RepositoryChange): Promise<RepositoryResult> => {
     const results = await Promise.all([...running.values()].map((worker) =>
       ask<RepositoryResult>(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-// Must be the first import; it gives the reason.
+// Must be the first import; the module explains why.
 import "../../shared/inference/worker.ts";
 import { createLog } from "../log.ts";
 import { Problem } from "../problem.ts";

@@ -133,21 +133,25 @@ Deno.test(
       [
         "off",
         version + sgemm("if (m > 60 && ta == 112) c[(m - 1) * ldc + n - 1] += 0.001f;"),
-        /compute right: .*A tr/,
+        /multiply correctly: .*A tr/,
       ],
       [
         "nan",
         version + sgemm("for (int i = 0; i < m * n; i++) if (c[i] != c[i]) c[i] = 0;"),
-        /gave 0 where NaN/,
+        /gave 0 instead of NaN/,
       ],
-      ["reads", version + sgemm("if (m == 3) c[0] *= 2;"), /compute right: 3×7 by 7×5/],
-      ["behind", version + sgemm("c[m * n] = 1;"), /leave other memory alone/],
+      ["reads", version + sgemm("if (m == 3) c[0] *= 2;"), /multiply correctly: 3×7 by 7×5/],
+      ["behind", version + sgemm("c[m * n] = 1;"), /write the result only/],
       [
         "random",
         version + sgemm("static int calls; if (m > 60 && calls++ == 1) c[0] *= 1.0000001f;"),
         /same bytes/,
       ],
-      ["wide", openBlas("OpenBLAS 0.3.9 USE64BITINT Testcore MAX_THREADS=64") + sgemm(""), /32-bit integers/],
+      [
+        "wide",
+        openBlas("OpenBLAS 0.3.9 USE64BITINT Testcore MAX_THREADS=64") + sgemm(""),
+        /use 32-bit integers/,
+      ],
       ["other", sgemm(""), /be MKL, OpenBLAS, BLIS, oneDNN or Accelerate/],
       ["none", "int nothing(void) { return 1; }", /have cblas_sgemm or dnnl_sgemm/],
     ];

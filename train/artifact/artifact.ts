@@ -1,5 +1,5 @@
 /**
- * Artefacts: a folder per model with `model.onnx` and `metrics.json`. Each file is written to a temporary file,
+ * Artifacts: a folder per model with `model.onnx` and `metrics.json`. Each file is written to a temporary file,
  * checked, and renamed, so that there is a complete one at every moment.
  *
  * @module
@@ -48,23 +48,23 @@ const VERIFIED_IMAGES = 8;
 export interface Artifact {
   /** The ONNX file. */
   bytes: Uint8Array<ArrayBuffer>;
-  /** What the file says about itself, without the measurements. */
+  /** The metadata of the file, without the measurements. */
   info: ModelInfo;
   /** On the test split, by ONNX Runtime; with a backbone, from the features that it computed before the training. */
   evaluation: Evaluation;
-  /** What the file says about its accuracy. */
+  /** The measurements in the metadata of the file. */
   metrics: Metrics;
-  /** Of the probabilities, without and with the temperature. */
+  /** Calibration of the probabilities, without and with the temperature. */
   calibration: Calibration;
   /** The most confident mistakes on the test split. */
   mistakes: Mistake[];
   /** The largest difference between ONNX Runtime's and TensorFlow.js's logits on the test split. */
   maxDifference: number;
-  /** What the threshold on the familiarity rejects; absent for a model without that output. */
+  /** Metrics of the familiarity; absent for a model without that output. */
   familiarity?: FamiliarityMetrics;
   /**
-   * Loads the bytes with ONNX Runtime and compares its outputs again: for the file as it is on the disk. With a
-   * backbone, on a few images.
+   * Loads the bytes with ONNX Runtime and compares its outputs again, to check the written file. With a backbone, on
+   * a few images.
    *
    * @throws {Error} if the logits differ by more than 1e-4, or 1e-3 with a backbone, or the familiarities by more than
    * 0.01
@@ -72,7 +72,7 @@ export interface Artifact {
   verify(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
 }
 
-/** What an artefact is made of. */
+/** The parts of an artifact. */
 export interface ArtifactSource {
   layers: readonly LinearWeights[];
   info: ModelInfo;
@@ -164,7 +164,7 @@ export async function buildArtifact(
   };
 }
 
-/** The outputs of a file that we have just encoded, without parsing it. */
+/** The outputs of a file that was just encoded, so that it need not be parsed. */
 async function runDraft(
   bytes: Uint8Array<ArrayBuffer>,
   { channels, height, width }: ImageShape,
@@ -209,9 +209,9 @@ async function runHead(
 }
 
 /**
- * The largest difference between what ONNX Runtime and TensorFlow.js compute.
+ * The largest difference between the outputs of ONNX Runtime and TensorFlow.js.
  *
- * @param what names it in the error
+ * @param what name of the output, for the error
  * @throws {Error} if it is above the tolerance
  */
 function compare(

@@ -17,7 +17,7 @@ import type { TrainingListener, TrainingState } from "../learning/events.ts";
 import type { Numbers } from "../learning/numbers.ts";
 import type { Recipe } from "../learning/recipe.ts";
 
-/** What must not change when a run is resumed. */
+/** The properties of a run that must be the same when it is resumed. */
 export interface RunIdentity {
   /** Name of the data set. */
   dataset: string;
@@ -36,14 +36,14 @@ const FORMAT = "selvedge checkpoint 2";
 const MAX_HEADER_BYTES = 16 << 20;
 const RESTART = "Start over with --restart";
 
-/** What identifies a run of this version of the code. */
+/** The identity of a run of this version of the code. */
 export function runIdentity(
   { dataset, recipe, seed, backend, backbone }: {
     dataset: Dataset;
     recipe: Recipe;
     seed: number;
     backend: Backend;
-    /** What made the features, if there is one. */
+    /** The backbone that computed the features, if there is one. */
     backbone?: { sha256: string } | undefined;
   },
 ): RunIdentity {
@@ -63,21 +63,21 @@ export function checkpointIn(folder: string): string {
 }
 
 /**
- * Least time between two checkpoints. Hashing and writing one of 13 MB takes 50 ms of CPU time and up to 400 ms on a
+ * Minimum time between two checkpoints. Hashing and writing one of 13 MB takes 50 ms of CPU time and up to 400 ms on a
  * busy machine, where an epoch of the default recipe takes 1.5 s.
  */
 const INTERVAL_MS = 10_000;
 
 /** Writes checkpoints during a run. */
 export interface CheckpointWriter extends TrainingListener {
-  /** Writes the state after the last finished epoch, unless that is done. */
+  /** Writes the state after the last finished epoch, unless it has been written. */
   flush(): Promise<void>;
 }
 
 /**
- * Writes a checkpoint after the first epoch, and after each later one that ends an interval after the last checkpoint.
+ * Writes a checkpoint after the first epoch, and after each later epoch if the last checkpoint is old enough.
  *
- * @param intervalMs ten seconds if absent; 0 writes after every epoch
+ * @param intervalMs minimum time between two checkpoints, ten seconds if absent; 0 writes after every epoch
  */
 export function checkpointWriter(
   folder: string,
@@ -102,7 +102,7 @@ export function checkpointWriter(
 }
 
 /**
- * Writes a checkpoint in place of the previous one, which stays if that fails.
+ * Replaces the previous checkpoint, which is kept if that fails.
  *
  * @throws {InputError} if the folder is not writable or the disk is full
  */
@@ -177,7 +177,7 @@ export async function removeCheckpoint(folder: string): Promise<void> {
   }
 }
 
-/** The fields of the recipe beside the others, each as JSON. */
+/** All fields, with those of the recipe, each as JSON. */
 function flatten({ recipe, ...rest }: RunIdentity): Map<string, string> {
   const entries = [...Object.entries(rest), ...Object.entries(recipe)];
   return new Map(entries.map(([key, value]) => [key, JSON.stringify(value)]));

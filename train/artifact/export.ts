@@ -19,7 +19,7 @@ import { DATA_TYPE, type OnnxModel, type OnnxNode, type OnnxTensor } from "../..
 import { familiarityGraph, type FamiliarityScore } from "../familiarity/graph.ts";
 import type { LinearWeights } from "../learning/mlp.ts";
 
-/** What the file contains beside the weights. */
+/** The content of the file apart from the weights. */
 export interface ModelInfo {
   /** Name of the graph. */
   name: string;
@@ -27,7 +27,7 @@ export interface ModelInfo {
   labels: readonly string[];
   /** Size of one input image. */
   input: ImageShape;
-  /** How pictures become the input; the default is that of the channels. */
+  /** How pictures are converted to the input; by default, the version for the number of channels. */
   preprocessing?: Preprocessing;
   /** How the model was trained. */
   provenance: Provenance;

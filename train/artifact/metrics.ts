@@ -1,6 +1,6 @@
 /**
  * `metrics.json`: everything about a run, for programs. The plots, the model card and `deno task compare` read
- * nothing else, so a report can be made again from that file. Its keys are in snake_case.
+ * nothing else, so a report can be made again from this file. Its keys are in snake_case.
  *
  * @module
  */
@@ -192,7 +192,7 @@ function describeIssue({ path, message, input }: v.BaseIssue<unknown>): string {
   }`;
 }
 
-/** What a report would otherwise draw wrongly without notice. */
+/** A contradiction between fields, which would make a report wrong. */
 function findContradiction(
   { classes, confusion, test, epochs, bestEpoch, mistakes, familiarity }: RunMetrics,
 ): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * A whole run, from a data set to a measured ONNX model in memory: what `deno task train`, `deno task quickstart`
- * and the library share.
+ * A whole run, from a data set to a measured ONNX model in memory, for `deno task train`, `deno task quickstart` and
+ * the library.
  *
  * @module
  */
@@ -22,19 +22,19 @@ import { argMax } from "../../shared/softmax.ts";
 import type { Provenance } from "../../shared/contract.ts";
 import { type Artifact, type ArtifactSource, buildArtifact } from "./artifact.ts";
 
-/** What to train, and on what. The network follows from the data set and the recipe. */
+/** Options of a run. The data set and the recipe determine the network. */
 export interface TrainOptions extends Partial<FitOptions> {
   /** The images to train and test on. */
   dataset: Dataset;
   /** `RECIPES.default` if absent. */
   recipe?: Recipe;
-  /** Of the initial weights and of all random choices; 0 if absent. */
+  /** Seed of the initial weights and of all random choices; 0 if absent. */
   seed?: number;
-  /** The fastest that is available if absent. */
+  /** The device; the fastest available one if absent. */
   backend?: Backend;
   /** The model's name, which is written to the file; the data set's if absent. */
   name?: string;
-  /** What made the features of the data set; absent if the model learns from the pixels. */
+  /** The network that computed the features of the data set; absent if the model learns from pixels. */
   backbone?: Backbone;
   /**
    * Share of the validation images that count as familiar, 0..1: it sets the threshold of the output `familiarity`.
@@ -51,7 +51,7 @@ export interface TrainResult extends FitResult {
   artifact: Artifact;
 }
 
-/** The share of the validation images that count as familiar, where none is given. */
+/** The default share of the validation images that count as familiar. */
 export const KEEP = 0.95;
 
 /**
@@ -85,7 +85,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const folded = recipe.folds > 0 && dataset.validation === undefined
     ? await crossValidate(dataset, { ...options, recipe, seed, backend }, options.onFold)
     : undefined;
-  // What the folds have measured needs no validation images: all images are left to train on.
+  // The folds replace the validation images, so the model is trained on all images.
   const applied = folded ? { ...recipe, validation: 0 } : recipe;
   const model = createMlp(dataset, applied, seed);
   try {
@@ -135,7 +135,7 @@ type Exported =
   & Required<Pick<TrainOptions, "dataset" | "recipe" | "seed" | "backend" | "name" | "keep">>
   & Pick<TrainOptions, "backbone" | "signal">
   & {
-    /** How many training images the model was not trained on, if the data set has no validation images. */
+    /** Number of training images that were set aside, if the data set has no validation images of its own. */
     validationImages: number;
   };
 
@@ -181,7 +181,7 @@ async function exportModel(
   });
 }
 
-/** How much images resemble the training images; undefined for features without the backbone that made them. */
+/** Fits the familiarity; undefined for features whose backbone is unknown. */
 async function familiarityOf(
   layers: readonly LinearWeights[],
   split: TrainingSplit,
@@ -207,13 +207,13 @@ async function familiarityOf(
 /** The share of images whose class may change when weights are rounded to int8; it bounds the loss of accuracy. */
 const MAX_CHANGED = 0.005;
 
-/** Validation images from which on they alone decide about int8; below, all training images do. */
+/** With at least this many validation images, they decide about int8; with fewer, all training images do. */
 const ENOUGH_VALIDATION = 200;
 
 /**
- * The weights as the file stores them, and their logits for the test images. Weights beside an int8 backbone are
- * rounded too, unless that changes the class of more than 0.5 % of the validation images, or of all training images
- * if there are few.
+ * The weights as the file stores them, and their logits for the test images. With an int8 backbone they are rounded
+ * too, unless that changes the class of more than 0.5 % of the validation images, or of all training images if there
+ * are few.
  */
 async function storedWeights(
   model: Mlp,
@@ -240,7 +240,7 @@ async function storedWeights(
   return { layers, logits: await logitsOf(model, test, dataset), int8: false };
 }
 
-/** The share of rows whose largest logit is another one. */
+/** The share of rows whose largest logit differs. */
 function changedShare(a: Float32Array, b: Float32Array, classes: number): number {
   let changed = 0;
   for (let start = 0; start < a.length; start += classes) {

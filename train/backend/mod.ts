@@ -1,5 +1,5 @@
 /**
- * Picks the device: a WebGPU adapter in hardware, else WebAssembly, else plain JavaScript. On WebAssembly a native
+ * Selects the device: a WebGPU adapter in hardware, else WebAssembly, else plain JavaScript. On WebAssembly a native
  * BLAS or our own kernel multiplies matrices. GPU errors, which TensorFlow.js ignores, stop the run.
  *
  * @module
@@ -25,15 +25,15 @@ export type GemmName = typeof GEMMS[number];
 export interface Backend {
   /** The TensorFlow.js backend. */
   name: BackendName;
-  /** Why this one, for people. */
+  /** Why this one was selected, as shown in the output. */
   reason: string;
   /** What multiplies matrices, on WASM. */
   gemm?: GemmName;
   /** How many threads a native BLAS uses, if that is known. */
   threads?: number;
-  /** Everything that decides about the last bits of a result, as `wasm OpenBLAS 0.3.21 Haswell, 2 threads`. */
+  /** Everything that affects the last bits of a result, such as `wasm OpenBLAS 0.3.21 Haswell, 2 threads`. */
   id: string;
-  /** How to train faster, if there is a way: a sentence. */
+  /** A sentence on how to train faster, if there is a way. */
   hint?: string;
   /**
    * To be called after each read of a result.
@@ -46,9 +46,9 @@ export interface Backend {
 /**
  * Makes TensorFlow.js use a backend.
  *
- * @param requested `auto` takes the first that is available; a name takes that one or fails
- * @param gemm the same, for what multiplies matrices if it is WASM
- * @param threads how many a native BLAS uses; by default all cores. Our kernel uses one.
+ * @param requested `auto` selects the first that is available; a name selects that one or fails
+ * @param gemm the same for the matrix multiplication on WASM
+ * @param threads number of threads of a native BLAS, by default one per core; our kernel uses one
  * @throws {InputError} `unavailable` if the requested backend is unavailable
  */
 export async function useBackend(
@@ -70,7 +70,7 @@ export async function useBackend(
   return wasm;
 }
 
-/** Answers with the reason if there is no usable adapter. */
+/** Returns the reason if there is no usable adapter. */
 async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
   // tfjs-backend-webgpu fails on a missing adapter with a TypeError about `features`, so look first.
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
@@ -104,7 +104,7 @@ async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
   const check = (): void => {
     if (failure !== undefined) throw gpuError(failure);
   };
-  // A lost device makes uploads and reads fail with words about a buffer: say what happened instead.
+  // If the device is lost, uploads and reads fail with errors about a buffer: report the loss instead.
   const explain = (error: unknown): never => {
     check();
     throw gpuError(`it failed: ${(error as Error).message}`);
@@ -121,7 +121,7 @@ async function useWebGpu(askedFor: boolean): Promise<Backend | string> {
     try {
       return await read.call(backend, dataId);
     } catch (error) {
-      // The reason is told a moment later.
+      // The event with the reason arrives later.
       await new Promise((resolve) => setTimeout(resolve, 100));
       return explain(error);
     }

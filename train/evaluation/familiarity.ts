@@ -7,7 +7,7 @@ import { type Reference, REFERENCE_BINS } from "../../shared/contract.ts";
 import { argMax, softmax } from "../../shared/softmax.ts";
 import { reliability, type Scored } from "./calibration.ts";
 
-/** How a model does on the images that are familiar to it. */
+/** Metrics of a model on the images that are familiar to it. */
 export interface KeptScore {
   /** Share of the images whose familiarity is not below the threshold, 0..1. */
   kept: number;
@@ -71,7 +71,7 @@ export function auroc(familiar: ArrayLike<number>, unfamiliar: ArrayLike<number>
 }
 
 /**
- * What a model answers for images, as it is kept in the file to compare later answers with.
+ * The distributions of a model's answers, which are stored in the file so that later answers can be compared.
  *
  * @param temperature divides the logits
  * @param familiarity of these or other images; absent if the model has no such output

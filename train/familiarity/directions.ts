@@ -33,7 +33,7 @@ const BLOCK = 2000;
  *
  * @param familiar features of training images, `[N, D]`
  * @param families features of outliers, `[M, D]` each
- * @param k how many directions; at most `D`
+ * @param k number of directions, at most `D`
  * @param seed of the initial directions
  */
 export async function fitDirections(

@@ -1,5 +1,5 @@
 /**
- * What a network makes of images: the values that the familiarity is computed from.
+ * The features of images that the familiarity is computed from: outputs of the network's layers.
  *
  * @module
  */
@@ -65,13 +65,13 @@ function activate(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): tf.Te
   return tf.relu(tf.add(tf.matMul(x, weight, false, true), bias));
 }
 
-/** How many numbers a layer gives; 0 is the input of the network. */
+/** The number of outputs of a layer; 0 is the input of the network. */
 export function widthOf(layers: readonly LinearWeights[], layer: number): number {
   return layer === 0 ? layers[0]!.inFeatures : layers[layer - 1]!.outFeatures;
 }
 
 /**
- * Pixels as a network takes them.
+ * Pixels as the input of a network.
  *
  * @param images `[N, C, H, W]`, 0..255
  * @param imageSize C·H·W

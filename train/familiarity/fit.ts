@@ -15,7 +15,7 @@ import { familiarities, quantileTable } from "./quantiles.ts";
 
 /**
  * Number of directions, for a number of features. More are no better on well-trained networks, and after 8 epochs, 64
- * of 1,024 let dim noise pass: the sum over many directions hides what stands out in one.
+ * of 1,024 accept dim noise: in the sum over many directions, a large value in one of them has little effect.
  */
 function directionsFor(features: number): number {
   return Math.min(features, Math.max(8, Math.min(32, Math.floor(features / 16))));
@@ -27,16 +27,16 @@ const MAX_FEATURES = 2048;
 /** More training images do not change the directions. */
 const MAX_IMAGES = 10_000;
 
-/** Images of each family that the directions are chosen by, and that the result is measured on. */
+/** Images of each family: to choose the directions, and to measure the result. */
 const OUTLIERS = { pixels: { choosing: 500, measuring: 256 }, backbone: { choosing: 32, measuring: 16 } };
 
-/** The share of the training images that is kept for the calibration where there are no validation images. */
+/** The share of the training images that is set aside for the calibration if there are no validation images. */
 const CALIBRATION_SHARE = 0.2;
 
 /** A network, and the images that it was trained with. */
 export interface FamiliaritySource {
   layers: readonly LinearWeights[];
-  /** What one image is. */
+  /** The shape of one image. */
   shape: ImageShape;
   /** The training split. */
   train: Split;
@@ -48,20 +48,20 @@ export interface FamiliaritySource {
   mirror: boolean;
   /** The share of these images that the threshold is to keep, 0..1. */
   kept: number;
-  /** Of all random choices. */
+  /** Seed of all random choices. */
   seed: number;
   /** Turns images `[N, C, H, W]`, 0..255, into features `[N, D]`, if the network takes features. */
   extract?: (images: Uint8Array) => Promise<Float32Array>;
 }
 
-/** A fitted familiarity, and what it is for some images. */
+/** A fitted familiarity, with its values for some images. */
 export interface FittedFamiliarity {
   score: FamiliarityScore;
   /** As in {@linkcode FamiliaritySource}. */
   kept: number;
-  /** Of the images that it was calibrated on, 0..1. */
+  /** The familiarity of the images that it was calibrated on, 0..1. */
   validation: Float64Array;
-  /** Of images of each family, 0..1; the directions were not chosen by these images. */
+  /** The familiarity of other images of each family, 0..1; the directions were not chosen by these images. */
   outliers: { family: Family; chosenBy: boolean; values: Float64Array }[];
   /** Computes it for images of a split, as the ONNX file will. */
   of(split: Split): Promise<Float64Array>;
@@ -116,7 +116,7 @@ export async function fitFamiliarity(source: FamiliaritySource): Promise<FittedF
   };
 }
 
-/** All hidden layers, as far as the last ones have no more than 2,048 outputs; or the input of the network. */
+/** The last hidden layers with at most 2,048 outputs together, at least one; without any, the network's input. */
 function chooseLayers(layers: readonly LinearWeights[], onFeatures: boolean): number[] {
   const chosen: number[] = [];
   let size = 0;
@@ -128,7 +128,7 @@ function chooseLayers(layers: readonly LinearWeights[], onFeatures: boolean): nu
   return chosen.length > 0 ? chosen : [0];
 }
 
-/** Which images the directions are fitted on, and on which the shares are calibrated. */
+/** Divides the images into those that the directions are fitted on and those for the calibration. */
 function divide(
   { trainIndices, validationIndices }: FamiliaritySource,
 ): { fitted: Uint32Array; calibrated: Uint32Array } {
@@ -136,7 +136,7 @@ function divide(
     return { fitted: evenly(trainIndices, MAX_IMAGES), calibrated: validationIndices };
   }
   const every = 1 / CALIBRATION_SHARE;
-  // With fewer, an image must serve both purposes.
+  // With fewer images, they are used for both.
   if (trainIndices.length < every) return { fitted: trainIndices, calibrated: trainIndices };
   return {
     fitted: evenly(trainIndices.filter((_, i) => i % every !== 0), MAX_IMAGES),
@@ -150,7 +150,7 @@ function evenly(indices: Uint32Array, count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => indices[Math.floor(i * indices.length / count)]!);
 }
 
-/** The training images as the network takes them, with their mirror images or their views, if they have such. */
+/** The training images as input of the network, with their mirror images or views if there are any. */
 function familiarRows({ train, shape, mirror }: FamiliaritySource, indices: Uint32Array): Rows {
   if (train.features) {
     const { values, size, views } = train.features;
@@ -163,7 +163,7 @@ function familiarRows({ train, shape, mirror }: FamiliaritySource, indices: Uint
   return { values: concatenate(rows.values, mirrored.values), size };
 }
 
-/** Images of a split as the network takes them. */
+/** Images of a split as input of the network. */
 function inputRows({ images, count, features }: Split, indices?: Uint32Array): Rows {
   if (!features) {
     const size = images.length / count;
@@ -174,7 +174,7 @@ function inputRows({ images, count, features }: Split, indices?: Uint32Array): R
   return { values: select(values, size, chosen.map((index) => index * views)), size };
 }
 
-/** Images of every family as the network takes them. */
+/** Images of every family as input of the network. */
 async function outlierRows(
   { train, shape, seed, extract }: FamiliaritySource,
   fitted: Uint32Array,

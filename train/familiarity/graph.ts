@@ -1,5 +1,5 @@
 /**
- * The part of an ONNX graph that computes the familiarity of each image from what the network makes of it.
+ * The part of an ONNX graph that computes the familiarity of each image from the outputs of layers.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { FAMILIARITY } from "../../shared/contract.ts";
 import { DATA_TYPE, type OnnxNode, type OnnxTensor, type OnnxValue } from "../../shared/onnx/schema.ts";
 
 /**
- * How familiar features `h` are:
+ * The familiarity of features `h`:
  *
  *     distance    = ‖directions · h − offset‖²
  *     familiarity = Σᵢ slopesᵢ · max(0, knotsᵢ − distance)
@@ -17,7 +17,7 @@ import { DATA_TYPE, type OnnxNode, type OnnxTensor, type OnnxValue } from "../..
  */
 export interface FamiliarityScore {
   /**
-   * Which values are the features, joined in this order: 0 is the input of the first linear layer, `i` the output of
+   * The values that are the features, joined in this order: 0 is the input of the first linear layer, `i` the output of
    * the `i`-th hidden layer, after its ReLU.
    */
   layers: readonly number[];
@@ -34,7 +34,7 @@ export interface FamiliarityScore {
 /** Initializers whose names begin with this belong to the score, and must not be rounded. */
 export const FAMILIARITY_PREFIX = `${FAMILIARITY}.`;
 
-/** What is added to a graph. */
+/** The nodes, initializers and output to add to a graph. */
 export interface FamiliarityGraph {
   nodes: OnnxNode[];
   initializers: OnnxTensor[];
@@ -43,9 +43,9 @@ export interface FamiliarityGraph {
 
 /**
  * Builds `Gemm → … → Gemm → Mul → Gemm → Relu → MatMul → familiarity`, with a first `Gemm` for each value. Each
- * operation costs a request about 1 µs, so there is neither a `Concat` before nor a `Clip` behind: the function is
- * within 0..1, by half an image more than float32 rounds. All operators are the same from operator set 11 to the
- * newest, which a `ReduceSumSquare` is not.
+ * operation costs a request about 1 µs, so there is neither a `Concat` before nor a `Clip` after them: the function is
+ * within 0..1 by a margin that is larger than the rounding error of float32. All operators are the same from operator
+ * set 11 to the newest, which `ReduceSumSquare` is not.
  *
  * @param values names and widths of the values in the graph that {@linkcode FamiliarityScore.layers} stands for
  */

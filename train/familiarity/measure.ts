@@ -1,5 +1,5 @@
 /**
- * What a threshold on a fitted familiarity rejects, for the file and for its report.
+ * Chooses and measures the threshold on a fitted familiarity, for the file and its report.
  *
  * @module
  */
@@ -13,13 +13,13 @@ export const THRESHOLDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 
 /** A familiarity, measured. */
 export interface FamiliarityMetrics extends Familiarity {
-  /** On the test images. */
+  /** Measured on the test images. */
   test: KeptScore;
   /** Ascending familiarities, below each of which an image would be rejected. */
   thresholds: number[];
   /** Share of the test images that each threshold rejects. */
   rejected: number[];
-  /** Images of our own making. */
+  /** Generated images that are unlike the training images. */
   outliers: {
     family: string;
     /** Whether the directions were chosen by other images of this family. */
@@ -50,7 +50,7 @@ export function chooseThreshold(
 }
 
 /**
- * Measures a familiarity on the test images and on images of our own making.
+ * Measures a familiarity on the test images and on generated images.
  *
  * @param test the test images, with the familiarity that ONNX Runtime computes
  * @param temperature divides the logits

@@ -1,6 +1,6 @@
 /**
- * Images that are unlike any training data: drawings, noise, and training images taken apart. The features of some
- * families show in which directions unfamiliar images stand out; others only measure the result.
+ * Images that are unlike any training data: drawings, noise, and training images with their parts shuffled. Some
+ * families choose the directions in which unfamiliar images stand out; the others only measure the result.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import type { ImageShape } from "../../shared/contract.ts";
 import type { Random } from "../../shared/random.ts";
 import { type Drawing, ink, paintShape, paintStrokes, paintText } from "./drawings.ts";
 
-/** What a family is drawn with. */
+/** What a family draws an image from. */
 interface Source {
   random: Random;
   shape: ImageShape;
   /** A training image, `[C, H, W]`, 0..255. */
   picture: () => Uint8Array;
-  /** Which of how many images this is. */
+  /** The index of the image, below `count`. */
   index: number;
   count: number;
 }
@@ -132,7 +132,7 @@ function twoTone(
   return image;
 }
 
-/** Every level of grey in turn, and every second time another colour, if there are colours. */
+/** Levels of grey from black to white; in colour, every second image has a random colour. */
 function constant({ random, shape: { channels, height, width }, index, count }: Source): Uint8ClampedArray {
   const image = new Uint8ClampedArray(channels * height * width);
   const grey = 255 * index / Math.max(1, count - 1);
@@ -143,7 +143,7 @@ function constant({ random, shape: { channels, height, width }, index, count }: 
   return image;
 }
 
-/** Random values on a grid, with a linear transition between them. */
+/** Random values on a grid, interpolated linearly. */
 function smoothNoise({ random, shape }: Source, grid: number): Uint8ClampedArray {
   const { channels, height, width } = shape;
   const image = new Uint8ClampedArray(channels * height * width);
@@ -170,7 +170,7 @@ function interpolate(values: readonly number[], grid: number, x: number, y: numb
     (values[i + grid]! * (1 - right) + values[i + grid + 1]! * right) * down;
 }
 
-/** A training image in sixteen patches, in another order. */
+/** A training image with its sixteen patches in random order. */
 function shufflePatches({ random, shape: { channels, height, width }, picture }: Source): Uint8ClampedArray {
   const from = picture(), image = Uint8ClampedArray.from(from);
   const columns = Math.min(4, width), rows = Math.min(4, height);
@@ -191,7 +191,7 @@ function shufflePatches({ random, shape: { channels, height, width }, picture }:
   return image;
 }
 
-/** A training image with its pixels in another order, the same in each channel. */
+/** A training image with its pixels in random order, the same in each channel. */
 function shufflePixels({ random, shape: { channels, height, width }, picture }: Source): Uint8ClampedArray {
   const from = picture(), plane = height * width;
   const order = Uint32Array.from({ length: plane }, (_, i) => i);

@@ -1,5 +1,5 @@
 /**
- * From a distance to a share: what part of the validation images is farther away.
+ * Converts a distance to the share of the validation images with a larger distance.
  *
  * @module
  */
@@ -15,14 +15,14 @@ export interface QuantileTable {
 /** Number of quantiles; half of them are in the last tenth, where thresholds are. */
 const QUANTILES = 64;
 
-/** Knots that are closer than this share of the whole range become one: float32 could not tell them apart. */
+/** Knots that are closer than this share of the whole range are merged: float32 could not distinguish them. */
 const CLOSEST = 1e-6;
 
-/** Keeps a share that equals the threshold from falling below it by rounding, as with ten images. */
+/** Prevents that a share that equals the threshold is rounded to below it, as with ten images. */
 const ROUNDING = 1e-6;
 
 /**
- * Makes the table of the distances of validation images.
+ * Makes the table from the distances of the validation images.
  *
  * @param distances one or more, from 0 up
  * @param kept a share, 0..1: as many of these images, to the nearest, have a familiarity of `1 - kept` or more
@@ -43,7 +43,7 @@ export function quantileTable(distances: Float64Array, kept: number): QuantileTa
   for (const index of indices) {
     const knot = Math.fround(sorted[index]!), share = 1 - (1 - ROUNDING) * (index + 0.5) / n;
     if (x.length > 0 && knot - x.at(-1)! <= CLOSEST * range) {
-      // Of equal distances, the last one says how many are farther.
+      // Of equal distances, the last one has the share that is farther.
       y[y.length - 1] = share;
     } else {
       x.push(knot);

@@ -1,21 +1,21 @@
 /**
- * A recipe that fits the data: how many images there are, in which classes, and whether a backbone makes features of
- * them. The default recipe was chosen for the 60,000 images of Fashion-MNIST.
+ * Chooses a recipe by the number of images, the sizes of the classes, and whether a backbone computes features. The
+ * default recipe was chosen for the 60,000 images of Fashion-MNIST.
  *
  * @module
  */
 import type { Dataset } from "../dataset/mod.ts";
 import { type Recipe, RECIPES } from "./recipe.ts";
 
-/** From so many images on, the default recipe is used as it is. */
+/** With at least this many images, the default recipe is unchanged. */
 const MANY_IMAGES = 20_000;
-/** Below, a tenth of the images is too few to choose or to state an accuracy by: ± 6 points at 90 %. */
+/** With fewer images, a tenth of them is too small a validation sample: ± 6 points at 90 %. */
 const FEW_IMAGES = 1000;
 /** Folds of a cross-validation. */
 const FOLDS = 5;
-/** The largest class may have so many times the images of the smallest. */
+/** Classes are balanced if the largest has more than this many times the images of the smallest. */
 const UNEVEN = 1.5;
-/** The share of the height by which few images are shifted: as large as an MLP learns from. */
+/** Maximum shift of small data sets, as a share of the height. */
 const SHIFT_SHARE = 0.07;
 
 /** A recipe, and why it differs from the default one. */

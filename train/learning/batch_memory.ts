@@ -36,16 +36,16 @@ export interface RawImages {
   moves: Int16Array;
 }
 
-/** Which rows are blended with which others. */
+/** Pairs of rows to blend. */
 export interface Blend {
   partners: Uint32Array;
-  /** Of the row itself, 0..1. */
+  /** Weight of the row itself, 0..1. */
   share: number;
 }
 
-/** The functions of assembly/batch.ts. What they return is overwritten by the next call. */
+/** The functions of assembly/batch.ts. Each call overwrites the result of the previous one. */
 class BatchMemory {
-  // What the module was compiled for; the pages are used only when they are written to.
+  // The initial size that the module declares; pages take physical memory when they are first written to.
   readonly #memory = new WebAssembly.Memory({ initial: 256 });
   readonly #exports = new WebAssembly.Instance(new WebAssembly.Module(simd), {
     env: { memory: this.#memory },
@@ -83,7 +83,7 @@ class BatchMemory {
     return this.#blend(from!, count, values.length / count, blend);
   }
 
-  /** A dropout mask of so many numbers, with a probability of 0. */
+  /** A dropout mask of `count` numbers; each is 0 with probability `rate`. */
   dropout(count: number, rate: number, random: Random): Float32Array {
     const [at, to] = this.#allocate(16, count * 4);
     const state = new Int32Array(this.#memory.buffer, at, 4);
@@ -101,7 +101,7 @@ class BatchMemory {
     return this.#view(to!, count * size);
   }
 
-  /** The addresses of pieces of memory that follow each other. */
+  /** The addresses of consecutive blocks of memory. */
   #allocate(...sizes: number[]): number[] {
     let end = 0;
     const addresses = sizes.map((bytes) => {
@@ -128,5 +128,5 @@ function backgroundOf(image: Uint8Array, size: { height: number; width: number }
   );
 }
 
-/** The one in use: its contents are of no interest between two calls. */
+/** One instance for all callers, as it keeps nothing between two calls. */
 export const batchMemory = new BatchMemory();

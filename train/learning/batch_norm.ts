@@ -1,12 +1,12 @@
 /**
  * Batch normalization (arXiv:1502.03167) between a Linear layer and its ReLU. In training, each feature of a batch gets
  * mean 0 and deviation 1, and then a learned scale and shift. Inference uses the mean and the variance over training
- * images instead, and then it is linear: on export it becomes part of the Linear layer.
+ * images instead, which makes it linear: on export it is folded into the Linear layer.
  *
  * PyTorch keeps a moving average of the batches' statistics for inference. Here they are measured before each
- * validation, over training images without mixup (arXiv:2105.07576, section 3.2): they then belong to the averaged
- * weights, and to images like those of inference. In PyTorch this raised the validation accuracy of three networks by 0.36,
- * 0.08 and 0.38 points.
+ * validation, over training images without mixup (arXiv:2105.07576, section 3.2), so that they match the averaged
+ * weights and the images of inference. In PyTorch this raised the validation accuracy of three networks by 0.36, 0.08
+ * and 0.38 points (docs/experiments.md).
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { batchNormRelu } from "../backend/gemm/batch_norm.ts";
 import { usesGemm } from "../backend/gemm/registry.ts";
 import type { LinearWeights } from "./mlp.ts";
 
-/** Is added to the variance, as in PyTorch. */
+/** Added to the variance, as in PyTorch. */
 export const EPSILON = 1e-5;
 
 /** The mean and the (biased) variance of each feature, `[features]`. */
@@ -30,9 +30,9 @@ export class BatchNorm {
   readonly weight: tf.Variable<tf.Rank.R1>;
   /** The learned shift β, `[features]`; initially zeros. */
   readonly bias: tf.Variable<tf.Rank.R1>;
-  /** Of the features over training images, `[features]`; initially zeros. */
+  /** Mean of the features over training images, `[features]`; initially zeros. */
   readonly mean: tf.Variable<tf.Rank.R1>;
-  /** Of the features over training images, `[features]`; initially ones. */
+  /** Variance of the features over training images, `[features]`; initially ones. */
   readonly variance: tf.Variable<tf.Rank.R1>;
 
   constructor(features: number) {
@@ -56,9 +56,9 @@ export class BatchNorm {
   }
 
   /**
-   * The same as {@linkcode train}, and includes the batch in the statistics for inference.
+   * Like {@linkcode train}, and adds the batch to the statistics for inference.
    *
-   * @param share of the batch in all images so far, 0..1: 1 starts anew
+   * @param share the batch's images divided by all images measured so far, 0..1; 1 discards earlier statistics
    */
   measure(x: tf.Tensor2D, share: number): tf.Tensor2D {
     const batch = moments(x);

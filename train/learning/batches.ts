@@ -1,6 +1,6 @@
 /**
- * Batches: the data set stays one array of bytes in memory, and each batch is copied out of it, scaled,
- * augmented in WebAssembly, and uploaded. Slicing a tensor would cost several milliseconds.
+ * Batches: the data set is one array of bytes in memory, and each batch is copied from it, scaled, augmented in
+ * WebAssembly, and uploaded. Slicing a tensor would cost several milliseconds.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Random } from "../../shared/random.ts";
 import { batchMemory, type Blend } from "./batch_memory.ts";
 import type { Features, Split } from "../dataset/types.ts";
 
-/** One step's worth of images. */
+/** The images of one step. */
 export interface Batch {
   /** `[N, H·W]`, 0..1 */
   images: tf.Tensor2D;
@@ -19,25 +19,25 @@ export interface Batch {
   count: number;
 }
 
-/** How images are brought to the model. */
+/** How batches are made. */
 export interface BatchOptions {
   batchSize: number;
   classes: number;
   /** Pixels of a row. */
   width: number;
-  /** Rows of a plane; needed for moving. */
+  /** Rows of a plane; needed for shifts. */
   height?: number;
-  /** What varies the images and their targets; absent for both as they are. */
+  /** Random changes to images and targets; none if absent. */
   augmentation?: Augmentation;
 }
 
-/** How each image becomes a new one, every time that it is seen. */
+/** Random changes, drawn again each time that an image is used. */
 export interface Augmentation {
   /** Mirrors with probability ½. */
   flip: boolean;
-  /** Moves by up to so many pixels in each direction… */
+  /** Maximum shift in each direction, in pixels. */
   shift: number;
-  /** …with this probability. */
+  /** Probability of a shift, 0..1. */
   shiftProbability: number;
   /** α of mixup; 0 for none. */
   mixup: number;
@@ -46,8 +46,8 @@ export interface Augmentation {
 }
 
 /**
- * Walks over the images at `indices` in that order. The last batch may be smaller. The caller disposes of
- * the tensors.
+ * Yields the images at `indices` in batches, in that order. The last batch may be smaller. The caller disposes of the
+ * tensors.
  */
 export function* batches(split: Split, indices: Uint32Array, options: BatchOptions): Generator<Batch> {
   const { batchSize, classes, augmentation } = options;
@@ -84,12 +84,12 @@ export function* batches(split: Split, indices: Uint32Array, options: BatchOptio
   }
 }
 
-/** Numbers that the model takes for an image of a split: its features, or else its pixels. */
+/** Number of inputs of the model for an image of a split: its features, or else its pixels. */
 export function inputSize({ images, count, features }: Pick<Split, "images" | "count" | "features">): number {
   return features?.size ?? images.length / count;
 }
 
-/** The features of some images, a random view of each with augmentation, and blended like pixels. */
+/** The features of some images: a random view of each if there is augmentation, and blended like pixels. */
 function readFeatures(
   { values, size, views }: Features,
   indices: Uint32Array,
@@ -111,12 +111,12 @@ function readFeatures(
   });
 }
 
-/** WASM copies the numbers at once; other backends keep the array that they are given. */
+/** The WASM backend copies the values at once; others keep a reference to the array, which is reused. */
 function upload(values: Float32Array, shape: [number, number]): tf.Tensor2D {
   return tf.tensor2d(tf.getBackend() === "wasm" ? values : values.slice(), shape);
 }
 
-/** Draws what each image and its target are blended with, all by the same share (arXiv:1710.09412). */
+/** Draws the partner of each image, and one share for the whole batch: mixup (arXiv:1710.09412). */
 function drawBlend(count: number, alpha: number, random: Random): Blend {
   const share = symmetricBeta(alpha, random);
   const partners = range(count);
@@ -125,8 +125,9 @@ function drawBlend(count: number, alpha: number, random: Random): Blend {
 }
 
 /**
- * A number in 0..1 from Beta(α, α), for α of at most 1 (M. D. Jöhnk, Metrika 8, 1964): of two powers of
- * uniform numbers whose sum is at most 1, the share of the first.
+ * Draws from Beta(α, α), for α of at most 1, by Jöhnk's algorithm (M. D. Jöhnk, Metrika 8, 1964).
+ *
+ * @returns a number in 0..1
  */
 export function symmetricBeta(alpha: number, random: Random): number {
   for (;;) {
@@ -136,9 +137,9 @@ export function symmetricBeta(alpha: number, random: Random): number {
 }
 
 /**
- * Dropout masks: each feature is dropped with the given probability, and the others are scaled up so that
- * the expected sum stays (inverted dropout). TensorFlow.js's own `dropout` draws the same mask in every
- * step when it is seeded.
+ * Dropout masks: each feature is dropped with the given probability, and the others are scaled so that the expected
+ * sum is unchanged (inverted dropout). TensorFlow.js's own `dropout` draws the same mask in every step when it is
+ * seeded.
  *
  * @returns one `[count, features]` tensor per hidden layer
  */

@@ -1,6 +1,6 @@
 /**
  * Cross-validation for data sets with few images: every training image is validated once, by a model that was trained
- * without it, so the accuracy is stated on all of them instead of on a tenth.
+ * without it, so the accuracy is measured on all of them instead of on a tenth.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export function stratifiedFolds(
   let next = 0;
   for (const indices of byClass) {
     random.shuffle(indices);
-    // The next class begins where this one ends, so that the folds stay of equal size.
+    // Each class continues with the fold after the previous class's last one, so that the folds have equal sizes.
     for (const index of indices) parts[next++ % folds]!.push(index);
   }
   return parts.map((indices) => Uint32Array.from(indices.sort((a, b) => a - b)));
@@ -95,7 +95,7 @@ function selectImages({ images, labels, count, features }: Split, indices: Uint3
     return to;
   };
   return {
-    // Where there are features, nothing looks at the pixels.
+    // With features, the pixels are not used.
     images: features ? new Uint8Array() : select(images, imageSize),
     labels: select(labels, 1),
     count: indices.length,

@@ -23,11 +23,11 @@ import { WeightAverage } from "./weight_average.ts";
 export interface FitOptions {
   /** The hyperparameters. */
   recipe: Recipe;
-  /** Of the validation sample, the order, the augmentation and dropout. */
+  /** Seed of the validation sample, the order, the augmentation and dropout. */
   seed: number;
   /** The device, as `useBackend()` returns it. */
   backend: Backend;
-  /** Called in this order, each after the one before. */
+  /** Called in this order, one after the other. */
   listeners?: readonly TrainingListener[];
   /** Resumes after this; with the same data, recipe, seed and backend the result is the same to the bit. */
   state?: TrainingState;
@@ -37,7 +37,7 @@ export interface FitOptions {
   maxSteps?: number;
 }
 
-/** How a run went. */
+/** The result of a run. */
 export interface FitResult {
   /** The finished epochs. */
   epochs: EpochSummary[];
@@ -50,7 +50,7 @@ export interface FitResult {
   seconds: number;
 }
 
-/** One generator for each use and epoch, so that turning one off leaves the others as they were. */
+/** One generator for each use and epoch, so that disabling one does not change the others. */
 const STREAM = { order: 2, augmentation: 3, dropout: 4, balance: 6, statistics: 7 } as const;
 
 /** Training images over which batch normalization is measured for inference. */
@@ -59,9 +59,9 @@ const STATISTICS_IMAGES = 10_000;
 const STATISTICS_BATCH_SIZE = 1000;
 
 /**
- * Trains a model in place. It ends with the weights of the epoch that was best on the validation images. It ends with
- * those of the last epoch if there are no validation images, or with a cosine schedule without early stopping: the
- * learning rate then ends at 0, and an earlier epoch is better by chance only.
+ * Trains a model in place. At the end it has the weights of the epoch with the best validation accuracy. It has those
+ * of the last epoch if there are no validation images, or with a cosine schedule without early stopping: the learning
+ * rate then ends at 0, and an earlier epoch is better by chance only.
  *
  * @throws {DOMException} `AbortError` if the signal asked to stop
  * @throws {InputError} if model, data set and recipe do not fit together, the state is another model's, or the loss
@@ -159,7 +159,7 @@ class Run {
     for (const listener of this.#listeners) await listener.onEpoch?.(summary);
   }
 
-  /** Goes over the training images once. */
+  /** Trains on all training images once. */
   async #train(epoch: number): Promise<Omit<EpochSummary, "epoch" | "validation">> {
     const { recipe, seed, signal, backend } = this.#options;
     const startedMs = performance.now();
@@ -207,7 +207,7 @@ class Run {
   }
 
   /**
-   * One step of the optimizer, which consumes the tensors that it is given.
+   * One step of the optimizer. It disposes of its arguments.
    *
    * @returns the batch's mean cross-entropy, on the device
    */
@@ -244,7 +244,7 @@ class Run {
     for (const listener of this.#listeners) await listener.onStep?.(step);
   }
 
-  /** Measures batch normalization for the model's current weights, on images as in training but without mixup. */
+  /** Measures the statistics of batch normalization for the current weights, on training images without mixup. */
   #measureStatistics(): void {
     if (this.#model.statistics.size === 0) return;
     const { recipe, seed } = this.#options;
@@ -272,7 +272,7 @@ class Run {
     return schedule === "cosine" && earlyStopping === 0;
   }
 
-  /** Measures the epoch on the validation images, if there are any, and remembers the weights if they may be kept. */
+  /** Measures the epoch on the validation images, if there are any, and copies the weights if they are the best. */
   async #validate(epoch: number): Promise<Score | undefined> {
     const { validationIndices } = this.#split;
     if (validationIndices.length === 0) return undefined;
@@ -313,7 +313,7 @@ class Run {
     };
   }
 
-  /** What a checkpoint holds, by its name there. */
+  /** The variables of a checkpoint, by name. */
   #variables(): Map<string, tf.Variable> {
     const variables = new Map<string, tf.Variable>();
     for (const [name, variable] of this.#model.variables) {
@@ -325,7 +325,7 @@ class Run {
     return variables;
   }
 
-  /** What the model needs for inference. */
+  /** The variables that inference needs. */
   #inferenceVariables(): Map<string, tf.Variable> {
     return new Map([...this.#model.variables, ...this.#model.statistics]);
   }

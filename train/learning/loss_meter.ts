@@ -29,7 +29,7 @@ export class LossMeter {
     this.#backend = backend;
   }
 
-  /** Takes over one step's loss; the meter disposes of it. */
+  /** Adds one step's loss, which the meter disposes of. */
   add(loss: tf.Scalar): void {
     this.#unread.push(loss);
   }

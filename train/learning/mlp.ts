@@ -25,9 +25,9 @@ interface Layer {
   norm?: BatchNorm;
 }
 
-/** What is not usual about a network. */
+/** Optional parts of a network. */
 export interface MlpOptions {
-  /** Is applied to the input before the first layer; none if absent. */
+  /** Applied to the input before the first layer; none if absent. */
   standardization?: Standardization | undefined;
   /** Whether batch normalization follows each hidden Linear layer in training; false if absent. */
   batchNorm?: boolean;
@@ -117,7 +117,7 @@ export class Mlp {
   }
 
   /**
-   * What the optimizer changes, by the names in PyTorch's `state_dict`.
+   * The trained variables, by their names in PyTorch's `state_dict`.
    *
    * @internal
    */
@@ -129,7 +129,7 @@ export class Mlp {
   }
 
   /**
-   * What {@linkcode measureStatistics} measures, by the names in PyTorch's `state_dict`; empty without batch
+   * The variables of {@linkcode measureStatistics}, by their names in PyTorch's `state_dict`; none without batch
    * normalization.
    *
    * @internal

@@ -1,6 +1,6 @@
 /**
- * From a recipe to the optimizer that follows it: on the memory of WASM where our own kernel is in use, else
- * with TensorFlow.js's operations. Both take the same steps, but for rounding.
+ * Creates the optimizer of a recipe: in place in the memory of the WASM backend if our kernels are in use, else with
+ * TensorFlow.js's operations. Their results differ by rounding only.
  *
  * @module
  */
@@ -14,14 +14,14 @@ import type { Recipe } from "./recipe.ts";
 /** PyTorch's customary momentum. */
 const MOMENTUM = 0.9;
 
-/** A recipe's optimizer, and what is to be called before each of its steps. */
+/** The optimizer of a recipe, with its weight decay. */
 export interface RecipeOptimizer {
   optimizer: MemoryOptimizer;
-  /** Decays the weight matrices, where the optimizer does not do so in the same pass. */
+  /** Decays the weight matrices, unless the optimizer does so itself. To be called before each step. */
   decay(learningRate: number): void;
 }
 
-/** Makes the optimizer that a recipe asks for, for the backend in use. */
+/** Creates the optimizer of a recipe for the backend in use. */
 export function createOptimizer(
   { optimizer: name, learningRate, weightDecay }: Recipe,
   { gemm }: Backend,
@@ -45,8 +45,7 @@ export function createOptimizer(
 }
 
 /**
- * Shortens gradients that together, as one vector, are longer than `limit` (arXiv:1211.5063). It consumes what
- * it is given.
+ * Scales gradients down to a global norm of at most `limit` (arXiv:1211.5063), and disposes of the originals.
  */
 export function clipGradients(gradients: tf.NamedTensorMap, limit: number): tf.NamedTensorMap {
   const clipped = tf.tidy(() => {

@@ -13,7 +13,7 @@ export const SCHEDULES = ["constant", "step", "cosine"] as const;
 
 /** All hyperparameters: with the data set, the seed and the backend, a recipe determines the model. */
 export interface Recipe {
-  /** Name of the recipe, for people. */
+  /** Name of the recipe, as shown in the output and in reports. */
   name: string;
   /** Passes over the training images. */
   epochs: number;
@@ -57,7 +57,7 @@ export interface Recipe {
   earlyStopping: number;
   /** Whether the inputs get mean 0 and deviation 1; the file still takes pixels in 0..1. */
   standardize: boolean;
-  /** Whether images of smaller classes are repeated until all classes have as many. */
+  /** Whether images of smaller classes are repeated until all classes have the same number. */
   balance: boolean;
   /**
    * Number of folds of a cross-validation, which replaces the validation images where images are few: each fold is
@@ -66,7 +66,7 @@ export interface Recipe {
   folds: number;
 }
 
-/** PyTorch's quickstart, number for number (https://docs.pytorch.org/tutorials/beginner/basics/quickstart_tutorial.html). */
+/** As in PyTorch's quickstart (https://docs.pytorch.org/tutorials/beginner/basics/quickstart_tutorial.html). */
 const quickstart: Recipe = {
   name: "quickstart",
   epochs: 5,
@@ -110,7 +110,7 @@ const standard: Recipe = {
   dropout: 0.2, // with batch normalization, less overfits after 100 epochs
   labelSmoothing: 0, // mixup has the same effect
   flip: true, // garments are symmetric
-  shift: 1, // an MLP has no translation invariance: larger shifts are too much for it
+  shift: 1, // an MLP has no translation invariance and underfits with larger shifts
   shiftProbability: 0.8,
   mixup: 0.4,
   ema: 0.999, // reduces noise in the middle of the run; little effect at the end of the cosine

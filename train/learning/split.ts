@@ -1,5 +1,5 @@
 /**
- * Which images of the training split are set aside for validation.
+ * Divides the training split into images to train on and images for validation.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function splitTraining(
 }
 
 /**
- * Draws `count` validation images, of every class its share.
+ * Draws a stratified sample of `count` validation images.
  *
  * @param labels class indices of the training split
  * @param classes number of classes

@@ -16,7 +16,7 @@ export interface Standardization {
   deviation: Float32Array;
 }
 
-/** Smallest deviation, as a share of the mean one: an input that hardly varies must not be blown up. */
+/** Minimum deviation as a share of the mean deviation, so that the noise of constant inputs is not amplified. */
 const MIN_DEVIATION = 0.05;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * How well a model classifies the validation images.
+ * Measures a model on the TensorFlow.js backend.
  *
  * @module
  */

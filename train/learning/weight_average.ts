@@ -1,5 +1,5 @@
 /**
- * An exponential moving average (EMA) of the weights, which has less noise of the last steps than the weights.
+ * An exponential moving average (EMA) of the weights, which depends less on the last steps than the weights do.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export class WeightAverage {
    * Starts at the current values of the variables.
    *
    * @param decay per step, 0..1
-   * @param inPlace whether to compute in WebAssembly, which must be the backend with our kernels
+   * @param inPlace whether to compute in WebAssembly; the backend must be WASM with our kernels
    */
   constructor(variables: Map<string, tf.Variable>, decay: number, inPlace: boolean) {
     this.#inPlace = inPlace;

@@ -13,7 +13,7 @@ const ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112;
 /** oneDNN's, in ASCII. */
 const N = 78, T = 84;
 
-/** A library that was found to compute right. */
+/** A library whose results were verified. */
 export class Blas implements NativeGemm {
   /** As `OpenBLAS 0.3.21 Haswell`. */
   readonly name: string;
@@ -28,7 +28,7 @@ export class Blas implements NativeGemm {
   }
 
   /**
-   * Takes a library if its products agree with ours.
+   * Sets a library up and verifies its products.
    *
    * @param path where it was loaded from
    * @param threads how many threads it should use

@@ -44,9 +44,9 @@ export const INSTALL_HINT =
   "(Debian, Ubuntu), dnf install openblas-threads (Fedora), pacman -S openblas (Arch)";
 
 /**
- * The functions that are used where a library has them. Each family is recognised by the function that gives its
- * version. The last two are the C library's, which all of these depend on: they copy a text out of native memory,
- * as `Deno.UnsafePointerView` needs the permission for all libraries.
+ * The functions that are used where a library has them. Each family is recognised by the function that returns its
+ * version. The last two are the C library's, on which all of these depend: they copy strings from native memory, as
+ * `Deno.UnsafePointerView` needs the permission for all libraries.
  */
 const SYMBOLS = {
   cblas_sgemm: {
@@ -108,7 +108,7 @@ export function openLibrary(path: string): Library | Error {
   }
 }
 
-/** What a library says about itself. */
+/** Name and threads of a library. */
 export interface LibraryInfo {
   /** As `OpenBLAS 0.3.21 Haswell`. */
   name: string;
@@ -139,7 +139,7 @@ export function setUp(functions: Functions, path: string, threads: number): Libr
 
 function setUpMkl(functions: Functions, threads: number): LibraryInfo | string {
   if (!functions.MKL_Set_Num_Threads || !functions.MKL_Get_Max_Threads) return NO_THREADS;
-  // 32-bit integers; the same bits in each run; and as many threads as are asked for.
+  // 32-bit integers; the same bits in each run; exactly the requested number of threads.
   functions.MKL_Set_Interface_Layer?.(0);
   functions.MKL_CBWR_Set?.(2);
   functions.MKL_Set_Dynamic?.(0);
@@ -154,7 +154,7 @@ function setUpOpenBlas(functions: Functions, threads: number): LibraryInfo | str
   if (!functions.openblas_set_num_threads || !functions.openblas_get_num_threads) return NO_THREADS;
   // As "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Haswell MAX_THREADS=64".
   const words = readText(functions, functions.openblas_get_config!()).split(" ");
-  if (words[0] !== "OpenBLAS") return "let its version be read: the C library's strncpy was not found";
+  if (words[0] !== "OpenBLAS") return "report its version: the C library's strncpy was not found";
   if (words.includes("USE64BITINT")) return WIDE_INTEGERS;
   functions.openblas_set_num_threads(threads);
   const [version = "", core = ""] = [words[1], words.at(-2)];
@@ -183,8 +183,8 @@ function setUpOneDnn(functions: Functions, threads: number): LibraryInfo | strin
   return { name: `oneDNN ${version.join(".")}`, threads: functions.omp_get_max_threads() };
 }
 
-const NO_THREADS = "let the number of threads be set: it has no function for that";
-const WIDE_INTEGERS = "take 32-bit integers: it is a build with 64-bit ones";
+const NO_THREADS = "have functions to set and to read its number of threads: it has not";
+const WIDE_INTEGERS = "use 32-bit integers: it is a build with 64-bit ones";
 
 /** Copies a C string out of native memory. */
 function readText(functions: Functions, address: bigint): string {

@@ -1,5 +1,5 @@
 /**
- * Finds a native BLAS that Deno may load and that computes right.
+ * Finds a native BLAS that Deno may load and that computes correctly.
  *
  * @module
  */

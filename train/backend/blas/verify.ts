@@ -27,9 +27,9 @@ const SPECIAL = [NaN, 0, Infinity, -0, -Infinity];
 const TINY = 2 ** -126;
 /** The unit roundoff of float32. */
 const U = 2 ** -24;
-/** After so many numbers, a prime, the operands repeat: drawing them all would take longer than multiplying. */
+/** Period of the operands, a prime: drawing every number would take longer than multiplying. */
 const PERIOD = 4099;
-/** The room that the largest of these needs, in numbers. */
+/** Numbers in the largest operand and in the largest result. */
 const OPERAND = 256 * 784, RESULT = 129 * 257 + 1;
 
 /**
@@ -66,7 +66,7 @@ export function verify(native: NativeGemm, math: HeapMath): string | undefined {
           math.multiplyHere({ ...sizes, a: a!, b: b!, c: ours! });
           math.multiplyHere({ ...sizes, a: sizeA!, b: sizeB!, c: bound! });
           const ask = (c: number, changes: Partial<Product> = {}): Float32Array => {
-            // What is in C is not to be read, and what lies behind it not to be written.
+            // C must not be read, and memory after it must not be written.
             const result = view(c, m * n + 1).fill(NaN);
             native.multiply(math.buffer, { ...sizes, a: a!, b: b!, c, ...changes });
             return result;
@@ -79,12 +79,12 @@ export function verify(native: NativeGemm, math: HeapMath): string | undefined {
               !Object.is(result[i], expected[i]) &&
               !(Math.abs(result[i]! - expected[i]!) <= 2.01 * gamma * limits[i]! + k * TINY)
             ) {
-              return `compute right: ${m}×${k} by ${k}×${n}${transposeA ? ", A transposed" : ""}${
+              return `multiply correctly: ${m}×${k} by ${k}×${n}${transposeA ? ", A transposed" : ""}${
                 transposeB ? ", B transposed" : ""
-              } gave ${result[i]} where ${expected[i]} is right`;
+              } gave ${result[i]} instead of ${expected[i]}`;
             }
           }
-          if (!Number.isNaN(result[m * n])) return "leave other memory alone: it wrote behind the result";
+          if (!Number.isNaN(result[m * n])) return "write the result only: it wrote to memory after it";
           const first = result.slice();
           if (!ask(theirs!).every((value, i) => Object.is(value, first[i]))) {
             return `give the same bytes twice: ${m}×${k} by ${k}×${n} did not`;

@@ -1,5 +1,5 @@
 /**
- * The compiled code of assembly/, put to work on someone else's memory.
+ * Runs the compiled code of assembly/ in the memory of another WebAssembly module.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export function supportedBuilds(): BuildName[] {
   return (Object.keys(BUILDS) as BuildName[]).filter((name) => WebAssembly.validate(BUILDS[name]));
 }
 
-/** A memory, and how to get a piece of it. */
+/** A memory with its allocator. */
 export interface Heap {
   memory: WebAssembly.Memory;
   /** Returns an address, or 0 if there is no room. */
@@ -102,7 +102,7 @@ export class HeapMath {
   readonly #scratch: number;
 
   /**
-   * Takes 2.4 MB of the heap, once and for ever, to pack matrices in.
+   * Allocates 2.4 MB of the heap, which are never freed, to pack matrices in.
    *
    * @throws {WebAssembly.CompileError} if the engine cannot run this build
    * @throws {WebAssembly.LinkError} if the memory is not of the kind that is needed, as when it is shared
@@ -123,7 +123,7 @@ export class HeapMath {
     this.batchNormGradient = exports.batchNormGradient;
     this.#heap = heap;
     this.#gemm = exports.gemm;
-    // One cache line more than is needed, so that it can begin with one.
+    // One cache line more than is needed, for the alignment.
     this.#scratch = this.#allocate(exports.scratchBytes() + 64) + 63 & ~63;
   }
 
@@ -136,7 +136,7 @@ export class HeapMath {
    * C = A·B, or C = max(A·B + bias, floor).
    *
    * @param bias `[n]`, or 0 for none
-   * @param floor the least value of C: 0 makes a ReLU, -Infinity leaves C as it is
+   * @param floor the least value of C: 0 for a ReLU, -Infinity for none
    */
   multiply(product: Product, bias = 0, floor = -Infinity): void {
     const { c, m, n, k } = product;
@@ -145,7 +145,7 @@ export class HeapMath {
     if (bias || floor === 0) this.activate(c, bias, m, n, floor);
   }
 
-  /** The same with our kernel, also where there is a native library. */
+  /** The same with our kernel, even if there is a native library. */
   multiplyHere(product: Product, bias = 0, floor = -Infinity): void {
     const { a, b, c, m, n, k, transposeA, transposeB } = product;
     const [lda, ldb] = [transposeA ? m : k, transposeB ? k : n];
@@ -156,7 +156,7 @@ export class HeapMath {
   }
 
   /**
-   * Lends some memory for as long as `use` takes.
+   * Allocates memory for the duration of `use`.
    *
    * @throws {RangeError} if the heap is full
    */

@@ -1,7 +1,7 @@
 /**
  * TensorFlow.js's `BatchMatMul` and `_FusedMatMul` on our own matrix multiplication, which works in place on
- * the memory of the WASM backend; `Sum` over rows, which there transposes first; and `Identity` and `Cast`,
- * which copy what they could share.
+ * the memory of the WASM backend; `Sum` over rows without its transposition; and `Identity` and `Cast` without their
+ * copies.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const ACTIVATIONS: Record<string, string> = {
  * Makes the kernel functions.
  *
  * @param mathOf the arithmetic on a backend's memory
- * @param stock TensorFlow.js's own, for what is left to them
+ * @param stock TensorFlow.js's own, for all other cases
  */
 export function kernels(
   mathOf: (backend: BackendWasm) => HeapMath,
@@ -87,7 +87,7 @@ export function kernels(
       const { activation, leakyreluAlpha } = attrs as { activation: string; leakyreluAlpha?: number };
       const { bias, preluActivationWeights: alpha } = inputs;
       const columns = inputs["b"]!.shape.at(attrs!["transposeB"] ? -2 : -1)!;
-      // A bias of another shape than a row is broadcast by the kernel that knows how.
+      // A bias that is not a row is broadcast by TensorFlow.js's own `Add`.
       const row = bias && bias.shape.at(-1) === columns && tf.util.sizeFromShape(bias.shape) === columns
         ? bias
         : undefined;
@@ -136,7 +136,7 @@ export function kernels(
   };
 }
 
-/** By how many matrices to advance for each of the batch dimensions: 0 where one is used for all. */
+/** The stride of each batch dimension, in matrices; 0 if it is broadcast. */
 function batchSteps(shape: number[], outer: number[]): number[] {
   const steps = outer.map(() => 0);
   let size = 1;
@@ -148,7 +148,7 @@ function batchSteps(shape: number[], outer: number[]): number[] {
   return steps;
 }
 
-/** Which matrix of an operand belongs to the product number `index`. */
+/** The index of an operand's matrix for the product number `index`. */
 function offset(index: number, outer: number[], steps: number[]): number {
   let sum = 0;
   for (let axis = outer.length - 1; axis >= 0; axis--) {

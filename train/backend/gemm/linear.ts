@@ -1,6 +1,6 @@
 /**
- * A fully connected layer with its gradient as one operation: TensorFlow.js records and runs each of the product,
- * the bias and the ReLU by itself.
+ * A fully connected layer with its gradient as one operation: TensorFlow.js records and runs the product, the bias
+ * and the ReLU separately.
  *
  * @module
  */

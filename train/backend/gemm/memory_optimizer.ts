@@ -1,18 +1,18 @@
 /**
- * What optimizers that remember past gradients have in common, for any backend of TensorFlow.js.
+ * The base class of optimizers with state, such as momentum, for any backend of TensorFlow.js.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
 
-/** A learning rate that may change, and tensors that go with each variable. */
+/** An optimizer with a learning rate that may change, and with state for each variable. */
 export abstract class MemoryOptimizer extends tf.Optimizer {
   /** May change between steps. */
   learningRate: number;
   readonly #memories = new Map<string, tf.Variable[]>();
   readonly #size: number;
 
-  /** @param size how many tensors each variable needs */
+  /** @param size number of state tensors per variable */
   constructor(learningRate: number, size: number) {
     super();
     this.learningRate = learningRate;
@@ -31,10 +31,10 @@ export abstract class MemoryOptimizer extends tf.Optimizer {
     this.incrementIterations();
   }
 
-  /** Does one variable's step. `iterations` is the number of steps before it. */
+  /** Updates one variable. `iterations` is the number of steps before this one. */
   protected abstract update(variable: tf.Variable, gradient: tf.Tensor, memory: tf.Variable[]): void;
 
-  /** What is remembered of a variable; all zeros before its first step. */
+  /** The state of a variable; zeros before its first step. */
   memoryOf({ name, shape }: tf.Variable): tf.Variable[] {
     let memory = this.#memories.get(name);
     if (!memory) {
@@ -44,7 +44,7 @@ export abstract class MemoryOptimizer extends tf.Optimizer {
     return memory;
   }
 
-  /** Goes on after so many steps; the memory is to be assigned besides. */
+  /** Sets the number of steps already taken; the caller restores the state of the variables. */
   resume(steps: number): void {
     this.iterations_ = steps;
   }

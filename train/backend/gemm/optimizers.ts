@@ -1,6 +1,6 @@
 /**
- * Optimizers that write to the weights' own memory, in one pass: TensorFlow.js's make half a dozen passes and
- * a new tensor in each. They are used like TensorFlow.js's, with `minimize` and the like, after `useGemm()`.
+ * Optimizers that update the weights in place, in one pass: TensorFlow.js's make about six passes, with a new tensor
+ * in each. After `useGemm()`, they are used like TensorFlow.js's, for example with `minimize`.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { HeapMath } from "./heap_math.ts";
 import { MemoryOptimizer } from "./memory_optimizer.ts";
 import { heapMath } from "./registry.ts";
 
-/** Finds the memory of the tensors that a step is about. */
+/** An optimizer that works on the addresses of tensors. */
 abstract class HeapOptimizer extends MemoryOptimizer {
   protected override update(variable: tf.Variable, gradient: tf.Tensor, memory: tf.Variable[]): void {
     const math = heapMath();
@@ -18,7 +18,7 @@ abstract class HeapOptimizer extends MemoryOptimizer {
     this.updateHeap(math, variable, weights, addressOf(gradient), memory.map(addressOf));
   }
 
-  /** Does one variable's step, given the addresses of its weights, its gradients and its memory. */
+  /** Updates one variable, given the addresses of its weights, its gradients and its state. */
   protected abstract updateHeap(
     math: HeapMath,
     variable: tf.Variable,
@@ -53,14 +53,14 @@ export class HeapSgd extends HeapOptimizer {
   }
 }
 
-/** What {@linkcode HeapAdamW} can be told; the defaults are PyTorch's, but for the decay. */
+/** Options of {@linkcode HeapAdamW}; the defaults are PyTorch's, except for the weight decay. */
 export interface AdamWOptions {
   beta1?: number;
   beta2?: number;
   epsilon?: number;
-  /** Decoupled, times the learning rate; 0 makes it Adam. */
+  /** Decoupled weight decay, multiplied by the learning rate; 0 for Adam. */
   weightDecay?: number;
-  /** What decays; by default all. */
+  /** The variables that decay; all by default. */
   decayed?: readonly tf.Variable[];
 }
 
@@ -110,7 +110,7 @@ function addressOf({ dataId }: tf.Tensor): number {
   return (tf.backend() as unknown as BackendWasm).dataIdMap.get(dataId).memoryOffset;
 }
 
-/** Makes sure that no one else sees a variable's memory, and answers with its address. */
+/** Makes a variable the only user of its memory, and returns the address. */
 function takeOver(variable: tf.Variable): number {
   const backend = tf.backend() as unknown as BackendWasm;
   if (variable.dtype !== "float32") {
@@ -118,10 +118,10 @@ function takeOver(variable: tf.Variable): number {
       `Cannot train "${variable.name}" as it must be float32: current type is ${variable.dtype}`,
     );
   }
-  // Someone keeps the numbers as they are now, as `clone` and `reshape` do: leave these to them.
+  // Tensors made by `clone` and `reshape` share the memory: they keep it, and the variable gets a copy.
   if (backend.refCount(variable.dataId) > 1) tf.tidy(() => variable.assign(tf.mul(variable, 1)));
   const { id, memoryOffset } = backend.dataIdMap.get(variable.dataId);
-  // XNNPACK keeps packed copies of weights by their number. Signing off and on again makes it forget them.
+  // XNNPACK caches packed weights by the tensor's id. Registering the tensor again drops them.
   backend.wasm.tfjs.disposeData(id);
   backend.wasm.tfjs.registerTensor(id, variable.size, memoryOffset);
   return memoryOffset;

@@ -8,15 +8,15 @@ import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { type BuildName, type Heap, HeapMath, type NativeGemm, supportedBuilds } from "./heap_math.ts";
 import { KERNELS, kernels } from "./kernels.ts";
 
-/** One for each backend and build, as each keeps a piece of the backend's memory. */
+/** One for each backend and build, as each allocates some of the backend's memory. */
 const maths = { relaxed: new WeakMap<object, HeapMath>(), simd: new WeakMap<object, HeapMath>() };
 
 /** The build in use, and TensorFlow.js's own kernels, which it replaces. */
 let active: { build: BuildName; replaced: tf.KernelConfig[] } | undefined;
 
 /**
- * Registers the kernels: everything that multiplies matrices on the backend uses them from then on. The WASM backend must be the current one. Harmless when called again, also with
- * another choice.
+ * Registers the kernels: everything that multiplies matrices on the backend uses them from then on. The WASM backend
+ * must be the current one. It can be called again, also with another choice.
  *
  * @param choice a build, or `auto` for the fastest that the engine can run
  * @returns the build in use
@@ -42,7 +42,7 @@ export function useGemm(choice: "auto" | BuildName): BuildName {
   const supported = supportedBuilds();
   const build = choice === "auto" ? supported[0] : supported.find((name) => name === choice);
   if (!build) throw new Error(`Cannot multiply with "${choice}" as the engine must support it`);
-  mathOf(tf.backend(), build); // fails here, if it does, and not in the middle of training
+  mathOf(tf.backend(), build); // if it fails, then here and not in the middle of training
   removeGemm();
   const replaced = KERNELS.map((name) => tf.getKernel(name, "wasm"));
   const ours = kernels((backend) => mathOf(backend, build), replaced);
@@ -54,7 +54,7 @@ export function useGemm(choice: "auto" | BuildName): BuildName {
 }
 
 /**
- * Lets a native library multiply in place of our kernel, or no longer.
+ * Sets the native library that multiplies in place of our kernel; undefined for none.
  *
  * @throws {Error} if {@linkcode useGemm} was not called
  */
