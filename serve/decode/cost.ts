@@ -6,8 +6,10 @@
  * @module
  */
 import { pictureMicros } from "../../shared/decode/cost.ts";
+import type { PictureLimits } from "../../shared/decode/limits.ts";
 import { mediaTypeOf } from "./classify.ts";
 import { filesOf } from "./multipart.ts";
+import { pictureLimits } from "./picture.ts";
 import type { Task } from "./task.ts";
 
 /** Parsing a number takes 30 to 40 ns, and the shortest ones have two characters. */
@@ -17,17 +19,19 @@ const MICROS_PER_PIXEL = 0.002;
 
 /** @returns µs */
 export function estimateMicros({ form, body, contentType, jsonLength, limits }: Task): number {
-  const mediaType = mediaTypeOf(contentType);
+  const mediaType = mediaTypeOf(contentType), pictures = pictureLimits(limits);
   if (form === "infer") {
     const json = jsonLength === undefined ? body.length : Math.min(body.length, Number(jsonLength) || 0);
     return MICROS_PER_JSON_BYTE * json + MICROS_PER_PIXEL * (body.length - json);
   }
-  if (mediaType === "application/json") return MICROS_PER_JSON_BYTE * body.length + jsonPicturesMicros(body);
+  if (mediaType === "application/json") {
+    return MICROS_PER_JSON_BYTE * body.length + jsonPicturesMicros(body, pictures);
+  }
   if (form === "classify" && mediaType === "application/octet-stream") return MICROS_PER_PIXEL * body.length;
   if (form === "classify" && mediaType === "multipart/form-data") {
-    return sum(filesOf(body, contentType, limits.maxBatchSize).map((file) => pictureMicros(file)));
+    return sum(filesOf(body, contentType, limits.maxBatchSize).map((file) => pictureMicros(file, pictures)));
   }
-  return pictureMicros(body);
+  return pictureMicros(body, pictures);
 }
 
 const QUOTE = 0x22, BACKSLASH = 0x5c;
@@ -38,14 +42,14 @@ const HEADER_CHARACTERS = 98_304;
 const LATIN1 = new TextDecoder("latin1");
 
 /** The pictures that a JSON document contains as base64, found without parsing it. */
-function jsonPicturesMicros(body: Uint8Array): number {
+function jsonPicturesMicros(body: Uint8Array, limits: PictureLimits): number {
   let micros = 0;
   for (let open = body.indexOf(QUOTE); open >= 0;) {
     const close = body.indexOf(QUOTE, open + 1);
     if (close < 0) break;
     if (close - open > SHORTEST_PICTURE) {
       const head = LATIN1.decode(body.subarray(open + 1, Math.min(close, open + 1 + HEADER_CHARACTERS)));
-      micros += pictureMicros(decodeStart(head), (close - open) * 3 / 4);
+      micros += pictureMicros(decodeStart(head), limits, (close - open) * 3 / 4);
     }
     open = body.indexOf(QUOTE, close + 1);
   }

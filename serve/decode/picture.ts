@@ -8,6 +8,7 @@ import { decodePicture } from "../../shared/decode/picture.ts";
 import { type PictureLimits, shortSideFor } from "../../shared/decode/limits.ts";
 import { fitImage, type Target } from "../../shared/image.ts";
 import { scale } from "../../shared/inference/base_classifier.ts";
+import type { Config } from "../config.ts";
 import type { Task, Turn } from "./task.ts";
 
 /** Reads a picture into `[imageSize]` numbers in 0..1. */
@@ -42,14 +43,16 @@ const LARGEST_PICTURES = 4;
 
 /** Makes a reader for the image files of one request. */
 export function requestPictures(
-  { model: { input, preprocessing }, limits: { maxPixels } }: Task,
+  { model: { input, preprocessing }, limits }: Task,
   turn: Turn,
 ): ReadPicture {
-  return pictureReader({ ...input, ...(preprocessing && { preprocessing }) }, {
-    maxPixels,
-    budget: { pixels: LARGEST_PICTURES * maxPixels },
-    turn,
-  });
+  const target = { ...input, ...(preprocessing && { preprocessing }) };
+  return pictureReader(target, { ...pictureLimits(limits), turn });
+}
+
+/** The limits of the image files of one request. */
+export function pictureLimits({ maxPixels }: Pick<Config, "maxPixels">): PictureLimits {
+  return { maxPixels, budget: { pixels: LARGEST_PICTURES * maxPixels } };
 }
 
 /**

@@ -19,9 +19,9 @@ const MAX_SEGMENTS = 4096;
 // Encoders make 6 to 12 scans. Each is a pass over all pixels, however few bytes it has.
 const MAX_SCANS = 32;
 /** Pixels before scaling, which bounds the time: phones take pictures of 12 to 50 million. */
-const MAX_STORED_PIXELS = 64_000_000;
+export const MAX_STORED_PIXELS = 64_000_000;
 /** At reduced scale, reading a stored pixel takes 3 to 6 ns; decoding one at full size takes 20 to 30 ns. */
-const STORED_PIXEL_COST = 1 / 8;
+export const STORED_PIXEL_COST = 1 / 8;
 
 /** How a JPEG file is built, and how it is to be decoded. */
 export interface JpegLayout {
