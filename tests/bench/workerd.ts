@@ -6,6 +6,7 @@
  */
 import { createRequire } from "node:module";
 import { type BundleFile, bundleFiles } from "../../serve/deploy/entry.ts";
+import { COUNTER, WRAPPER } from "../helpers/memory_counter.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -31,17 +32,32 @@ export async function bundle(folder: string, model?: string): Promise<BundleFile
   return await bundleFiles(folder);
 }
 
+/** How a worker is served. */
+export interface Settings {
+  port: number;
+  variables: Record<string, string>;
+  /** Whether it counts its WebAssembly memories. */
+  isCounted?: boolean;
+}
+
 /** Writes a configuration for `workerd serve` beside a bundle. */
 export async function configure(
   folder: string,
   files: BundleFile[],
-  { port, variables }: { port: number; variables: Record<string, string> },
+  { port, variables, isCounted = false }: Settings,
 ): Promise<string> {
+  const names = files.map(({ name }) => name);
+  if (isCounted) {
+    await Deno.writeTextFile(`${folder}/counter.js`, COUNTER);
+    await Deno.writeTextFile(`${folder}/wrapper.js`, WRAPPER);
+    names.push("counter.js", "wrapper.js");
+  }
+  const entry = isCounted ? "wrapper.js" : "worker.js";
   const kind = (name: string): string =>
     name.endsWith(".js") ? "esModule" : name.endsWith(".wasm") ? "wasm" : "data";
   // The module that is named first is the entry.
-  const modules = files.toSorted((a, b) => Number(b.name === "worker.js") - Number(a.name === "worker.js"))
-    .map(({ name }) => `(name = "${name}", ${kind(name)} = embed "${name}")`);
+  const modules = names.toSorted((a, b) => Number(b === entry) - Number(a === entry))
+    .map((name) => `(name = "${name}", ${kind(name)} = embed "${name}")`);
   const toml = await Deno.readTextFile(new URL("wrangler.toml", ROOT));
   const date = /^compatibility_date = "([0-9-]+)"/m.exec(toml)![1]!;
   const bindings = Object.entries(variables).map(([name, text]) => `(name = "${name}", text = "${text}")`);
