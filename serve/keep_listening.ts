@@ -26,21 +26,26 @@ const GIVE_UP_MS = 10_000;
  *
  * @param listen starts a server; the second call has to use the same port as the first
  * @param report receives the reason of each failure
- * @returns a server that fails only if it could not listen again for ten seconds
+ * @param giveUpMs how long it tries to listen again, in ms
+ * @returns a server that fails only if it could not listen again
  * @throws what `listen` throws when it is first called
  */
-export function keepListening(listen: () => HttpServer, report: (error: unknown) => void): HttpServer {
+export function keepListening(
+  listen: () => HttpServer,
+  report: (error: unknown) => void,
+  giveUpMs = GIVE_UP_MS,
+): HttpServer {
   let server = listen();
   let stopping = false;
   const failed = new Set<Promise<void>>();
   const listenAgain = async (): Promise<void> => {
-    const deadline = performance.now() + GIVE_UP_MS;
+    const deadline = performance.now() + giveUpMs;
     while (!stopping) {
       try {
         server = listen();
         return;
       } catch (error) {
-        if (performance.now() > deadline) throw error;
+        if (performance.now() >= deadline) throw error;
         await pause();
       }
     }

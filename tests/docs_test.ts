@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { VARIABLES } from "../serve/config.ts";
+import { sha256 } from "../shared/sha256.ts";
 import { FASHION_MNIST, WITHOUT_DATA } from "./helpers/command.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -55,6 +56,13 @@ async function readPages(): Promise<Map<string, string>> {
 }
 
 const PAGES = await readPages();
+
+Deno.test("The README and docs/familiarity.md show the version of the model that ships", async () => {
+  const model = await Deno.readFile(new URL("shared/artifacts/fashion-mnist/model.onnx", ROOT));
+  const version = (await sha256(model)).slice(0, 12);
+  assertStringIncludes(PAGES.get("README.md")!, `"name": "fashion-mnist", "version": "${version}"`);
+  assertStringIncludes(PAGES.get("docs/familiarity.md")!, `The shipped model, \`${version}\``);
+});
 
 /** The anchors that GitHub gives to the headings of a page. */
 function anchorsOf(text: string): Set<string> {

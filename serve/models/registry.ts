@@ -286,12 +286,7 @@ export class ModelRegistry implements Models {
     const load = async (): Promise<Classifier> => {
       this.#makeRoom(file.bytes);
       instance.takesMemory = true;
-      try {
-        return await file.load();
-      } catch (error) {
-        instance.takesMemory = false;
-        throw error;
-      }
+      return await file.load();
     };
     const report = (error: unknown): void => {
       instance.takesMemory = false;

@@ -1,14 +1,19 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { describeModel } from "../../shared/contract.ts";
 import { runTask } from "../helpers/command.ts";
 import { garments } from "../helpers/picture_folder.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
+
 import { MAIN, run, start } from "./deno_server.ts";
 import { startWorkerd } from "./workerd_server.ts";
 
 const KEY = "a-key-of-feedback-0123456789";
 const AUTHORIZED = { authorization: `Bearer ${KEY}` };
 const PICTURE = { ...AUTHORIZED, "content-type": "image/png" };
+
+/** A worker that puts what it gets into a bucket. */
+const WRITER = fileURLToPath(new URL("../helpers/bucket_writer.js", import.meta.url));
 
 /** Trousers, bags and ankle boots: label → index of the silhouette. */
 const KINDS = { "Trouser": 1, "Bag": 8, "Ankle boot": 9 };
@@ -88,7 +93,11 @@ Deno.test("workerd keeps feedback in a bucket of R2", async (t) => {
     on: { variables: { API_KEYS: KEY, FEEDBACK_MAX_PICTURES: "2" }, bindings: { r2_buckets } },
     "without-keys": { bindings: { r2_buckets } },
     off: { variables: { API_KEYS: KEY } },
+    writer: { bindings: { main: WRITER, r2_buckets } },
   });
+  // R2 lists 1,000 objects at a time; these are no feedback, and come first.
+  const notes = await server.workers["writer"]!.send("/a-note?copies=1000", { method: "PUT", body: "note" });
+  await notes.body?.cancel();
   const [first, second, third] = garments(3, 8, 1);
   const send = async (worker: string, body: Uint8Array<ArrayBuffer>, label = "Bag"): Promise<Response> =>
     await server.workers[worker]!.send(`/v1/feedback?label=${label}`, {

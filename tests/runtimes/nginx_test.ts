@@ -42,7 +42,7 @@ Deno.test({
   fn: async (t) => {
     await using server = await start([...MAIN, "--port=0"], {
       CLIENT_ADDRESS_HEADER: "x-real-ip",
-      RATE_LIMIT_PER_MINUTE: "1000",
+      RATE_LIMIT_PER_MINUTE: "2",
       LOG_LEVEL: "debug",
     });
     await inTemporaryFolder(async (folder) => {
@@ -55,14 +55,18 @@ Deno.test({
       }).spawn();
       try {
         while (!await fetch(`${url}/livez`).then((response) => response.ok, () => false));
-        await t.step("requests are answered", async () => {
-          const response = await fetch(`${url}/v1/classify`, {
-            method: "POST",
-            headers: { "content-type": "application/octet-stream", "x-real-ip": "203.0.113.1" },
-            body: PIXELS,
-          });
-          assertEquals(response.status, 200);
-          assertEquals((await response.json()).predictions.length, 1);
+        await t.step("requests are answered, and limited by the address that nginx sees", async () => {
+          const statuses: number[] = [];
+          for (const address of ["203.0.113.1", "203.0.113.2", "203.0.113.3"]) {
+            const response = await fetch(`${url}/v1/classify`, {
+              method: "POST",
+              headers: { "content-type": "application/octet-stream", "x-real-ip": address },
+              body: PIXELS,
+            });
+            statuses.push(response.status);
+            await response.body?.cancel();
+          }
+          assertEquals(statuses, [200, 200, 429]);
         });
         await t.step("idle connections, half heads and half bodies are closed", async () => {
           const sent = [
@@ -79,7 +83,7 @@ Deno.test({
           assertEquals(received.map((text) => text.slice(0, 12)), ["", "", "HTTP/1.1 200", ""]);
         });
         await t.step("the server does not see requests before they are complete", () => {
-          assertEquals(server.output().match(/"http\.route":"\/v1\/classify"/g)?.length, 1);
+          assertEquals(server.output().match(/"http\.route":"\/v1\/classify"/g)?.length, 3);
         });
         await t.step("an address has a maximum of active requests", async () => {
           const slow = await Promise.all(Array.from({ length: 32 }, () => Connection.open(url)));

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { traceIdOf } from "../../serve/open_telemetry.ts";
 import { PIXELS } from "../helpers/http.ts";
 import { attributesOf, receiveOtlp } from "../helpers/otlp_receiver.ts";
 import { MAIN, start } from "./deno_server.ts";
@@ -54,6 +55,10 @@ for (
       assertLessOrEqual(BigInt(endTimeUnixNano), BigInt(request.endTimeUnixNano) + slack);
       assertLessOrEqual(BigInt(startTimeUnixNano), BigInt(endTimeUnixNano));
     }
+    // One after the other, but for the precision of the times.
+    for (const [i, { startTimeUnixNano }] of stages.slice(1).entries()) {
+      assertGreaterOrEqual(BigInt(startTimeUnixNano), BigInt(stages[i]!.endTimeUnixNano) - 10_000n);
+    }
     const missing = receiver.spans.find((span) => attributesOf(span)["http.response.status_code"] === "404")!;
     assertEquals(missing.name, "GET", "a path that the client invented is no name");
     assertEquals(attributesOf(missing)["http.route"], undefined);
@@ -85,6 +90,22 @@ for (
     assertEquals(attributesOf(confidence!)["selvedge.model.name"], "fashion-mnist");
   });
 }
+
+Deno.test("traceIdOf() reads the header as W3C's Trace Context defines it", () => {
+  const valid = [TRACEPARENT, `${TRACEPARENT.slice(0, -2)}00`, `cc${TRACEPARENT.slice(2)}-what-comes-later`];
+  for (const header of valid) assertEquals(traceIdOf(header), TRACE, header);
+  const invalid = [
+    null,
+    "",
+    `ff${TRACEPARENT.slice(2)}`,
+    `00-${"0".repeat(32)}-${PARENT}-01`,
+    `00-${TRACE}-${"0".repeat(16)}-01`,
+    `00-${TRACE.toUpperCase()}-${PARENT}-01`,
+    `00-${TRACE}-${PARENT}-01x`,
+    `00-${TRACE}-${PARENT}`,
+  ];
+  for (const header of invalid) assertEquals(traceIdOf(header), undefined, String(header));
+});
 
 Deno.test("The log names the client's trace where nothing is exported", async () => {
   await using server = await start([...MAIN, "--port=0"]);

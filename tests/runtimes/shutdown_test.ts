@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { keepListening } from "../../serve/keep_listening.ts";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { drainable } from "../../serve/drain.ts";
+import { type HttpServer, keepListening } from "../../serve/keep_listening.ts";
 import { PIXELS } from "../helpers/http.ts";
 import { Connection, headOf } from "./connections.ts";
 import { MAIN, start } from "./deno_server.ts";
@@ -74,11 +75,16 @@ Deno.test({
           await response.body?.cancel();
           return response.status;
         } catch {
+          if (isOver) return 0;
           // Reset with those that were about to be accepted when the descriptors ran out.
         }
       }
     };
-    const watchdog = setTimeout(() => server.stop("SIGKILL"), 60_000);
+    let isOver = false;
+    const watchdog = setTimeout(() => {
+      isOver = true;
+      return server.stop("SIGKILL");
+    }, 60_000);
     assertEquals(await ask(), 200, "while the other connections stay open");
     clearTimeout(watchdog);
     for (const connection of idle) connection[Symbol.dispose]();
@@ -86,41 +92,71 @@ Deno.test({
   },
 });
 
-Deno.test("keepListening() throws the first error, and later ones only if they persist", async () => {
-  const error = new Deno.errors.AddrInUse("taken");
-  let caught: unknown;
-  try {
-    keepListening(() => {
-      throw error;
-    }, () => {});
-  } catch (thrown) {
-    caught = thrown;
-  }
-  assert(caught === error);
-  const first = Promise.withResolvers<void>(), second = Promise.withResolvers<void>();
-  const down: string[] = [], reports: unknown[] = [];
+Deno.test("drainable() answers requests until it was idle for a moment, and refuses later ones", async () => {
+  const { fetch: ask, drain } = drainable(() => new Response("answer"));
+  const info = { remoteAddr: { hostname: "127.0.0.1" } };
+  const send = async (): Promise<[number, string | null]> => {
+    const { status, headers } = await ask(new Request("http://localhost/"), info);
+    return [status, headers.get("connection")];
+  };
+  assertEquals(await send(), [200, null]);
+  const drained = drain(60_000);
+  // As those that were sent before the signal, and arrive after it.
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(await send(), [200, "close"]);
+  assertEquals(await drained, 0);
+  assertEquals(await send(), [503, "close"]);
+});
+
+/** A server that fails or ends when the test says so. */
+function fakeServer(): HttpServer & { fail(error: Error): void; closed: PromiseWithResolvers<void> } {
+  const { promise: finished, resolve, reject } = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  return {
+    finished,
+    fail: reject,
+    closed,
+    shutdown: async (): Promise<void> => {
+      resolve();
+      await closed.promise;
+    },
+  };
+}
+
+Deno.test("keepListening() throws the first error, and a later one if it persists", async () => {
+  const taken = new Deno.errors.AddrInUse("taken");
+  const refuse = (): never => {
+    throw taken;
+  };
+  assertThrows(() => keepListening(refuse, () => {}), Deno.errors.AddrInUse);
+  const first = fakeServer();
   let calls = 0;
-  const listening = Promise.withResolvers<void>();
+  const server = keepListening(() => calls++ === 0 ? first : refuse(), () => {}, 0);
+  first.fail(new Error("too many open files"));
+  assertEquals(await assertRejects(() => server.finished), taken);
+});
+
+Deno.test("keepListening() replaces a server that fails, and closes both when it ends", async () => {
+  const failed = fakeServer(), next = fakeServer();
+  const listening = Promise.withResolvers<void>(), reports: unknown[] = [];
+  let calls = 0;
   const server = keepListening(() => {
     calls++;
-    if (calls === 2) throw error;
-    if (calls === 3) listening.resolve();
-    const { promise, resolve } = calls === 1 ? first : second;
-    const name = `server ${calls}`;
-    return {
-      finished: promise,
-      shutdown: (): Promise<void> => {
-        down.push(name);
-        resolve();
-        return Promise.resolve();
-      },
-    };
+    if (calls === 1) return failed;
+    // The address is taken for a moment.
+    if (calls === 2) throw new Deno.errors.AddrInUse("taken");
+    listening.resolve();
+    return next;
   }, (reason) => reports.push(reason));
   const failure = new Error("too many open files");
-  first.reject(failure);
+  failed.fail(failure);
   await listening.promise;
-  assertEquals([down, reports], [["server 1"], [failure]]);
-  await server.shutdown();
+  assertEquals(reports, [failure]);
+  let isOver = false;
+  const over = server.shutdown().then(() => isOver = true);
+  next.closed.resolve();
   await server.finished;
-  assertEquals(down, ["server 1", "server 3"]);
+  assertEquals(isOver, false, "the failed server still has requests");
+  failed.closed.resolve();
+  await over;
 });

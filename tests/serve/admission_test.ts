@@ -46,9 +46,27 @@ Deno.test("FairQueue lets small items pass the large ones of their own client, a
 Deno.test("FairQueue gives no credit to a client that pauses", () => {
   const queue = new FairQueue<string>();
   for (let i = 0; i < 6; i++) queue.push("a", { cost: 1 }, `a${i}`);
-  for (let i = 0; i < 3; i++) queue.shift();
-  for (let i = 0; i < 4; i++) queue.push("b", { cost: 1 }, `b${i}`);
-  assertEquals(drain(queue), ["b0", "a3", "b1", "a4", "b2", "a5", "b3"]);
+  queue.push("b", { cost: 1 }, "b0");
+  for (let i = 0; i < 4; i++) queue.shift();
+  // A client that comes back, and a new one.
+  for (let i = 1; i < 4; i++) queue.push("b", { cost: 1 }, `b${i}`);
+  for (let i = 0; i < 3; i++) queue.push("c", { cost: 1 }, `c${i}`);
+  assertEquals(drain(queue), ["b1", "c0", "a3", "b2", "c1", "a4", "b3", "c2", "a5"]);
+});
+
+Deno.test("FairQueue remembers what a client without items has used, among many others", () => {
+  const queue = new FairQueue<string>();
+  queue.push("large", { cost: 1e6 }, "large");
+  for (let i = 0; i < 2000; i++) queue.push("a", { cost: 1 }, "a");
+  assertEquals(queue.shift(), "large");
+  for (let i = 0; i < 1500; i++) {
+    queue.push(`client ${i}`, { cost: 1 }, "small");
+    queue.shift();
+    queue.shift();
+  }
+  queue.push("large", { cost: 1 }, "large again");
+  queue.push("new", { cost: 1 }, "new");
+  assertEquals(drain(queue).at(-1), "large again");
 });
 
 Deno.test("Quota lets a client use as much as it leaves free", () => {
@@ -57,7 +75,7 @@ Deno.test("Quota lets a client use as much as it leaves free", () => {
   assertEquals([quota.take("b", 26), quota.take("b", 25)], [false, true], "half of the rest");
   assertEquals(quota.total, 75);
   quota.give("a", 50);
-  assertEquals([quota.total, quota.take("b", 25)], [25, true]);
+  assertEquals([quota.total, quota.take("b", 25), quota.take("a", 25)], [25, true, true]);
 });
 
 Deno.test("Quota grants a single request of any size while nothing is used", () => {
@@ -139,6 +157,22 @@ Deno.test("Turns runs as many pieces of work at a time as it has slots, small on
   large.finish();
   await Promise.all(runs);
   assertEquals(turns.queuedMicros, 0);
+});
+
+Deno.test("Turns pauses between two pieces of work", async () => {
+  const gate = Promise.withResolvers<void>();
+  const turns = new Turns({ slots: 1, queueTimeoutMs: 1000, pause: () => gate.promise });
+  const first = work(), second = work();
+  const runs = [turns.run("a", 1, first.run), turns.run("a", 1, second.run)];
+  await settle();
+  first.finish();
+  await settle();
+  assertEquals([first.started(), second.started()], [true, false]);
+  gate.resolve();
+  await settle();
+  assertEquals(second.started(), true);
+  second.finish();
+  await Promise.all(runs);
 });
 
 Deno.test("Turns refuses more work than can start in time, at once and for each client by itself", async () => {

@@ -92,6 +92,24 @@ Deno.test("A picture with another label replaces the earlier one", async () => {
   });
 });
 
+Deno.test("Models keep the same picture each by themselves", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const limits = { feedbackMaxPictures: 9, feedbackMaxBytes: 1e6, feedbackMaxDays: 30 };
+    const feedback = new Feedback({ store: await openFolder(folder), limits });
+    const names = [await feedback.add(await png(1), "a/left"), await feedback.add(await png(1), "b/left")];
+    assertEquals(await filesIn(folder), names);
+  });
+});
+
+Deno.test("A picture that cannot be written leaves no file behind", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const store = await openFolder(folder);
+    await Deno.mkdir(`${folder}/m/left/taken.png`, { recursive: true });
+    await assertRejects(() => store.write("m/left/taken.png", new Uint8Array(9)));
+    assertEquals(await filesIn(folder), []);
+  });
+});
+
 Deno.test("Feedback may name a request instead, and gets the image as the model got it", async () => {
   await inTemporaryFolder(async (folder) => {
     const app = await appWith(folder);

@@ -2,9 +2,10 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { type App, createApp } from "../../serve/app.ts";
 import { readConfig } from "../../serve/config.ts";
 import { ModelFolder } from "../../serve/models/folder.ts";
-import { ModelRegistry, type RegistryOptions } from "../../serve/models/registry.ts";
+import { type ModelFile, ModelRegistry, type RegistryOptions } from "../../serve/models/registry.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { createSession } from "../../shared/inference/ort.ts";
+import type { CreateSession } from "../../shared/inference/session.ts";
 import { sha256 } from "../../shared/sha256.ts";
 import { assertProblem } from "../helpers/http.ts";
 import { LABELS, LEFT, putModel, shiftedModel } from "../helpers/model_folder.ts";
@@ -20,24 +21,33 @@ interface Fixture {
   events: [string, Record<string, unknown>][];
 }
 
+/** Creates sessions and counts those that have not been released. */
+function countSessions(): { create: CreateSession; sessions: () => number } {
+  let live = 0;
+  return {
+    create: async (bytes) => {
+      const { release, ...session } = await createSession(bytes);
+      live++;
+      return {
+        ...session,
+        release: async (): Promise<void> => {
+          live--;
+          await release();
+        },
+      };
+    },
+    sessions: () => live,
+  };
+}
+
 /** A server of the models in a folder, after its first look. */
 async function serve(
   folder: string,
   options: Partial<RegistryOptions> = {},
   env: Record<string, string> = {},
 ): Promise<Fixture> {
-  let live = 0;
-  const source = new ModelFolder(folder, async (bytes) => {
-    const { release, ...session } = await createSession(bytes);
-    live++;
-    return {
-      ...session,
-      release: async (): Promise<void> => {
-        live--;
-        await release();
-      },
-    };
-  });
+  const { create, sessions } = countSessions();
+  const source = new ModelFolder(folder, create);
   const events: Fixture["events"] = [];
   let registry!: ModelRegistry;
   const app = createApp({
@@ -52,7 +62,7 @@ async function serve(
     report: (error) => events.push(["report", { error }]),
   });
   await registry.ready();
-  return { app, registry, sessions: () => live, events };
+  return { app, registry, sessions, events };
 }
 
 function classify(app: App, path: string): Promise<Response> {
@@ -144,7 +154,7 @@ Deno.test("A new file takes over without losing a request, and the old model is 
     const versions: string[] = [];
     for (const shift of [0, 1, 2]) versions.push((await sha256(shiftedModel(shift))).slice(0, 12));
     const seen = new Set<string>();
-    let answered = 0;
+    let answered = 0, asked = 0;
     let isOver = false;
     const ask = async (): Promise<void> => {
       while (!isOver) {
@@ -165,7 +175,7 @@ Deno.test("A new file takes over without losing a request, and the old model is 
       await putModel(`${folder}/m`, shiftedModel(shift));
       await registry.refresh();
       // Requests that come now get the new model.
-      for (const end = answered + 64; answered < end;) {
+      for (const end = answered + 64; answered < end; asked++) {
         assertEquals(await labelOf(app, "/v1/classify"), LABELS[shift]);
       }
     }
@@ -173,6 +183,8 @@ Deno.test("A new file takes over without losing a request, and the old model is 
     await Promise.all(clients);
     assertEquals([...seen], versions);
     assert(answered > 100, `${answered}`);
+    const { model_stats: [stats] } = await (await app.request("/v2/models/m/stats")).json();
+    assertEquals(stats.inference_count, answered + asked, "the counters go on");
     assertEquals(sessions(), 1);
   });
 });
@@ -189,7 +201,7 @@ Deno.test("A file that fails its checks changes nothing, and the reason is shown
     for (const [bytes, hash, reason] of cases) {
       if (hash !== undefined) await Deno.writeTextFile(`${folder}/m/model.onnx.sha256`, hash);
       await putModel(`${folder}/m`, bytes);
-      await registry.refresh();
+      await Promise.all([registry.refresh(), registry.refresh()]);
       await registry.refresh();
       assertEquals(await labelOf(app, "/v1/classify"), LABELS[0]);
       const [status] = (await (await app.request("/v1/models")).json()).models;
@@ -211,6 +223,59 @@ Deno.test("A file that fails its checks changes nothing, and the reason is shown
   });
 });
 
+/** A model of a source that the test controls. */
+function modelFile(signature: string, load: () => Promise<Classifier>): ModelFile {
+  return { name: "m", signature, bytes: 1, load };
+}
+
+/** A registry of whatever files the test puts into the array. */
+function registryOf(files: ModelFile[], isLazy = false): ModelRegistry {
+  let registry!: ModelRegistry;
+  createApp({
+    load: {
+      models: (make) =>
+        registry = new ModelRegistry({ source: { list: () => Promise.resolve(files) }, make, isLazy }),
+    },
+    report: () => {},
+  });
+  return registry;
+}
+
+Deno.test("A file that could not be read is tried again when the model is loaded explicitly", async () => {
+  let isReadable = false;
+  const registry = registryOf([modelFile("1", async () => {
+    if (!isReadable) throw new Error("no access");
+    return await Classifier.load(shiftedModel(0));
+  })]);
+  assertEquals((await registry.ready()).ready, false);
+  isReadable = true;
+  await registry.refresh();
+  assertEquals(registry.list()[0]!.reason, "no access", "not by a refresh: the file is the same");
+  await registry.load("m");
+  assertEquals((await registry.ready()).ready, true);
+});
+
+Deno.test("A file that is replaced while a request waits for it is released after the request", async () => {
+  const { create, sessions } = countSessions();
+  const gate = Promise.withResolvers<void>();
+  const files = [modelFile("1", async () => {
+    await gate.promise;
+    return await Classifier.load(shiftedModel(0), create);
+  })];
+  const registry = registryOf(files, true);
+  await registry.ready();
+  const lease = registry.lease("m");
+  const loading = lease.engine.classifier();
+  files[0] = modelFile("2", () => Classifier.load(shiftedModel(1), create));
+  await registry.refresh();
+  gate.resolve();
+  await loading;
+  assertEquals(sessions(), 1);
+  lease[Symbol.dispose]();
+  await lease.engine.close();
+  assertEquals(sessions(), 0);
+});
+
 Deno.test("A newer version that fails its checks leaves the older one current", async () => {
   await inTemporaryFolder(async (folder) => {
     await putModel(`${folder}/m/1`, shiftedModel(1));
@@ -230,13 +295,24 @@ Deno.test("Models without requests make room for others, and come back on demand
     const { app, registry, sessions } = await serve(folder, { memoryBytes: 2 * 3 * size });
     const loaded = (): string[] => registry.list().filter(({ isLoaded }) => isLoaded).map(({ name }) => name);
     assertEquals(loaded(), ["b", "c"], "a was used the longest time ago");
-    for (const [name, shift] of [["a", 0], ["b", 1], ["a", 0], ["c", 2]] as const) {
+    const cases = [["b", 1, "b c"], ["a", 0, "a b"], ["b", 1, "a b"], ["c", 2, "b c"], [
+      "a",
+      0,
+      "a c",
+    ]] as const;
+    for (const [name, shift, models] of cases) {
       assertEquals(await labelOf(app, `/v1/models/${name}/classify`), LABELS[shift]);
+      assertEquals(loaded().join(" "), models, "the least recently used one was unloaded");
     }
-    assertEquals(loaded(), ["a", "c"], "b was used the longest time ago");
     assertEquals((await app.request("/readyz")).status, 200);
     assertEquals((await app.request("/v2/models/b/ready")).status, 200, "a probe does not load it");
     assertEquals(loaded(), ["a", "c"]);
+    {
+      using a = registry.lease("a"), b = registry.lease("b"), c = registry.lease("c");
+      for (const { engine } of [a, c, b]) await engine.classifier();
+      assertEquals(loaded(), ["a", "b", "c"], "models with requests stay");
+    }
+    assertEquals(loaded().length, 2);
     // All of them at once: more than fit, but each is needed.
     const labels = await Promise.all(
       ["a", "b", "c", "a", "b", "c"].map((name) => labelOf(app, `/v1/models/${name}/classify`)),
