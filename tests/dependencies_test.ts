@@ -84,6 +84,16 @@ Deno.test("each dependency has one exact version, in every list and task that na
   assertFalse(versions.size === 0);
 });
 
+Deno.test("both lock files have the dependencies that the configurations name", async () => {
+  // Deno refuses to start with a frozen lock file that lacks one.
+  const [all, native] = await Promise.all(
+    ["deno.lock", "serve/native.lock"].map(async (file) =>
+      JSON.parse(await Deno.readTextFile(new URL(file, ROOT))).workspace
+    ),
+  );
+  assertEquals(native, all);
+});
+
 Deno.test("the tasks that serve may read the server's variables and no others", async () => {
   const { tasks, permissions } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   for (const [task, set] of [["serve", "serve"], ["serve:native", "serve-native"]] as const) {
