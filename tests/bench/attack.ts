@@ -10,6 +10,7 @@ import { print } from "../../train/cli/command.ts";
 import { type Orders, type Report, startClient } from "./attack_load.ts";
 import type { LineProgram } from "./line_program.ts";
 import { costlyJpeg, costlyPng, costlyWebp, form } from "./costly_pictures.ts";
+import { PeakMemory } from "./peak_memory.ts";
 import { type Running, startServers } from "./servers.ts";
 
 /** How long each load lasts, in ms. */
@@ -55,7 +56,8 @@ async function attacks(): Promise<Attack[]> {
 
 export async function benchAttack(signal: AbortSignal): Promise<void> {
   print(
-    "\nA small request of another client meanwhile, p50 / p99 in ms; what the load got; peak memory in MB",
+    "\nA small request of another client meanwhile, p50 / p99 in ms; what the load got; peak memory in MB\n" +
+      "of the process, on workerd also of the isolate (heap + array buffers + WebAssembly)",
   );
   const folder = await Deno.makeTempDir();
   try {
@@ -63,7 +65,7 @@ export async function benchAttack(signal: AbortSignal): Promise<void> {
     const pixels = drawSilhouette(9, 1);
     const first = { path: "/v1/classify?top_k=10", type: BYTES, body: pixels };
     const servers = await startServers(
-      { model: SHIPPED_MODEL, folder, first, only: ["wasm", "workerd"] },
+      { model: SHIPPED_MODEL, folder, first, only: ["wasm", "workerd"], isInspected: true },
       stack,
       signal,
     );
@@ -81,14 +83,14 @@ export async function benchAttack(signal: AbortSignal): Promise<void> {
 }
 
 async function measure(
-  { url, pid }: Running,
+  server: Running,
   { connections, type, body }: Omit<Attack, "name">,
   pixels: Uint8Array,
   loader: LineProgram<Orders, Report>,
   small: LineProgram<Orders, Report>,
 ): Promise<string> {
-  const path = `${url}/v1/classify`;
-  await resetPeak(pid);
+  const path = `${server.url}/v1/classify`;
+  await using peak = await PeakMemory.start(server);
   const load = loader.ask({
     url: path,
     type,
@@ -115,7 +117,7 @@ async function measure(
     `${quantile(0.5)} / ${quantile(0.99)}`.padEnd(18),
     `of ${latencies.length}${others.map(([status, count]) => `, ${count} × ${status}`).join("")}`.padEnd(12),
     outcome(await load).padEnd(36),
-    await peakMemory(pid),
+    await peak.describe(),
   ].join("  ");
 }
 
@@ -124,15 +126,4 @@ function outcome({ statuses, unadvised }: Report): string {
     `${count} × ${status === "0" ? "none" : status}`
   );
   return counts.join(", ") + (unadvised > 0 ? `, ${unadvised} without retry-after` : "");
-}
-
-/** Resets the peak that Linux records; on other systems no memory is measured. */
-async function resetPeak(pid: number): Promise<void> {
-  await Deno.writeTextFile(`/proc/${pid}/clear_refs`, "5").catch(() => {});
-}
-
-async function peakMemory(pid: number): Promise<string> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-  const [, kb] = /^VmHWM:\s+([0-9]+) kB/m.exec(status) ?? [];
-  return kb === undefined ? "–" : (Number(kb) / 1000).toFixed(0);
 }

@@ -15,6 +15,7 @@ interface Peer {
   command: string;
   args: string[];
   env?: Record<string, string>;
+  inspectorPort?: number;
 }
 
 /** A server that has answered. */
@@ -24,6 +25,8 @@ export interface Running extends AsyncDisposable {
   pid: number;
   /** ms from the start of the process to its first answer to an image. */
   startMs: number;
+  /** The port of its inspector, if it has one. */
+  inspectorPort?: number;
 }
 
 interface FirstRequest {
@@ -41,6 +44,8 @@ interface Setting {
   first: FirstRequest;
   /** Which servers, all by default. */
   only?: (keyof typeof MAKERS)[];
+  /** Whether the memory of workerd's isolate can be measured. */
+  isInspected?: boolean;
 }
 
 /** The servers, in the order in which they are measured. */
@@ -106,10 +111,15 @@ async function native(setting: Setting, port: number): Promise<Made> {
   return { peer: { ...peer, name: "Deno, native", args, env: { ...peer.env, RUNTIME: "native" } }, port };
 }
 
-async function workerd({ model, folder }: Setting, port: number): Promise<Made> {
+async function workerd({ model, folder, isInspected = false }: Setting, port: number): Promise<Made> {
   const files = await bundle(folder, model);
-  const config = await configure(folder, files, { port, variables: { LOG_LEVEL: "error" } });
-  return { peer: { name: "workerd, wasm", command: workerdPath(), args: ["serve", config] }, port };
+  const variables = { LOG_LEVEL: "error" };
+  const config = await configure(folder, files, { port, variables, isCounted: isInspected });
+  const peer = { name: "workerd, wasm", command: workerdPath(), args: ["serve", config] };
+  if (!isInspected) return { peer, port };
+  const inspectorPort = freePort();
+  const args = ["serve", `--inspector-addr=127.0.0.1:${inspectorPort}`, config];
+  return { peer: { ...peer, args, inspectorPort }, port };
 }
 
 /** The name of the peer in Python. */
@@ -155,7 +165,9 @@ async function start(peer: Peer, port: number, first: FirstRequest): Promise<Run
     }
     if (times.length === 3) {
       const startMs = times.sort((a, b) => a - b)[1]!;
-      return { name: peer.name, url, pid: child.pid, startMs, [Symbol.asyncDispose]: stop };
+      const { name, inspectorPort } = peer;
+      const running = { name, url, pid: child.pid, startMs, [Symbol.asyncDispose]: stop };
+      return inspectorPort === undefined ? running : { ...running, inspectorPort };
     }
     await stop();
   }
