@@ -22,18 +22,9 @@ import { type Box, resizePlane, type Size } from "./resample.ts";
 export type { Size } from "./resample.ts";
 
 import { InputError } from "./errors.ts";
+import { type Image, releasePlanes, toPlanes, withPlanes } from "./planes.ts";
 
-/** A picture, row-major, 8 bits a channel. */
-export interface Image {
-  /** Pixels. */
-  width: number;
-  /** Pixels. */
-  height: number;
-  /** 1 is grey, 3 is red, green, blue, and 4 has an alpha that is not premultiplied. */
-  channels: 1 | 3 | 4;
-  /** `[height, width, channels]`, 0..255 */
-  data: Uint8Array;
-}
+export type { Image };
 
 /** What {@linkcode fitImage} makes. */
 export interface Target extends Size {
@@ -134,9 +125,14 @@ export function fitPicture(image: Image, target: Target): Fitted {
   }
   if (preprocessing === PHOTO_FITS.pad) wanted.crop = false;
   const isCurrent = preprocessing === preprocessingFor(channels);
-  const fit = isCurrent ? fitOnSurface : fitOnMedian;
-  return fit(image, 255, wanted) ??
-    (image.channels === 4 ? fit(image, 0, wanted) : undefined) ??
+  const fit = (backdrop: number): Fitted | undefined =>
+    withPlanes(
+      image,
+      channels,
+      backdrop,
+      (planes) => (isCurrent ? fitOnSurface : fitOnMedian)(image, planes, wanted),
+    );
+  return fit(255) ?? (image.channels === 4 ? fit(0) : undefined) ??
     { pixels: blank(image, wanted), box: undefined, isInverted: false };
 }
 
@@ -199,9 +195,8 @@ function paste(
 }
 
 /** The second version: the background is a surface, and noise and specks do not count. */
-function fitOnSurface(image: Image, backdrop: number, target: Fitting): Fitted | undefined {
+function fitOnSurface(image: Image, planes: Uint8Array[], target: Fitting): Fitted | undefined {
   const { width, height, channels } = target;
-  const planes = toPlanes(image, channels, backdrop);
   const content = findContent(planes, image);
   if (!content.box) return undefined;
   const placement = place(content.box, image, target);
@@ -268,13 +263,15 @@ function fillBackground(
 }
 
 /** The first version: the background is the median of the border, and all that differs by 5 % is content. */
-function fitOnMedian(image: Image, backdrop: number, target: Fitting): Fitted | undefined {
+function fitOnMedian(image: Image, planes: Uint8Array[], target: Fitting): Fitted | undefined {
   const { width, height, channels } = target;
-  const planes = toPlanes(image, channels, backdrop);
   const backgrounds = planes.map((plane) => borderMedian(plane, image));
   const distances = planes.map((plane, i) => toDistance(plane, backgrounds[i]!));
   const content = trim(distances, image);
-  if (!content) return undefined;
+  if (!content) {
+    releasePlanes(distances, image);
+    return undefined;
+  }
   const placement = place(content, image, target);
   const canvas = new Uint8Array(channels * width * height);
   for (let c = 0; c < channels; c++) {
@@ -284,6 +281,7 @@ function fitOnMedian(image: Image, backdrop: number, target: Fitting): Fitted | 
     const pixels = channels > 1 ? planes[c]! : distances[c]!;
     paste(plane, width, resizePlane(pixels, image.width, placement.box, placement.fitted), placement);
   }
+  releasePlanes(distances, image);
   return fittedAs(canvas, placement, target, backgrounds[0]!);
 }
 
@@ -301,8 +299,12 @@ function fitPhoto(
     box.left = (image.width - box.width) >> 1;
     box.top = (image.height - box.height) >> 1;
   }
-  const planes = toPlanes(image, channels, 255);
-  const pixels = join(planes.map((plane) => resizePlane(plane, image.width, box, { width, height })));
+  const pixels = withPlanes(
+    image,
+    channels,
+    255,
+    (planes) => join(planes.map((plane) => resizePlane(plane, image.width, box, { width, height }))),
+  );
   return { pixels, box, isInverted: false };
 }
 
@@ -310,9 +312,11 @@ function fitPhoto(
 function blank(image: Image, { width, height, channels }: Fitting): Uint8Array {
   const canvas = new Uint8Array(channels * width * height);
   if (channels === 1) return canvas;
-  for (const [c, plane] of toPlanes(image, channels, 255).entries()) {
-    canvas.fill(borderMedian(plane, image), c * width * height, (c + 1) * width * height);
-  }
+  withPlanes(image, channels, 255, (planes) => {
+    for (const [c, plane] of planes.entries()) {
+      canvas.fill(borderMedian(plane, image), c * width * height, (c + 1) * width * height);
+    }
+  });
   return canvas;
 }
 
@@ -336,46 +340,6 @@ function check({ width, height, channels, data }: Image, wanted: number): void {
         `${width * height * channels} bytes: current length is ${data.length}`,
     );
   }
-}
-
-/**
- * Luma of a picture, as ITU-R BT.601 weighs it, which is what Pillow and torchvision call grey.
- *
- * @param backdrop the grey that shows where the picture is transparent, 0..255
- * @returns `[height, width]`, 0..255
- */
-export function toGrey({ channels, data }: Image, backdrop: number): Uint8Array {
-  if (channels === 1) return data;
-  const grey = new Uint8Array(data.length / channels);
-  for (let i = 0, at = 0; i < grey.length; i++, at += channels) {
-    const luma = 0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!;
-    const alpha = channels === 4 ? data[at + 3]! : 255;
-    // Nearly all pixels of nearly all pictures are opaque.
-    grey[i] = alpha === 255 ? luma + 0.5 : Math.round((luma * alpha + backdrop * (255 - alpha)) / 255);
-  }
-  return grey;
-}
-
-/** One plane of grey, or three of red, green and blue, each `[height, width]`, 0..255. */
-function toPlanes(image: Image, wanted: number, backdrop: number): Uint8Array[] {
-  if (wanted === 1) return [toGrey(image, backdrop)];
-  const { channels, data } = image;
-  if (channels === 1) return [data, data, data];
-  const planes = [0, 1, 2].map(() => new Uint8Array(data.length / channels));
-  const [red, green, blue] = planes as [Uint8Array, Uint8Array, Uint8Array];
-  for (let i = 0, at = 0; i < red.length; i++, at += channels) {
-    const alpha = channels === 4 ? data[at + 3]! : 255;
-    if (alpha === 255) {
-      red[i] = data[at]!;
-      green[i] = data[at + 1]!;
-      blue[i] = data[at + 2]!;
-    } else {
-      for (let c = 0; c < 3; c++) {
-        planes[c]![i] = Math.round((data[at + c]! * alpha + backdrop * (255 - alpha)) / 255);
-      }
-    }
-  }
-  return planes;
 }
 
 function join(planes: Uint8Array[]): Uint8Array {

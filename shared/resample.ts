@@ -41,33 +41,55 @@ interface Taps {
  * @returns `[target.height, target.width]`, 0..255
  */
 export function resizePlane(plane: Uint8Array, stride: number, box: Box, target: Size): Uint8Array {
-  const across = axis(box.width, target.width);
-  const rows = new Float32Array(box.height * target.width);
-  for (let y = 0; y < box.height; y++) {
-    const from = (box.top + y) * stride + box.left;
-    for (let x = 0; x < target.width; x++) {
-      const { start, count, first, inner, last } = across[x]!;
+  const rows = new Rows(plane, stride, box, target.width);
+  const out = new Uint8Array(target.width * target.height);
+  const sums = new Float64Array(target.width);
+  for (const [y, { start, count, first, inner, last }] of axis(box.height, target.height).entries()) {
+    sums.fill(0);
+    for (let i = 0; i < count; i++) {
+      const weight = i === 0 ? first : i === count - 1 ? last : inner;
+      const row = rows.at(start + i);
+      for (let x = 0; x < sums.length; x++) sums[x]! += weight * row[x]!;
+    }
+    for (let x = 0, to = y * target.width; x < sums.length; x++) out[to++] = Math.round(sums[x]!);
+  }
+  return out;
+}
+
+/** The rows of a box, resampled across. Two are kept, since all of a tall picture could take gigabytes. */
+class Rows {
+  readonly #plane: Uint8Array;
+  readonly #stride: number;
+  readonly #box: Box;
+  readonly #across: Taps[];
+  readonly #kept: { y: number; row: Float32Array }[];
+
+  constructor(plane: Uint8Array, stride: number, box: Box, width: number) {
+    this.#plane = plane;
+    this.#stride = stride;
+    this.#box = box;
+    this.#across = axis(box.width, width);
+    this.#kept = [0, 1].map(() => ({ y: -1, row: new Float32Array(width) }));
+  }
+
+  /** It is overwritten by the row after the next. */
+  at(y: number): Float32Array {
+    const kept = this.#kept[y % 2]!;
+    if (kept.y === y) return kept.row;
+    kept.y = y;
+    const plane = this.#plane, { row } = kept;
+    const from = (this.#box.top + y) * this.#stride + this.#box.left;
+    for (let x = 0; x < row.length; x++) {
+      const { start, count, first, inner, last } = this.#across[x]!;
       let at = from + start;
       const end = at + count - 1;
       let sum = first * plane[at]!;
       for (at++; at < end; at++) sum += inner * plane[at]!;
       if (count > 1) sum += last * plane[end]!;
-      rows[y * target.width + x] = sum;
+      row[x] = sum;
     }
+    return row;
   }
-  const out = new Uint8Array(target.width * target.height);
-  for (const [y, { start, count, first, inner, last }] of axis(box.height, target.height).entries()) {
-    const stride = target.width;
-    for (let x = 0; x < stride; x++) {
-      let at = start * stride + x;
-      const end = at + (count - 1) * stride;
-      let sum = first * rows[at]!;
-      for (at += stride; at < end; at += stride) sum += inner * rows[at]!;
-      if (count > 1) sum += last * rows[end]!;
-      out[y * target.width + x] = Math.round(sum);
-    }
-  }
-  return out;
 }
 
 function axis(from: number, to: number): Taps[] {

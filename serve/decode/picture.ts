@@ -7,6 +7,7 @@ import { InputError } from "../../shared/errors.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import { type PictureLimits, shortSideFor } from "../../shared/decode/limits.ts";
 import { fitImage, type Target } from "../../shared/image.ts";
+import { release } from "../../shared/release.ts";
 import { scale } from "../../shared/inference/base_classifier.ts";
 import type { Config } from "../config.ts";
 import type { Task, Turn } from "./task.ts";
@@ -34,7 +35,11 @@ export function pictureReader(input: Target, limits: PictureLimits): ReadPicture
       );
     }
     const image = await decodePicture(bytes, { ...limits, shortSide: shortSideFor(input) }, mediaType);
-    target.set(scale(fitImage(image, input)));
+    try {
+      target.set(scale(fitImage(image, input)));
+    } finally {
+      release(image.data as Uint8Array<ArrayBuffer>);
+    }
   };
 }
 

@@ -11,6 +11,7 @@
  */
 import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
+import { release } from "../release.ts";
 import { type PictureLimits, spendPixels } from "./limits.ts";
 import { GREY, GREY_ALPHA, Painter, PALETTE, type Pass, RGB, RGB_ALPHA, type Samples } from "./png_lines.ts";
 
@@ -248,6 +249,7 @@ async function inflate(
           sinceTurn = 0;
         }
       }
+      release(value);
     }
   } catch (error) {
     // Tells the source to stop; the stream's error has been reported already.

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Image } from "../image.ts";
+import { release } from "../release.ts";
 
 /** PNG's colour types. */
 export const GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6;
@@ -124,6 +125,9 @@ export class Painter {
   }
 
   #nextPass(): void {
+    // A line can be half of a large picture.
+    release(this.#line);
+    release(this.#above);
     this.#pass = this.#passes.shift();
     this.#y = 0;
     this.#line = new Uint8Array(this.#pass?.stride ?? 0);
