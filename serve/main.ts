@@ -4,13 +4,11 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { InputError } from "../shared/errors.ts";
 import { announce } from "./announce.ts";
 import { type Config, readConfig, VARIABLES } from "./config.ts";
 import { createLog, type Log } from "./log.ts";
 import { checkModels, listening, type Server, startServer } from "./server.ts";
-import { supervise } from "./workers/supervisor.ts";
 import { write, writeLine } from "./write_line.ts";
 
 const HELP = `Serve the classifier over HTTP
@@ -31,7 +29,9 @@ ${
 }
 `;
 
-function readOptions(args: string[]): Config {
+async function readOptions(args: string[]): Promise<Config> {
+  // Node's modules take 20 ms at the start.
+  const { parseArgs } = await import("node:util");
   let values: { port?: string; host?: string; workers?: string; help?: boolean };
   try {
     ({ values } = parseArgs({
@@ -89,6 +89,7 @@ async function startWorkers(config: Config, log: Log): Promise<Pick<Server, "sto
   const { addr } = socket;
   socket.close();
   const shared = { ...config, port: addr.port, workers: config.workers || navigator.hardwareConcurrency };
+  const { supervise } = await import("./workers/supervisor.ts");
   const { listening: allListening, stop } = supervise({ config: shared, log });
   await allListening;
   greet(addr);
@@ -110,7 +111,7 @@ function greet(address: Deno.NetAddr): void {
 }
 
 try {
-  await serve(readOptions(Deno.args));
+  await serve(await readOptions(Deno.args));
 } catch (error) {
   if (!(error instanceof InputError)) throw error;
   write(Deno.stderr, `error: ${[error.message, error.hint].filter(Boolean).join(". ")}\n`);

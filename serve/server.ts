@@ -3,29 +3,24 @@
  *
  * @module
  */
-import { join } from "node:path";
 import project from "../deno.json" with { type: "json" };
 import type { ModelDescription } from "../shared/contract.ts";
 import { InputError } from "../shared/errors.ts";
 import { createNativeSession } from "../shared/inference/ort_native.ts";
 import type { CreateSession } from "../shared/inference/session.ts";
-import { findModel, readModel } from "../shared/models.ts";
 import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { DecodePool } from "./decode/pool.ts";
 import { drainable } from "./drain.ts";
-import { openFolder } from "./feedback/folder.ts";
+import type { FeedbackStore } from "./feedback/feedback.ts";
 import { type HttpServer, keepListening } from "./keep_listening.ts";
 import { describeError, type Log } from "./log.ts";
 import { loadModel } from "./model.ts";
 import type { ModelFiles } from "./model_files.ts";
-import { ModelFolder } from "./models/folder.ts";
 import type { MakeModel, Repository } from "./models/models.ts";
-import { ModelRegistry } from "./models/registry.ts";
+import { ModelRegistry, type ModelSource } from "./models/registry.ts";
 import { openTelemetry } from "./open_telemetry.ts";
 import { onDeno } from "./platform.ts";
-import { readModelFiles } from "./read_model_files.ts";
-import { shippedFiles, shippedModel } from "./shipped_model.ts";
 
 export interface ServerOptions {
   config: Config;
@@ -58,15 +53,25 @@ export interface Server {
 
 const HOUR_MS = 60 * 60 * 1000;
 
+/** Read, not imported as on Cloudflare, which would take 50 ms. */
+const SHIPPED = new URL("../shared/artifacts/fashion-mnist/model.onnx", import.meta.url);
+
+// Modules that need `node:fs` or `node:path` are imported where they are used: these alone take 50 ms at the start.
+
 /** The file of the configured model. */
 async function modelBytes({ model }: Config): Promise<Uint8Array<ArrayBuffer>> {
-  return model === "" ? shippedModel : (await readModel(model)).bytes;
+  if (model === "") return await Deno.readFile(SHIPPED);
+  const { readModel } = await import("../shared/models.ts");
+  return (await readModel(model)).bytes;
 }
 
 /** What is beside it; of several models, beside the default one. */
 async function modelFiles({ model, models }: Config): Promise<ModelFiles> {
-  if (models !== "") return model === "" ? {} : await readModelFiles(join(models, model, "model.onnx"));
-  return model === "" ? shippedFiles : await readModelFiles(await findModel(model));
+  if (model === "") return models === "" ? (await import("./shipped_files.ts")).shippedFiles : {};
+  const { readModelFiles } = await import("./read_model_files.ts");
+  if (models !== "") return await readModelFiles(`${models}/${model}/model.onnx`);
+  const { findModel } = await import("../shared/models.ts");
+  return await readModelFiles(await findModel(model));
 }
 
 /**
@@ -76,6 +81,7 @@ async function modelFiles({ model, models }: Config): Promise<ModelFiles> {
  */
 export async function checkModels(config: Config): Promise<void> {
   if (config.models === "") {
+    if (config.model === "") return;
     await modelBytes(config);
     await modelFiles(config);
     return;
@@ -86,7 +92,7 @@ export async function checkModels(config: Config): Promise<void> {
       "Cannot use MODEL_SHA256 together with MODELS: put a model's hash next to its file, in model.onnx.sha256",
     );
   }
-  await new ModelFolder(config.models).list();
+  await (await openModels(config)).list();
 }
 
 /**
@@ -101,13 +107,14 @@ export async function startServer(
   const telemetry = openTelemetry(project.version);
   const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
   const create = config.runtime === "native" ? createNativeSession : undefined;
+  const source = config.models === "" ? undefined : await openModels(config, create);
   let registry: ModelRegistry | undefined;
   const app = createApp({
-    load: config.models === ""
+    load: source
+      ? { models: (make) => registry = startRegistry({ config, log, make, source }) }
       // Read again by each attempt, so that replacing a bad file fixes a running server.
-      ? async () =>
-        await loadModel(await modelBytes(config), { sha256: config.modelSha256, ...(create && { create }) })
-      : { models: (make) => registry = startRegistry({ config, log, make, ...(create && { create }) }) },
+      : async () =>
+        await loadModel(await modelBytes(config), { sha256: config.modelSha256, ...(create && { create }) }),
     files: () => modelFiles(config),
     report,
     config,
@@ -116,7 +123,7 @@ export async function startServer(
     ...(repository && { repository }),
     ...(collectMetrics && { collectMetrics }),
     ...(config.feedbackStore !== "" && {
-      feedback: { store: await openFolder(config.feedbackStore), hasRecent: true },
+      feedback: { store: await openFeedback(config), hasRecent: true },
     }),
     pool: new DecodePool(report, config.workers),
   });
@@ -167,12 +174,22 @@ export async function startServer(
   };
 }
 
+async function openModels({ models }: Config, create?: CreateSession): Promise<ModelSource> {
+  const { ModelFolder } = await import("./models/folder.ts");
+  return new ModelFolder(models, create);
+}
+
+async function openFeedback({ feedbackStore }: Config): Promise<FeedbackStore> {
+  const { openFolder } = await import("./feedback/folder.ts");
+  return await openFolder(feedbackStore);
+}
+
 /** Serves the models of a folder, and looks for changes in it. */
 function startRegistry(
-  { config, log, make, create }: { config: Config; log: Log; make: MakeModel; create?: CreateSession },
+  { config, log, make, source }: { config: Config; log: Log; make: MakeModel; source: ModelSource },
 ): ModelRegistry {
   const registry = new ModelRegistry({
-    source: new ModelFolder(config.models, create),
+    source,
     make,
     defaultName: config.model,
     memoryBytes: config.modelsMemoryBytes,

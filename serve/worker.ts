@@ -5,7 +5,8 @@
  * @module
  */
 import { createWorker, type Worker } from "./create_worker.ts";
-import { shippedFiles, shippedModel } from "./shipped_model.ts";
+import { shippedFiles } from "./shipped_files.ts";
+import { shippedModel } from "./shipped_model.ts";
 
 const worker: Worker = createWorker(shippedModel, shippedFiles);
 export default worker;

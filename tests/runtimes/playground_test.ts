@@ -11,7 +11,7 @@ import {
 import type { Browser } from "playwright-core";
 import { createTestHarness } from "wrangler";
 import { tinyModel } from "../helpers/tiny_model.ts";
-import { shippedFiles } from "../../serve/shipped_model.ts";
+import { shippedFiles } from "../../serve/shipped_files.ts";
 import { MAIN, start } from "./deno_server.ts";
 import { writeOnnx } from "../../shared/onnx/write.ts";
 import { Random } from "../../shared/random.ts";
