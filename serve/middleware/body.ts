@@ -87,7 +87,8 @@ class Collector {
   readonly #limit: number;
   readonly #declared: number | undefined;
   readonly #memory: BodyMemory;
-  #buffer = new Uint8Array(FIRST_BYTES);
+  /** Empty until a chunk arrives, as most bodies are read at once. */
+  #buffer = new Uint8Array();
   #size = 0;
   /** Bytes taken from the memory for bodies. */
   #reserved = 0;
@@ -112,7 +113,7 @@ class Collector {
   /** Gives back the memory. */
   release(): void {
     this.#isReleased = true;
-    this.#memory.bodies.give(this.#memory.client, this.#reserved);
+    if (this.#reserved > 0) this.#memory.bodies.give(this.#memory.client, this.#reserved);
     this.#reserved = 0;
   }
 
@@ -138,7 +139,9 @@ class Collector {
   #grow(size: number): void {
     const most = this.#declared ?? this.#limit;
     const grown = new Uint8Array(
-      this.#reserved > 0 && this.#declared ? most : Math.min(most, Math.max(size, 2 * this.#buffer.length)),
+      this.#reserved > 0 && this.#declared
+        ? most
+        : Math.min(most, Math.max(size, FIRST_BYTES, 2 * this.#buffer.length)),
     );
     grown.set(this.#buffer.subarray(0, this.#size));
     this.#buffer = grown;
