@@ -5,6 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { NATIVE_PACKAGE } from "../../shared/inference/ort_native.ts";
+import { SHIPPED_MODEL } from "../../shared/models.ts";
 import { print } from "../../train/cli/command.ts";
 import { bundle, configure, workerdPath } from "./workerd.ts";
 
@@ -85,7 +86,12 @@ type Made = { peer: Peer; port: number } | string;
 
 function wasm({ model }: Setting, port: number): Promise<Made> {
   const args = ["run", "-A", `${ROOT}serve/main.ts`, `--port=${port}`];
-  const env = { LOG_LEVEL: "error", MODEL: model, CLIENT_ADDRESS_HEADER: "x-forwarded-for" };
+  const env = {
+    LOG_LEVEL: "error",
+    // As users start it, who name no model.
+    ...(model !== SHIPPED_MODEL && { MODEL: model }),
+    CLIENT_ADDRESS_HEADER: "x-forwarded-for",
+  };
   return Promise.resolve({ peer: { name: "Deno, wasm", command: Deno.execPath(), args, env }, port });
 }
 
@@ -100,7 +106,7 @@ async function workers(setting: Setting, port: number): Promise<Made> {
 async function native(setting: Setting, port: number): Promise<Made> {
   const { peer } = await wasm(setting, port) as { peer: Peer };
   // Measured where it is in Deno's cache already; nothing is installed for a bench.
-  const cached = ["--cached-only", "--no-lock", "--node-modules-dir=none"];
+  const cached = ["--cached-only", `--lock=${ROOT}serve/native.lock`, "--frozen", "--node-modules-dir=none"];
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", ...cached, `await import("${NATIVE_PACKAGE}")`],
     stdout: "null",
