@@ -10,7 +10,7 @@ import { InputError } from "../../shared/errors.ts";
 import { isSystemError, replaceFile } from "../files/replace_file.ts";
 
 /** Copied as they are, except for the project's name. */
-const TEMPLATE = ["README.md", "train.ts", "worker.ts", "worker_test.ts"];
+const TEMPLATE = ["README.md", "main.ts", "train.ts", "worker.ts", "worker_test.ts"];
 
 /** The name in the template. */
 const PLACEHOLDER = "my-classifier";
@@ -124,8 +124,8 @@ function denoConfig(link: string | undefined): unknown {
         command: "LOG_LEVEL=error deno test --allow-read --allow-env",
       },
       serve: {
-        description: "Serve the model on Deno at http://127.0.0.1:8000/",
-        command: "deno serve --host 127.0.0.1 --port 8000 --allow-env worker.ts",
+        description: "Serve the model on Deno at http://127.0.0.1:8000/; PORT and --port name another port",
+        command: "deno run --allow-net --allow-env main.ts",
       },
       dev: {
         description: "Serve the model on workerd, as Cloudflare does, at http://127.0.0.1:8787/",
