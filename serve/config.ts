@@ -15,7 +15,7 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
 /** The builds of ONNX Runtime. */
-export const RUNTIMES = ["wasm", "native"] as const;
+const RUNTIMES = ["wasm", "native"] as const;
 export type Runtime = typeof RUNTIMES[number];
 
 /** The settings of a server. */

@@ -29,7 +29,7 @@ export interface FeedbackStore {
 }
 
 /** The names that this module gives to files. Other files of a store are never deleted. */
-export const FEEDBACK_NAME = /^[^/]+\/[^/]+\/[0-9a-f]{16}\.(?:png|jpg|webp)$/;
+const FEEDBACK_NAME = /^[^/]+\/[^/]+\/[0-9a-f]{16}\.(?:png|jpg|webp)$/;
 
 /** First byte → extension, for files that are known to be one of the three. */
 const EXTENSIONS: Readonly<Record<number, string>> = { 0x89: "png", 0xff: "jpg", 0x52: "webp" };

@@ -7,7 +7,7 @@
 import type { Classifier } from "../../shared/inference/classifier.ts";
 
 /** How long an image is kept, in ms. */
-export const RECENT_MS = 10 * 60 * 1000;
+const RECENT_MS = 10 * 60 * 1000;
 
 /** Bytes of all images together. */
 const MAX_BYTES = 16 * 1024 * 1024;

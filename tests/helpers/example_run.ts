@@ -71,3 +71,14 @@ export function exampleRun(): RunMetrics {
     })),
   };
 }
+
+/** The test images of {@linkcode exampleRun}: ten of 2×2 pixels, each pixel of its own shade. */
+export const EXAMPLE_IMAGES = {
+  test: {
+    images: Uint8Array.from({ length: 40 }, (_, i) => i * 6),
+    labels: Uint8Array.of(0, 2, 2, 1, 0, 1, 0, 0, 1, 2),
+  },
+  channels: 1,
+  height: 2,
+  width: 2,
+};

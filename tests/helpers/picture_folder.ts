@@ -3,9 +3,13 @@
  *
  * @module
  */
+import { assertRejects, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
+import { InputError } from "../../shared/errors.ts";
 import { drawSilhouettes, SILHOUETTE_SIZE } from "../../shared/silhouettes/silhouettes.ts";
 import { Random } from "../../shared/random.ts";
+import { loadFolder } from "../../train/dataset/folder.ts";
+import type { DatasetOptions } from "../../train/dataset/mod.ts";
 import { encodePng } from "./png_encoder.ts";
 
 /** Makes a temporary folder with these files, and removes it afterwards. */
@@ -99,5 +103,33 @@ export function blot(colour: readonly [number, number, number], seed: number): U
     interlaced: false,
     filters: [0],
     sample: (x, y, c) => ((x - x0) / a) ** 2 + ((y - y0) / b) ** 2 < 1 ? colour[c]! : 255,
+  });
+}
+
+/** Loads a folder with its cache beside it, and collects the notes. */
+export async function load(
+  folder: string,
+  options: DatasetOptions = {},
+): Promise<{ dataset: Awaited<ReturnType<typeof loadFolder>>; notes: string[] }> {
+  const notes: string[] = [];
+  const dataset = await loadFolder(
+    folder,
+    "mine",
+    { ...options, onNote: (line) => notes.push(line) },
+    `${folder}.cache`,
+  ).finally(() => Deno.remove(`${folder}.cache`, { recursive: true }).catch(() => {}));
+  return { dataset, notes };
+}
+
+/** Asserts that a folder with some files is refused with some messages. */
+export async function assertRefused(
+  files: Record<string, Uint8Array | string>,
+  ...messages: string[]
+): Promise<void> {
+  await inFolder(files, async (folder) => {
+    const error = await assertRejects(() => load(folder), InputError);
+    for (const message of [`Cannot use the folder "${folder}" as`, ...messages]) {
+      assertStringIncludes(`${error.message}. ${error.hint}`, message);
+    }
   });
 }

@@ -8,6 +8,7 @@
 import { type Reference, REFERENCE_BINS } from "../../shared/contract.ts";
 import { writeOnnx } from "../../shared/onnx/write.ts";
 import { mlpToOnnx, type ModelInfo } from "../../train/artifact/export.ts";
+import { encodePng } from "./png_encoder.ts";
 
 /**
  * With the output `familiarity`, the model prefers grey: an image's familiarity is `1 - Σ(x - 0.5)²`, at least 0, so
@@ -61,3 +62,9 @@ const REFERENCE: Reference = {
   classes: [34, 33, 33],
   familiarity: Array.from({ length: REFERENCE_BINS }, () => 5),
 };
+
+/** A PNG of 3×2 pixels of which {@linkcode tinyModel} says "middle". */
+export function middlePicture(): Uint8Array<ArrayBuffer> {
+  const format = { depth: 8, colour: 0, interlaced: false, filters: [0] };
+  return encodePng({ width: 3, height: 2, ...format, sample: (x) => x === 1 ? 255 : 0 });
+}

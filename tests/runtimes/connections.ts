@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { PIXELS } from "../helpers/http.ts";
+import type { Server } from "./deno_server.ts";
 
 /** A TCP connection to a server. */
 export class Connection implements Disposable {
@@ -44,4 +46,25 @@ export class Connection implements Disposable {
 export function headOf(bytes: number, headers = ""): string {
   return "POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\n" +
     `content-length: ${bytes}\r\n${headers}\r\n`;
+}
+
+/**
+ * Sends requests on connections of their own, and stops the server with SIGTERM at the same time.
+ *
+ * @returns the server's exit code, and the statuses of the responses
+ */
+export async function stopWhileSending(
+  server: Server,
+  count: number,
+): Promise<{ code: number; statuses: string[] }> {
+  await using stack = new AsyncDisposableStack();
+  const connections = await Promise.all(Array.from({ length: count }, () => Connection.open(server.url)));
+  for (const connection of connections) stack.use(connection);
+  // While it is paused, nothing reaches the application, so the signal and all requests come at once.
+  Deno.kill(server.pid, "SIGSTOP");
+  await Promise.all(connections.map((connection) => connection.send(headOf(PIXELS.length), PIXELS)));
+  const stopped = server.stop("SIGTERM");
+  Deno.kill(server.pid, "SIGCONT");
+  const answers = await Promise.all(connections.map((connection) => connection.receive()));
+  return { code: (await stopped).code, statuses: answers.map((answer) => answer.slice(9, 12)) };
 }

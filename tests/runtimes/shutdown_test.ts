@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/ass
 import { drainable } from "../../serve/drain.ts";
 import { type HttpServer, keepListening } from "../../serve/keep_listening.ts";
 import { PIXELS } from "../helpers/http.ts";
-import { Connection, headOf } from "./connections.ts";
+import { Connection, headOf, stopWhileSending } from "./connections.ts";
 import { MAIN, start } from "./deno_server.ts";
 
 /** A `SHUTDOWN_TIMEOUT_MS` that no test reaches. */
@@ -28,16 +28,7 @@ Deno.test("serve/main.ts finishes active requests when it is stopped, and answer
 
 Deno.test("serve/main.ts answers all requests that were sent before it is stopped", async () => {
   await using server = await start([...MAIN, "--port=0"], { QUEUE_TIMEOUT_MS: NEVER });
-  const connections = await Promise.all(Array.from({ length: 64 }, () => Connection.open(server.url)));
-  // While it is paused, nothing reaches the application, so the signal and all requests come at once.
-  Deno.kill(server.pid, "SIGSTOP");
-  await Promise.all(connections.map((connection) => connection.send(headOf(784), PIXELS)));
-  const stopped = server.stop("SIGTERM");
-  Deno.kill(server.pid, "SIGCONT");
-  const answers = await Promise.all(connections.map((connection) => connection.receive()));
-  assertEquals(answers.map((answer) => answer.slice(0, 12)), Array(64).fill("HTTP/1.1 200"));
-  assertEquals((await stopped).code, 0);
-  for (const connection of connections) connection[Symbol.dispose]();
+  assertEquals(await stopWhileSending(server, 64), { code: 0, statuses: Array(64).fill("200") });
 });
 
 Deno.test("serve/main.ts ends in a stated time while a client holds an unfinished body", async () => {

@@ -3,8 +3,7 @@ import { readConfig } from "../../serve/config.ts";
 import { createLog } from "../../serve/log.ts";
 import { mergeMetrics } from "../../serve/workers/merge_metrics.ts";
 import { supervise } from "../../serve/workers/supervisor.ts";
-import { PIXELS } from "../helpers/http.ts";
-import { Connection, headOf } from "./connections.ts";
+import { Connection, stopWhileSending } from "./connections.ts";
 import { MAIN, run, start } from "./deno_server.ts";
 
 /** Windows does not share a port among sockets. */
@@ -51,16 +50,8 @@ Deno.test({
   ignore,
   fn: async () => {
     await using server = await start([...MAIN, "--port=0"], { WORKERS: "2", QUEUE_TIMEOUT_MS: "600000" });
-    const connections = await Promise.all(Array.from({ length: 64 }, () => Connection.open(server.url)));
-    Deno.kill(server.pid, "SIGSTOP");
-    await Promise.all(connections.map((connection) => connection.send(headOf(784), PIXELS)));
-    const stopped = server.stop("SIGTERM");
-    Deno.kill(server.pid, "SIGCONT");
-    const answers = await Promise.all(connections.map((connection) => connection.receive()));
-    assertEquals(answers.map((answer) => answer.slice(0, 12)), Array(64).fill("HTTP/1.1 200"));
-    assertEquals((await stopped).code, 0);
+    assertEquals(await stopWhileSending(server, 64), { code: 0, statuses: Array(64).fill("200") });
     assertMatch(server.output(), /"message":"stopped","unanswered":0/);
-    for (const connection of connections) connection[Symbol.dispose]();
   },
 });
 

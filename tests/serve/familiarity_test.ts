@@ -8,8 +8,7 @@ import { Classifier } from "../../shared/inference/classifier.ts";
 import { readOnnx } from "../../shared/onnx/read.ts";
 import { writeOnnx } from "../../shared/onnx/write.ts";
 import { assertProblem } from "../helpers/http.ts";
-import { encodePng } from "../helpers/png_encoder.ts";
-import { tinyModel } from "../helpers/tiny_model.ts";
+import { middlePicture, tinyModel } from "../helpers/tiny_model.ts";
 
 // Images of 3×2 pixels. The familiarity of the first is about 1, that of the second 0: see tinyModel().
 const GREY = [127, 128, 127, 128, 128, 127];
@@ -165,16 +164,7 @@ Deno.test("The log and Analytics Engine have the number of unfamiliar images", a
 });
 
 Deno.test("Hugging Face's answer keeps its shape", async () => {
-  const image = encodePng({
-    width: 3,
-    height: 2,
-    depth: 8,
-    colour: 0,
-    interlaced: false,
-    filters: [0],
-    sample: (x) => x === 1 ? 255 : 0,
-  });
-  const response = await post(withOutput, "/models/columns", image, "image/png");
+  const response = await post(withOutput, "/models/columns", middlePicture(), "image/png");
   assertEquals(response.status, 200);
   for (const item of await response.json()) assertEquals(Object.keys(item), ["label", "score"]);
 });

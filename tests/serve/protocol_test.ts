@@ -4,7 +4,7 @@ import { createApp } from "../../serve/app.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { encodeJpeg, encodeWebp } from "../helpers/picture_encoders.js";
 import { encodePng } from "../helpers/png_encoder.ts";
-import { tinyModel } from "../helpers/tiny_model.ts";
+import { middlePicture, tinyModel } from "../helpers/tiny_model.ts";
 
 // Images are 3×2 pixels, and each logit is the sum of one column: "left", "middle", "<right>".
 const reports: unknown[] = [];
@@ -64,16 +64,7 @@ Deno.test("Tensors as bytes are laid out as Triton's are", async () => {
 });
 
 Deno.test("Hugging Face's answer has the numbers of a model that can be done by hand", async () => {
-  const picture = encodePng({
-    width: 3,
-    height: 2,
-    depth: 8,
-    colour: 0,
-    interlaced: false,
-    filters: [0],
-    sample: (x) => x === 1 ? 255 : 0,
-  });
-  const answer = await (await post("/models/columns", picture)).json();
+  const answer = await (await post("/models/columns", middlePicture())).json();
   assertEquals(answer.map(({ label }: { label: string }) => label), ["middle", "left", "<right>"]);
   assertAlmostEquals(answer[0].score, softmax([2, 0, 0])[0]!, 1e-6);
 });

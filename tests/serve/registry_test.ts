@@ -185,6 +185,9 @@ Deno.test("A new file takes over without losing a request, and the old model is 
     assert(answered > 100, `${answered}`);
     const { model_stats: [stats] } = await (await app.request("/v2/models/m/stats")).json();
     assertEquals(stats.inference_count, answered + asked, "the counters go on");
+    await labelOf(app, "/v1/classify");
+    const { model_stats: [after] } = await (await app.request("/v2/models/m/stats")).json();
+    assertEquals(after.execution_count, stats.execution_count + 1);
     assertEquals(sessions(), 1);
   });
 });
@@ -319,6 +322,10 @@ Deno.test("Models without requests make room for others, and come back on demand
     );
     assertEquals(labels, [...LABELS, ...LABELS]);
     assert(sessions() <= 2, `${sessions()} are loaded`);
+    await putModel(`${folder}/broken`, new Uint8Array(size));
+    await registry.refresh();
+    for (const name of ["a", "b"]) await labelOf(app, `/v1/models/${name}/classify`);
+    assertEquals(loaded(), ["a", "b"], "a file that fails takes no memory");
     await putModel(`${folder}/big`, new Uint8Array(2 * size + 1));
     await registry.refresh();
     assertStringIncludes(registry.list().find(({ name }) => name === "big")!.reason, "bytes of memory");

@@ -4,19 +4,8 @@ import { type Examples, MAX_EXAMPLES_BYTES, parseExamples } from "../../shared/e
 import { Random } from "../../shared/random.ts";
 import { formatExamples, testExamples } from "../../train/report/examples.ts";
 import { writeReport } from "../../train/report/write.ts";
-import { exampleRun } from "../helpers/example_run.ts";
+import { EXAMPLE_IMAGES as images, exampleRun } from "../helpers/example_run.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
-
-/** Ten images of 2×2 pixels, each pixel of its own shade. */
-const images = {
-  test: {
-    images: Uint8Array.from({ length: 40 }, (_, i) => i * 6),
-    labels: Uint8Array.of(0, 2, 2, 1, 0, 1, 0, 0, 1, 2),
-  },
-  channels: 1,
-  height: 2,
-  width: 2,
-};
 
 async function pixelsOf(example: Examples["images"][number]): Promise<number[]> {
   const { data } = await decodePicture(Uint8Array.fromBase64(example.data), { maxPixels: 1e6 });

@@ -17,7 +17,7 @@ import { createDataset } from "../../train/dataset/create.ts";
 import type { Dataset } from "../../train/dataset/mod.ts";
 import { loadSilhouettes } from "../../train/dataset/silhouettes.ts";
 import { auroc, keptShare, referenceOf, scoreKept } from "../../train/evaluation/familiarity.ts";
-import { distances, fitDirections } from "../../train/familiarity/directions.ts";
+import { type Directions, distances, fitDirections } from "../../train/familiarity/directions.ts";
 import { cholesky, invertLower, orthonormalize, transpose } from "../../train/familiarity/linear_algebra.ts";
 import { drawOutliers, type Family } from "../../train/familiarity/outliers.ts";
 import { familiarities, quantileTable } from "../../train/familiarity/quantiles.ts";
@@ -95,18 +95,33 @@ Deno.test("fitDirections() finds the direction in which outliers stand out, agai
   const normal = (): number => [1, 2, 3, 4].reduce((sum) => sum + random.uniform(-1, 1), 0);
   // The first feature varies most; outliers differ in the last, which varies least.
   const deviations = [3, 2, 1, 1, 0.3];
-  const rows = (count: number, last: number) => ({
+  const rows = (count: number, by: number, feature = 4) => ({
     size,
     values: Float32Array.from(
       { length: count * size },
-      (_, i) => deviations[i % size]! * normal() + 5 + (i % size === 4 ? last : 0),
+      (_, i) => deviations[i % size]! * normal() + 5 + (i % size === feature ? by : 0),
     ),
   });
-  const fitted = await fitDirections(rows(2000, 0), [rows(200, 2), rows(200, -3)], 1, 0);
-  const strength = [...fitted.directions].map((value, i) => Math.abs(value) * deviations[i]!);
-  assertEquals(strength.indexOf(Math.max(...strength)), 4);
+  const training = rows(2000, 0);
+  /** The feature that the direction is along. */
+  const axisOf = ({ directions }: Directions): number => {
+    const strength = [...directions].map((value, i) => Math.abs(value) * deviations[i]!);
+    return strength.indexOf(Math.max(...strength));
+  };
+  const fitted = await fitDirections(training, [rows(200, 2), rows(200, -3)], 1, 0);
+  assertEquals(axisOf(fitted), 4);
   const familiar = distances(fitted, rows(500, 0)), outliers = distances(fitted, rows(500, 2));
   assertGreater(auroc(outliers, familiar), 0.999);
+
+  const large = await fitDirections(training, [rows(2000, 10, 2), rows(50, 3), rows(50, 3)], 1, 0);
+  assertEquals(axisOf(large), 4, "a family counts as much as another one, however many images it has");
+  const extreme = rows(200, 3);
+  extreme.values[0] = 1e5;
+  assertEquals(
+    axisOf(await fitDirections(training, [extreme], 1, 0)),
+    4,
+    "an image counts as much as another",
+  );
 });
 
 Deno.test("drawOutliers() draws the same images for a seed, in any size, in grey and in colour", () => {
@@ -148,11 +163,12 @@ Deno.test("auroc() counts pairs in the right order, and ties by half", () => {
 Deno.test("scoreKept() measures the images above the threshold only", () => {
   const logits = new Float32Array([9, 0, 9, 0, 0, 9, 0, 9]);
   const labels = [0, 1, 1, 1];
-  assertEquals(scoreKept({ logits, labels }, [0.5, 0.01, 0.05, 0.2], 0.05), {
-    kept: 0.75,
-    accuracy: 1,
-    ece: scoreKept({ logits, labels }, [0.5, 0.01, 0.05, 0.2], 0.05).ece!,
-  });
+  for (const temperature of [1, 3]) {
+    const { kept, accuracy, ece } = scoreKept({ logits, labels }, [0.5, 0.01, 0.05, 0.2], 0.05, temperature);
+    assertEquals([kept, accuracy], [0.75, 1]);
+    // All three have the same confidence, and are right.
+    assertAlmostEquals(ece!, 1 - 1 / (1 + Math.exp(-9 / temperature)), 1e-6);
+  }
   assertEquals(scoreKept({ logits, labels }, [0, 0, 0, 0], 0.05), { kept: 0 });
 });
 
@@ -166,21 +182,22 @@ Deno.test("referenceOf() counts predictions, confidences and familiarities", () 
   assertEquals([images, classes], [3, [2, 1]]);
   const filled = (counts: number[]): number[] => counts.flatMap((count, bin) => count ? [bin] : []);
   assertEquals([filled(confidence), filled(familiarity!)], [[10, 15, 18], [0, 1, 19]]);
-  assertEquals(referenceOf({ logits, labels: [0, 0, 0] }, 1).familiarity, undefined);
+  const colder = referenceOf({ logits, labels: [0, 0, 0] }, 0.5);
+  assertEquals([filled(colder.confidence), colder.familiarity], [[10, 18, 19], undefined]);
 });
 
 const backend = await useBackend("wasm", "auto", 1);
 
 /** A small network of the silhouettes, trained for real. */
 async function trainSmall(
-  options: Partial<TrainOptions> = {},
+  { epochs = 12, ...options }: Partial<TrainOptions> & { epochs?: number } = {},
 ): Promise<TrainResult & { dataset: Dataset }> {
   const dataset = await loadSilhouettes();
   return {
     dataset,
     ...await train({
       dataset,
-      recipe: { ...RECIPES.default, hidden: [96, 64], epochs: 12, batchSize: 64, validation: 400 },
+      recipe: { ...RECIPES.default, hidden: [96, 64], epochs, batchSize: 64, validation: 400 },
       backend,
       ...options,
     }),
@@ -219,14 +236,16 @@ Deno.test("a trained model finds 95 % of its validation images familiar, and no 
   assertEquals(await unfamiliar(dim), 1);
   assertEquals(await unfamiliar(constants), 1);
   assertGreater(await unfamiliar(negatives), 0.95);
-  // Other silhouettes of the same generator are no outliers.
+  // Other silhouettes of the same generator are no outliers, and neither are their mirror images.
   const garments = silhouettes().test.images;
   assertLess(await unfamiliar(garments), 0.15);
+  const mirrored = garments.map((_, i) => garments[i + 27 - 2 * (i % 28)]!);
+  assertLess(await unfamiliar(mirrored), 0.15);
   await classifier.close();
 });
 
 Deno.test("the familiarity that ONNX Runtime computes is the trainer's own", async () => {
-  const { artifact } = await trainSmall({ keep: 0.8 });
+  const { artifact } = await trainSmall({ keep: 0.8, epochs: 2 });
   assertLess(artifact.familiarity!.maxDifference, 1e-4);
   assertEquals(artifact.familiarity!.threshold, 0.2);
   assertAlmostEquals(artifact.familiarity!.validation.kept, 0.8, 1e-9);

@@ -6,21 +6,16 @@ import {
   assertLess,
   assertMatch,
   assertNotEquals,
-  assertNotMatch,
   assertStringIncludes,
 } from "@std/assert";
 import { join, relative } from "node:path";
 import { decode } from "fast-png";
 import { SHIPPED_FOLDER } from "../../shared/models.ts";
 import { sha256 } from "../../shared/sha256.ts";
-import { reproducibleCommand } from "../../train/cli/command_line.ts";
-import { flag, text } from "../../train/cli/options.ts";
-import { compareRuns, comparisonCurves, comparisonRows, shortLabels } from "../../train/report/comparison.ts";
 import { confusionMatrix, mostConfused } from "../../train/report/confusion_matrix.ts";
-import { familiarityCurve } from "../../train/report/familiarity_curve.ts";
 import { firstLayer, firstWeights } from "../../train/report/first_weights.ts";
 import { learningCurves } from "../../train/report/learning_curves.ts";
-import { formatMetrics, type RunMetrics } from "../../train/artifact/metrics.ts";
+import { type RunMetrics } from "../../train/artifact/metrics.ts";
 import { modelCard } from "../../train/report/model_card.ts";
 import { drawPicture } from "../../train/report/picture.ts";
 import { privateFolder } from "../../train/report/places.ts";
@@ -29,19 +24,9 @@ import { writeReport } from "../../train/report/write.ts";
 import { mlpToOnnx } from "../../train/artifact/export.ts";
 import { writeOnnx } from "../../shared/onnx/write.ts";
 import { runTask } from "../helpers/command.ts";
-import { exampleRun } from "../helpers/example_run.ts";
+import { EXAMPLE_IMAGES as images, exampleRun } from "../helpers/example_run.ts";
+import { assertWellFormed } from "../helpers/svg.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
-
-/** Ten images of 2×2 pixels, each pixel of its own shade. */
-const images = {
-  test: {
-    images: Uint8Array.from({ length: 40 }, (_, i) => i * 6),
-    labels: Uint8Array.of(0, 2, 2, 1, 0, 1, 0, 0, 1, 2),
-  },
-  channels: 1,
-  height: 2,
-  width: 2,
-};
 
 /** A network of which the first layer has three features over 2×2 pixels; the second is the strongest. */
 function exampleModel(): Uint8Array<ArrayBuffer> {
@@ -60,19 +45,6 @@ async function contents(folder: string): Promise<Record<string, string>> {
   return Object.fromEntries(
     await Promise.all(files.map(async ({ name }) => [name, await Deno.readTextFile(`${folder}/${name}`)])),
   );
-}
-
-/** Checks that all elements are closed in order, which is what most damage to an SVG breaks. */
-function assertWellFormed(svg: string): void {
-  const open: string[] = [];
-  for (const [, end, name, , empty] of svg.matchAll(/<(\/?)([\w:]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>/g)) {
-    if (end) assertEquals(open.pop(), name);
-    else if (!empty) open.push(name!);
-  }
-  assertEquals(open, []);
-  assertEquals(svg.replace(/<[^>]*>/g, "").match(/[<>]|&(?!amp;|lt;|gt;)/g), null, "text is escaped");
-  // The base64 of an image can contain "NaN".
-  assertNotMatch(svg.replace(/;base64,[^"]*/g, ""), /NaN|undefined|Infinity/);
 }
 
 /** The pixels of every image in an SVG. */
@@ -108,19 +80,6 @@ Deno.test("writeReport() writes the card and every picture, the same each time",
       assertStringIncludes(report["MODEL_CARD.md"]!, `](${name})`);
     }
   });
-});
-
-Deno.test("the card shows what the threshold on the familiarity rejects, if the model has one", () => {
-  const run = exampleRun();
-  const card = modelCard(run);
-  assertStringIncludes(card, "| familiar | 90.0 % | 75.00 % | 5.00 % |");
-  assertStringIncludes(card, "| kind 0 | yes | 16 | 75.0 % | 0.9000 |");
-  assertStringIncludes(card, "| kind 7 | no | 16 | 31.3 % | 0.9700 |");
-  const curve = JSON.stringify(familiarityCurve(run));
-  assertStringIncludes(curve, "rejects 10.0 % of the test images");
-  delete run.familiarity;
-  assertFalse(modelCard(run).includes("## Familiarity"));
-  assertEquals(familiarityCurve(run), undefined);
 });
 
 Deno.test("images of Fashion-MNIST are drawn outside the run's folder, and the card does not show them", async () => {
@@ -256,127 +215,6 @@ Deno.test("a confusion matrix of a thousand classes shows those that are confuse
   assertLess(svg.length, 1_000_000);
 });
 
-Deno.test("the model card says what the metrics say", () => {
-  const card = modelCard(exampleRun(), { curves: "learning_curves.svg" });
-  for (
-    const line of [
-      "# shapes",
-      "| network | multilayer perceptron, 4-4-3, 35 parameters |",
-      "| test | 10 | 70.00 % | 0.6250 |",
-      "| validation | 8 | 75.00 % | 0.5000 |",
-      "| round | 75.0 % | 50.0 % | 60.0 % | 4 |",
-      "| a\\|b\\_c | 75.0 % | 50.0 % | 50.0 % | 3 |",
-      "| weight decay | `0.05` |",
-      "divided by a temperature of 1.25, fitted on the 8 validation images",
-      "| test | 12.50 % | 6.25 % | 0.6250 | 0.5000 |",
-      "- The weakest classes are a|b\\_c (F1 50.0 %), round (F1 60.0 %), \\<square\\> (F1 60.0 %).",
-      "round classified as \\<square\\> (1 of 4)",
-      "![Learning curves](learning_curves.svg)",
-      "```sh\ndeno task train --dataset silhouettes --epochs 3 --seed 7 --backend wasm\n```",
-    ]
-  ) assertStringIncludes(card, line);
-  assertNotMatch(card, /undefined|NaN|\[object/);
-  assertNotMatch(card, /\d{4}-\d\d-\d\d/, "no date: the same run gives the same card");
-});
-
-Deno.test("the model card of a model with a backbone counts both networks and says how far to trust its probabilities", () => {
-  const run = exampleRun();
-  run.provenance.backbone = {
-    name: "mobilenet",
-    sha256: "e".repeat(64),
-    features: ["pool"],
-    size: 10,
-    store: "int8",
-  };
-  run.validation = { images: 20, accuracy: 0.75, loss: 0.5, folds: 5 };
-  run.calibration.validation = { ...run.calibration.validation!, images: 20 };
-  const card = modelCard(run);
-  for (
-    const line of [
-      "| network | frozen backbone mobilenet with 10 features, and a multilayer perceptron on them, 10-4-3, " +
-      "59 trained parameters |",
-      "| cross-validation | 20 | 75.00 % | 0.5000 |",
-      "fitted by cross-validation on 20 training images",
-      "Licence of the backbone: unknown to this project",
-      "The error on the test images is above 5 %: use `probabilities` to rank classes, not as the chance of being right.",
-    ]
-  ) assertStringIncludes(card, line);
-  assertNotMatch(card, /are calibrated/);
-  // Of 20 correct answers at 97 %, the error is 3 %; the accuracy may still be 84 %.
-  run.calibration.ece.after = 0.03;
-  run.test = { ...run.test, images: 20, accuracy: 1 };
-  const few = modelCard(run);
-  assertStringIncludes(few, "at most 5 %, but 20 images are too few to call `probabilities` calibrated");
-  assertStringIncludes(few, "their accuracy is known to ± 8 % only");
-  assertNotMatch(few, /are calibrated/);
-  run.test = { ...run.test, images: 400, accuracy: 0.9 };
-  assertStringIncludes(
-    modelCard(run),
-    "The error on the test images is at most 5 %, so `probabilities` are calibrated.",
-  );
-});
-
-Deno.test("reproducibleCommand() shortens paths and adds the seed and the backend that were used", () => {
-  const chosen = { seed: 5, backend: { name: "wasm" as const } };
-  const words = ["dataset", "epochs", "data", "out", "tensorboard", "seed", "backend"];
-  const options = {
-    ...Object.fromEntries(words.map((name) => [name, text("X", "")])),
-    ...Object.fromEntries(["quiet", "json", "resume", "mirror"].map((name) => [name, flag("")])),
-  };
-  const command = (line: string): string =>
-    reproducibleCommand(options, line.split(" ").filter(Boolean), chosen);
-  const end = " --seed 5 --backend wasm";
-  assertEquals(command(""), `deno task train${end}`);
-  assertEquals(
-    command("--epochs 3 --data /home/me/data --out=/tmp/x --quiet --tensorboard tb"),
-    `deno task train --epochs 3${end}`,
-  );
-  assertEquals(
-    command("--seed 1 --backend auto --json --epochs=3 --epochs 4"),
-    `deno task train --epochs 4${end}`,
-  );
-  assertEquals(command("--resume --mirror --quiet"), `deno task train --mirror${end}`);
-  assertEquals(command("--dataset /home/me/my-cats/"), `deno task train --dataset ./my-cats${end}`);
-  assertEquals(
-    reproducibleCommand(options, ["--dataset", "it's here"], chosen),
-    `deno task train --dataset 'it'\\''s here'${end}`,
-  );
-});
-
-Deno.test("compareRuns() marks the settings that differ", () => {
-  const a = exampleRun(), b = exampleRun();
-  b.provenance.recipe["hidden"] = [8];
-  b.provenance.recipe["mixup"] = 0.4;
-  const comparison = compareRuns([{ label: "a", run: a }, { label: "b", run: b }]);
-  assertEquals(comparison.settings.filter(({ differs }) => differs), [
-    { key: "recipe.hidden", values: [[4], [8]], differs: true },
-    { key: "recipe.mixup", values: [undefined, 0.4], differs: true },
-  ]);
-  const rows = comparisonRows(comparison);
-  assertEquals(rows[0], ["", "", "a", "b"]);
-  assertEquals(rows.find(([, key]) => key === "recipe.mixup"), ["≠", "recipe.mixup", "–", "0.4"]);
-  assertEquals(rows.find(([, key]) => key === "test accuracy"), ["", "test accuracy", "70.00 %", "70.00 %"]);
-  assertEquals(rows.find(([, key]) => key === "seed"), ["", "seed", "7", "7"]);
-});
-
-Deno.test("curves of several runs lie over each other, with a line for each", async () => {
-  const runs = ["a", "b", "<c>"].map((label) => ({ label, run: exampleRun() }));
-  const svg = await drawPicture(comparisonCurves(runs));
-  assertWellFormed(svg);
-  assertStringIncludes(svg, "&lt;c&gt;: test accuracy 70.00 %");
-  assertEquals(
-    svg.match(/role="graphics-symbol"|<path [^>]*stroke-width="2"/g)!.length >= 6,
-    true,
-    "two panels of three",
-  );
-});
-
-Deno.test("shortLabels() gives each path its shortest unique end", () => {
-  assertEquals(shortLabels(["runs/a", "runs/b/metrics.json"]), ["a", "b"]);
-  assertEquals(shortLabels(["x/run/", "y/run"]), ["x/run", "y/run"]);
-  assertEquals(shortLabels(["same", "same"]), ["same", "same"]);
-});
-
 const SHIPPED = `${SHIPPED_FOLDER}/fashion-mnist/`;
 
 Deno.test("deno task report draws a run again from its folder, with or without the model", async () => {
@@ -418,29 +256,6 @@ Deno.test("deno task report refuses a model that the metrics are not about, and 
     assertStringIncludes(broken.stderr, `Cannot use "${folder}/metrics.json" as it must be JSON`);
     assertFalse(broken.stderr.includes("    at "), "without a stack trace");
     assertEquals((await Array.fromAsync(Deno.readDir(folder))).length, 2, "nothing is written");
-  });
-});
-
-Deno.test("deno task compare prints a table, JSON, and draws", async () => {
-  await inTemporaryFolder(async (folder) => {
-    const other = exampleRun();
-    await Deno.writeTextFile(`${folder}/other.json`, formatMetrics(other));
-    const runs = [SHIPPED, `${folder}/other.json`];
-    const { code, stdout, stderr } = await runTask("compare", [...runs, "--out", `${folder}/curves.svg`]);
-    assertEquals(code, 0, stderr);
-    assertMatch(stdout, /^≠ {2}recipe\.hidden +\[512,512\] +\[4\]$/m);
-    assertMatch(stdout, /^ {3}code version +(\S+) +\1$/m);
-    assertWellFormed(await Deno.readTextFile(`${folder}/curves.svg`));
-
-    const json = await runTask("compare", [...runs, "--json"]);
-    assertEquals(JSON.parse(json.stdout).results[1].test_accuracy, 0.7);
-
-    const missing = await runTask("compare", [SHIPPED, `${folder}/none`]);
-    assertEquals(missing.code, 1);
-    assertStringIncludes(missing.stderr, `Cannot read model "${folder}/none" as there is no such file`);
-    for (const args of [[SHIPPED], [...runs, "--out", "curves.png"]]) {
-      assertEquals((await runTask("compare", args)).code, 2);
-    }
   });
 });
 

@@ -27,7 +27,7 @@ const PREFIX = "backbone/";
  * Bytes of a model that a Cloudflare Worker can bundle: 64 MiB (https://developers.cloudflare.com/workers/platform/limits/,
  * read on 2026-11-24), without ONNX Runtime's 14.2 MB and 2 MiB for the program.
  */
-export const MAX_MODEL_BYTES = 64 * 1024 ** 2 - 14_300_000 - 2 * 1024 ** 2;
+const MAX_MODEL_BYTES = 64 * 1024 ** 2 - 14_300_000 - 2 * 1024 ** 2;
 
 /** How much the other pictures of a batch may change a picture's features, as a share of the largest feature. */
 const BATCH_TOLERANCE = 1e-4;

@@ -27,7 +27,7 @@ export function sizeOf({ shape }: FeatureTensor): number {
  *
  * @param shapes of every tensor, for one image
  */
-export function featureTensors(
+function featureTensors(
   graph: GraphProto,
   shapes: ReadonlyMap<string, readonly number[]>,
 ): FeatureTensor[] {
@@ -97,6 +97,6 @@ function levelBelow(tensors: readonly FeatureTensor[], top: FeatureTensor): Feat
 }
 
 /** The tensors, one line each. */
-export function listFeatures(tensors: readonly FeatureTensor[]): string {
+function listFeatures(tensors: readonly FeatureTensor[]): string {
   return tensors.map(({ name, operator, shape }) => `  ${name} ${operator} [${shape.join(", ")}]`).join("\n");
 }

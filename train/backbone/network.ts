@@ -19,7 +19,7 @@ import { dirname, isAbsolute, join, normalize } from "node:path";
 import { InputError } from "../../shared/errors.ts";
 
 /** The oldest supported operator set: in older ones, the limits of `Clip` were attributes. */
-export const MIN_OPSET = 11;
+const MIN_OPSET = 11;
 
 /** Limit in bytes of a network's file and of each file of its external data. */
 const MAX_BYTES = 1024 ** 3;

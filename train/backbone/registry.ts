@@ -12,7 +12,7 @@ import type { Normalization } from "./backbone.ts";
 import { DATA_FOLDER } from "../files/data_folder.ts";
 
 /** The folder of downloaded backbones. It can be deleted at any time. */
-export const BACKBONES_DIRECTORY = join(DATA_FOLDER, "backbones");
+const BACKBONES_DIRECTORY = join(DATA_FOLDER, "backbones");
 
 /** The usual normalization of ImageNet networks: mean and standard deviation of its pixels. */
 export const IMAGENET: Normalization = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };

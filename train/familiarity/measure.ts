@@ -9,7 +9,7 @@ import { auroc, type KeptScore, keptShare, scoreKept } from "../evaluation/famil
 import type { FittedFamiliarity } from "./fit.ts";
 
 /** The thresholds that reports show. */
-export const THRESHOLDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
+const THRESHOLDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
 
 /** A familiarity, measured. */
 export interface FamiliarityMetrics extends Familiarity {

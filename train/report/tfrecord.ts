@@ -18,7 +18,7 @@ export function tfRecord(message: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** CRC-32C (Castagnoli; RFC 3720, appendix B.4), turned so that checksums of checksums stay apart. */
-export function maskedCrc32c(bytes: Uint8Array): number {
+function maskedCrc32c(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

@@ -20,7 +20,7 @@ export const BUILDS = {
  *
  * @throws {SyntaxError} with what the compiler said
  */
-export async function buildGemm(build: keyof typeof BUILDS): Promise<Uint8Array> {
+async function buildGemm(build: keyof typeof BUILDS): Promise<Uint8Array> {
   let binary: Uint8Array | undefined;
   const options = [
     // Above level 1, Binaryen nests each sum into the next: V8 then needs more registers than there are.
