@@ -30,7 +30,6 @@ async function importsOf(file: string): Promise<Record<string, string>> {
 Deno.test("the server installs these packages and no others", async () => {
   assertEquals(await packagesOf("serve/main.ts"), [
     "@jsquash/jpeg@1.6.0",
-    "@jsquash/webp@1.5.0",
     "@protobufjs/aspromise@1.1.2",
     "@protobufjs/base64@1.1.2",
     "@protobufjs/codegen@2.0.5",
@@ -53,7 +52,7 @@ Deno.test("the server installs these packages and no others", async () => {
     "protobufjs@7.6.6",
     "undici-types@8.9.0",
     "valibot@1.5.0",
-    "wasm-feature-detect@1.9.0",
+    "wasm-webp@0.1.0",
   ]);
 });
 

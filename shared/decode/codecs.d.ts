@@ -35,9 +35,7 @@ export type MakeDecoder = (options: EmscriptenOptions) => Promise<EmscriptenDeco
 export const makeJpegDecoder: MakeDecoder;
 /** MozJPEG's program. */
 export const jpegWasm: WebAssembly.Module;
-/** libwebp. */
-export const makeWebpDecoder: MakeDecoder;
-/** libwebp's program. */
-export const webpWasm: WebAssembly.Module;
 /** ImageScript's JPEG decoder, which can decode at reduced scale. It imports nothing. */
 export const reducedJpegWasm: WebAssembly.Module;
+/** libwebp, bound with Embind. */
+export const webpWasm: WebAssembly.Module;

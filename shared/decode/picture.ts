@@ -11,7 +11,7 @@ import type { PictureLimits } from "./limits.ts";
 import { decodePng } from "./png.ts";
 import { decodeWebp } from "./webp.ts";
 
-type Decode = (bytes: Uint8Array<ArrayBuffer>, limits: PictureLimits) => Promise<Image>;
+type Decode = (bytes: Uint8Array<ArrayBuffer>, limits: PictureLimits) => Image | Promise<Image>;
 
 const KINDS: { mediaType: string; signature: RegExp; decode: Decode }[] = [
   { mediaType: "image/png", signature: /^\x89PNG/, decode: decodePng },

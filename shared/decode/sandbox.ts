@@ -1,6 +1,6 @@
 /**
- * Runs the image decoders that are WebAssembly (https://github.com/jamsinclair/jSquash) on Deno and on workerd,
- * and keeps them small: every trick that this needs is in this file.
+ * Runs decoders that Emscripten has compiled to WebAssembly (https://github.com/jamsinclair/jSquash) on Deno and on
+ * workerd, and keeps them small: every trick that this needs is in this file.
  *
  * - **No compiling at run time.** Emscripten's loaders fetch and compile their program, which workerd forbids;
  *   `instantiateWasm` answers with an instance of the module that the platform has compiled (`codecs.js`).
@@ -9,10 +9,8 @@
  *   throws above a ceiling: the decoder's `malloc` then gives null and it fails as if the machine were full.
  * - **No growth over time.** WebAssembly memory never shrinks and a decoder that ends in the middle frees
  *   nothing, so an instance that has grown, or failed, is dropped and the next picture gets a new one (0.5 ms).
- * - **No way out.** The libwebp inside is of 2020 and has known flaws (CVE-2023-4863, see
- *   https://github.com/jamsinclair/jSquash/issues/112). A program in WebAssembly reaches only what it imports,
- *   and the one import that reaches everything, a lookup of global variables by name, is cut down to the two
- *   that decoders need.
+ * - **No way out.** A program in WebAssembly reaches only what it imports, and the one import that reaches
+ *   everything, a lookup of global variables by name, is cut down to the two that decoders need.
  *
  * @module
  */
@@ -39,7 +37,18 @@ const BASE = 16 * MiB;
  */
 const BYTES_PER_PIXEL = 16;
 /** Instances with more memory than this are not kept. */
-const KEPT = 24 * MiB;
+export const KEPT_BYTES = 24 * MiB;
+
+/**
+ * How much memory a decoder may take.
+ *
+ * @param length of the file; it is held twice
+ * @param pixels of the picture
+ * @returns bytes
+ */
+export function memoryCeiling(length: number, pixels: number): number {
+  return BASE + 2 * length + BYTES_PER_PIXEL * pixels;
+}
 
 const GLOBALS = ["ImageData", "Uint8ClampedArray"];
 
@@ -70,7 +79,7 @@ export class Sandbox {
   async decode(bytes: Uint8Array, pixels: number, ...options: boolean[]): Promise<Decoded | undefined> {
     const decoder = await (this.#decoder ??= this.#start());
     // From here on nothing waits, so the fields belong to this picture.
-    this.#ceiling = BASE + 2 * bytes.length + BYTES_PER_PIXEL * pixels;
+    this.#ceiling = memoryCeiling(bytes.length, pixels);
     this.#warnings = [];
     let image: ReturnType<EmscriptenDecoder["decode"]>;
     try {
@@ -80,7 +89,7 @@ export class Sandbox {
       this.#decoder = undefined;
       return undefined;
     }
-    if (decoder.HEAPU8.length > KEPT) this.#decoder = undefined;
+    if (decoder.HEAPU8.length > KEPT_BYTES) this.#decoder = undefined;
     if (image?.data.length !== 4 * pixels) return undefined;
     const { width, height, data } = image;
     const { buffer, byteOffset, length } = data;

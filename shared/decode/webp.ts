@@ -1,6 +1,5 @@
 /**
- * Decodes WebP files from untrusted sources (RFC 9649). libwebp does the work, in {@linkcode Sandbox}, which also says what
- * is known against it; before that the file's chunks are walked here and the size is read from the headers, of
+ * Decodes WebP files from untrusted sources (RFC 9649). libwebp does the work; before that the file's chunks are walked here and the size is read from the headers, of
  * which there can be two that must agree.
  *
  * Lossy, lossless and transparent pictures are read. Animations are rejected: the first frame need not show what
@@ -10,15 +9,12 @@
  */
 import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
-import { makeWebpDecoder, webpWasm } from "./codecs.js";
+import { decodeRgba } from "./libwebp.ts";
 import { type PictureLimits, spendPixels } from "./limits.ts";
-import { Sandbox } from "./sandbox.ts";
 
 // A picture has up to six: header, profile, transparency, pixels, EXIF, XMP.
 const MAX_CHUNKS = 64;
 const ANIMATED = 0x02;
-
-const libwebp = new Sandbox(makeWebpDecoder, webpWasm);
 
 /**
  * Decodes a WebP.
@@ -27,12 +23,12 @@ const libwebp = new Sandbox(makeWebpDecoder, webpWasm);
  * @throws {InputError} `invalid-format` if the bytes are not a WebP file, or a broken one, `unsupported` if it is an animation
  * @throws {InputError} `too-large` if the picture has too many pixels
  */
-export async function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Promise<Image> {
+export function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Image {
   const { width, height, end } = readChunks(bytes);
   spendPixels("WebP", { width, height }, limits);
-  const decoded = await libwebp.decode(bytes.subarray(0, end), width * height);
-  if (decoded?.width !== width) throw broken("its data is corrupt");
-  return { width, height, channels: 4, data: decoded.data };
+  const data = decodeRgba(bytes.subarray(0, end), width * height);
+  if (!data) throw broken("its data is corrupt");
+  return { width, height, channels: 4, data };
 }
 
 function broken(why: string): InputError {
