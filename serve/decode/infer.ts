@@ -77,10 +77,10 @@ export function readInferRequest({ body, jsonLength, model, limits }: Task): Inf
 
 function readLength(value: string, most: number): number {
   const length = /^[0-9]{1,15}$/.test(value) ? Number(value) : NaN;
-  if (length <= most) return length;
+  if (length >= 1 && length <= most) return length;
   throw new InputError(
     "invalid-value",
-    `Cannot read the request as Inference-Header-Content-Length must be an integer in 0..${most}: ` +
+    `Cannot read the request as Inference-Header-Content-Length must be an integer in 1..${most}: ` +
       `current value is ${JSON.stringify(value.slice(0, 40))}`,
   );
 }

@@ -42,7 +42,7 @@ const FAILURES = {
 type Failure = keyof typeof FAILURES;
 
 /** The body is bytes: generated clients take a Blob. */
-export const BINARY: Json = { schema: { type: "string", format: "binary" } };
+export const BINARY: Json = { schema: { type: "string", format: "binary", minLength: 1 } };
 
 /** The body is text. */
 export const TEXT: Json = { schema: { type: "string" } };

@@ -293,7 +293,7 @@ function describeConfig({ description }: Classifier, maxBatchSize: number): Reco
 }
 
 function describeInfer(operationId: string, parameters: Json[], limits: string): Operation {
-  const jsonLength = { type: "integer", minimum: 0 };
+  const jsonLength = { type: "integer", minimum: 1 };
   const meaning = "Length of the JSON in bytes, if the bytes of tensors follow it";
   return {
     tags: ["Open Inference Protocol"],
