@@ -15,15 +15,15 @@ const BATCH = 1000;
 const CONNECTIONS = 8;
 /** After this time in ms a request hangs. */
 const TIMEOUT_MS = 30_000;
-/** The share of the requests after which the memory is measured first: by then all caches are full. */
-const WARM_UP = 0.1;
+/** The memory is measured so many times: first when all caches are full, at last at the end. */
+const MEASUREMENTS = 10;
 /** How long a failing request is made smaller, in ms. */
 const SHRINK_MS = 60_000;
 
 const MiB = 1024 * 1024;
-/** Bytes that may be in use in the isolate more than after the warm-up: a few compiled functions. */
+/** Bytes that may be in use in the isolate more than at the first measurement: a few compiled functions. */
 const MAX_GROWTH = 4 * MiB;
-/** The same for the process, whose allocators keep what is free. */
+/** The same for the process from the middle to the end: its allocators keep what was free once. */
 const MAX_RESIDENT_GROWTH = 64 * MiB;
 
 export interface SoakOptions {
@@ -40,10 +40,8 @@ export interface SoakOptions {
 export interface SoakReport {
   /** Number of answers by status. */
   statuses: Map<number, number>;
-  /** After the warm-up. */
-  before: Memory;
-  /** At the end. */
-  after: Memory;
+  /** After each tenth of the requests. */
+  memory: Memory[];
 }
 
 /** A request that was not answered as it must be. */
@@ -70,16 +68,17 @@ export async function soak(server: InspectedServer, options: SoakOptions): Promi
   const { requests } = options;
   const statuses = new Map<number, number>();
   const wanted = await labelOf(server.url);
-  const warm = Math.ceil(WARM_UP * requests);
-  await sendAll(server.url, options, [0, warm], statuses);
-  const before = await server.memory();
-  await sendAll(server.url, options, [warm, requests], statuses);
-  const after = await server.memory();
+  const memory: Memory[] = [];
+  const until = (part: number): number => Math.ceil(part * requests / MEASUREMENTS);
+  for (let part = 0; part < MEASUREMENTS; part++) {
+    await sendAll(server.url, options, [until(part), until(part + 1)], statuses);
+    memory.push(await server.memory());
+  }
   assertEquals(await labelOf(server.url), wanted);
-  checkFlat(before, after);
+  checkFlat(memory);
   const errors = server.output().split("\n").filter((line) => line.includes('"level":"error"'));
   assertEquals(errors, []);
-  return { statuses, before, after };
+  return { statuses, memory };
 }
 
 /** Sends the requests of a range. */
@@ -157,11 +156,13 @@ async function labelOf(url: string): Promise<string> {
   return (await response.json()).predictions[0].label;
 }
 
-function checkFlat(before: Memory, after: Memory): void {
-  const growth = after.inUse - before.inUse, residentGrowth = after.resident - before.resident;
-  assert(growth < MAX_GROWTH, `The isolate has grown by ${growth} bytes since 10 % of the requests`);
+function checkFlat(memory: Memory[]): void {
+  const first = memory[0]!, middle = memory[(MEASUREMENTS >> 1) - 1]!, last = memory.at(-1)!;
+  const growth = last.inUse - first.inUse, residentGrowth = last.resident - middle.resident;
+  const all = JSON.stringify(memory);
+  assert(growth < MAX_GROWTH, `The isolate has grown by ${growth} bytes since 10 % of the requests: ${all}`);
   assert(
     residentGrowth < MAX_RESIDENT_GROWTH,
-    `The process has grown by ${residentGrowth} bytes since 10 % of the requests`,
+    `The process has grown by ${residentGrowth} bytes since half of the requests: ${all}`,
   );
 }
