@@ -90,8 +90,8 @@ export class Engine {
   #unaccompanied = 0;
   /** Images in the queue. */
   #images = 0;
-  /** What an image takes in the model, in ms. */
-  #imageMs = 0;
+  /** Time in the model and images of the last runs; a run counts less with each that follows. */
+  readonly #recent = { ms: 0, images: 0 };
 
   readonly #now: () => number;
 
@@ -171,7 +171,7 @@ export class Engine {
     if (!this.#requests.take(client, 1)) {
       throw busy(`${this.#requests.total} requests are queued`, "queue_full");
     }
-    const micros = Math.ceil(1000 * this.#imageMs * pixels.length / imageSize);
+    const micros = Math.ceil(this.#microsOf(pixels.length / imageSize));
     try {
       if (!this.#work.take(client, micros)) throw busy(`${this.#images} images are queued`, "queue_full");
       try {
@@ -246,7 +246,7 @@ export class Engine {
       const images = pixels.length / imageSize;
       this.#options.onRun?.(images);
       const inferMs = this.#now() - start;
-      this.#imageMs += (inferMs / images - this.#imageMs) / AVERAGED_RUNS;
+      this.#count(inferMs, images);
       let at = 0;
       for (const { job, pixels } of parts) {
         const count = pixels.length / imageSize;
@@ -266,6 +266,19 @@ export class Engine {
       this.#runs++;
       this.#ended = this.#now();
     }
+  }
+
+  /** Weighs runs by their images: one that was interrupted says little about an image if it had only one. */
+  #count(ms: number, images: number): void {
+    const kept = 1 - 1 / AVERAGED_RUNS;
+    this.#recent.ms = kept * this.#recent.ms + ms;
+    this.#recent.images = kept * this.#recent.images + images;
+  }
+
+  /** What images take in the model, in µs. */
+  #microsOf(images: number): number {
+    const recent = this.#recent;
+    return recent.images === 0 ? 0 : 1000 * recent.ms / recent.images * images;
   }
 
   /** Takes as many parts as run well together, at least one, in turn; jobs that waited too long fail. */

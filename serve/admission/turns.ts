@@ -13,15 +13,24 @@ export interface TurnsOptions {
   slots: number;
   /** How long work may wait for its turn, in ms. */
   queueTimeoutMs: number;
-  /** Waits between two pieces of work, where they share a thread with everything else. */
-  pause?: () => Promise<void>;
+  /**
+   * Waits before each piece of work, where it shares a thread with everything else: no event is handled while it runs,
+   * and many pieces can be due within one turn of the event loop.
+   */
+  rest?: () => Promise<void>;
   /** The time in ms, on a clock that never goes back; `performance.now()` by default. */
   now?: () => number;
 }
 
+/** A place in which one piece of work runs. */
+interface Slot {
+  /** When it was taken. */
+  since: number;
+}
+
 interface Waiting {
   isOver: boolean;
-  start: () => void;
+  start: (slot: Slot) => void;
 }
 
 /** A slot that is lost to a request that has ended without leaving it is free again after so many queue timeouts. */
@@ -32,10 +41,8 @@ export class Turns {
   readonly #queue = new FairQueue<Waiting>();
   readonly #work: Quota;
   readonly #now: () => number;
-  /** Slots of work that is about to start. */
-  #reserved = 0;
-  /** When each piece of work started that runs. */
-  readonly #running = new Set<{ since: number }>();
+  /** Of work that runs or is about to start. */
+  readonly #taken = new Set<Slot>();
 
   constructor(options: TurnsOptions) {
     this.#options = options;
@@ -49,8 +56,19 @@ export class Turns {
   }
 
   /** Whether a client may queue more. */
-  hasRoom(client: string): boolean {
-    return this.#work.hasRoom(client, 1);
+  hasRoom(client: string, micros: number): boolean {
+    return this.#work.hasRoom(client, Math.ceil(micros));
+  }
+
+  /**
+   * Counts work that is about to come, until the result is disposed of.
+   *
+   * @returns undefined if the client may not queue it
+   */
+  expect(client: string, micros: number): Disposable | undefined {
+    const cost = Math.ceil(micros);
+    if (!this.#work.take(client, cost)) return undefined;
+    return { [Symbol.dispose]: () => this.#work.give(client, cost) };
   }
 
   /**
@@ -71,30 +89,26 @@ export class Turns {
       throw busy(`${Math.round(this.#work.total / 1000)} ms of work are queued`, "queue_full");
     }
     try {
-      await this.#enter(client, cost);
-      const slot = { since: this.#now() };
-      this.#running.add(slot);
-      this.#reserved--;
+      const slot = await this.#enter(client, cost);
       try {
+        // By the one that starts, as the one that has finished may be gone.
+        await this.#options.rest?.();
         if (isGone()) throw gone();
         return await work();
       } finally {
-        if (this.#running.delete(slot)) this.#next();
+        if (this.#taken.delete(slot)) this.#next();
       }
     } finally {
       this.#work.give(client, cost);
     }
   }
 
-  /** Waits for a slot and reserves it. */
-  async #enter(client: string, cost: number): Promise<void> {
+  /** Waits for a slot and takes it. */
+  async #enter(client: string, cost: number): Promise<Slot> {
     this.#forgetLost();
-    if (this.#hasSlot()) {
-      this.#reserved++;
-      return;
-    }
-    const { queueTimeoutMs, pause } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    if (this.#hasSlot()) return this.#take();
+    const { queueTimeoutMs } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<Slot>();
     const waiting: Waiting = { isOver: false, start: resolve };
     this.#queue.push(client, { cost }, waiting);
     // workerd ends a request that waits for nothing but others, so each has a timer of its own.
@@ -103,16 +117,20 @@ export class Turns {
       reject(busy(`it was not the request's turn within ${queueTimeoutMs} ms`, "queue_timeout"));
     }, queueTimeoutMs);
     try {
-      await promise;
+      return await promise;
     } finally {
       clearTimeout(timer);
     }
-    // By the one that starts, as the one that has finished may be gone.
-    await pause?.();
   }
 
   #hasSlot(): boolean {
-    return this.#running.size + this.#reserved < this.#options.slots;
+    return this.#taken.size < this.#options.slots;
+  }
+
+  #take(): Slot {
+    const slot = { since: this.#now() };
+    this.#taken.add(slot);
+    return slot;
   }
 
   /** Hands a free slot to the next in the queue. */
@@ -122,14 +140,13 @@ export class Turns {
       if (!next) return;
       if (next.isOver) continue;
       next.isOver = true;
-      this.#reserved++;
-      next.start();
+      next.start(this.#take());
     }
   }
 
   #forgetLost(): void {
     const oldest = this.#now() - LOST_AFTER * this.#options.queueTimeoutMs;
-    for (const slot of this.#running) if (slot.since < oldest) this.#running.delete(slot);
+    for (const slot of this.#taken) if (slot.since < oldest) this.#taken.delete(slot);
     this.#next();
   }
 }

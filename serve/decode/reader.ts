@@ -1,12 +1,14 @@
 /**
  * Reads requests where that disturbs others least. Small ones are read at once. Large ones take turns: in threads of
- * their own where there are some, and else one at a time on the event loop, with pauses in between.
+ * their own where there are some, and else one at a time on the event loop, after a rest.
  *
  * @module
  */
 import { Turns } from "../admission/turns.ts";
 import type { Config } from "../config.ts";
 import { turn } from "../turn.ts";
+import { SMALL_BYTES } from "../middleware/body.ts";
+import { MEDIA_TYPES, mediaTypeOf } from "./classify.ts";
 import { estimateMicros } from "./cost.ts";
 import { type Form, type Read, readTask, type Task } from "./task.ts";
 
@@ -22,18 +24,23 @@ export interface TaskPool {
 const SMALL_MICROS = 1000;
 
 /**
- * In ms: between two large requests on the event loop, small ones that have arrived meanwhile need a few turns of it,
- * for the head, the body and the model.
+ * Turns of the event loop before each large request on it, in which small ones that have arrived are answered. They need
+ * some: for the connection, the head, the body and the model.
  */
-const PAUSE_MS = 5;
+const REST_TURNS = 5;
+
+/** Estimates are averaged over about this many requests. */
+const AVERAGED = 8;
 
 export class RequestReader {
   readonly #pool: TaskPool | undefined;
   readonly #turns: Turns;
+  /** What large requests of a media type take on average, in µs. */
+  readonly #averages = new Map<string, number>();
 
   constructor({ queueTimeoutMs }: Pick<Config, "queueTimeoutMs">, pool?: TaskPool) {
     this.#pool = pool;
-    this.#turns = new Turns({ slots: pool?.size ?? 1, queueTimeoutMs, ...(!pool && { pause }) });
+    this.#turns = new Turns({ slots: pool?.size ?? 1, queueTimeoutMs, ...(!pool && { rest }) });
   }
 
   /** Estimated work that is queued or runs, in µs. */
@@ -41,9 +48,25 @@ export class RequestReader {
     return this.#turns.queuedMicros;
   }
 
-  /** Whether a client may send more large requests. */
-  hasRoom(client: string): boolean {
-    return this.#turns.hasRoom(client);
+  /** Whether a client may send another large request; what it takes is not known before its body is there. */
+  hasRoom(client: string, contentType: string): boolean {
+    return this.#turns.hasRoom(client, this.#usual(contentType));
+  }
+
+  /** Counts a large request whose body arrives like an average one, until the result is disposed of. */
+  expect(client: string, contentType: string): Disposable | undefined {
+    return this.#turns.expect(client, this.#usual(contentType));
+  }
+
+  #usual(contentType: string): number {
+    return this.#averages.get(mediaTypeOf(contentType)) ?? 1;
+  }
+
+  #average({ body, contentType }: Task, micros: number): void {
+    const type = mediaTypeOf(contentType);
+    if (body.length <= SMALL_BYTES || !MEDIA_TYPES.includes(type)) return;
+    const average = this.#averages.get(type) ?? micros;
+    this.#averages.set(type, average + (micros - average) / AVERAGED);
   }
 
   /**
@@ -55,6 +78,7 @@ export class RequestReader {
    */
   async read<F extends Form>(task: Task<F>, client: string, isGone?: () => boolean): Promise<Read<F>> {
     const micros = estimateMicros(task);
+    this.#average(task, micros);
     if (micros <= SMALL_MICROS) return await readTask(task, stay);
     return await this.#turns.run(client, micros, () => this.#pool?.run(task) ?? readTask(task, turn), isGone);
   }
@@ -62,6 +86,6 @@ export class RequestReader {
 
 async function stay(): Promise<void> {}
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+async function rest(): Promise<void> {
+  for (let turns = 0; turns < REST_TURNS; turns++) await turn();
 }

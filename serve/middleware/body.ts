@@ -13,15 +13,22 @@ import { Problem } from "../problem.ts";
 import { inflaterFor, tooLarge } from "./inflate.ts";
 
 /** Bodies up to this size need no share of the memory for bodies; the first buffer of others is smaller. */
-const SMALL_BYTES = 64 * 1024;
+export const SMALL_BYTES = 64 * 1024;
 const FIRST_BYTES = 4 * 1024;
+/** Bytes that are read at a time. */
+const PIECE_BYTES = 256 * 1024;
 
 /** Whose body it is, and the memory for the bodies of all. */
 export interface BodyMemory {
   bodies: Quota;
   client: string;
-  /** Whether the client's large bodies may be read at all. */
-  mayRead?: () => boolean;
+  /** The work that a large body will make. */
+  work?: {
+    /** Whether the client may make more. */
+    hasRoom(): boolean;
+    /** Counts it while the body arrives; undefined if the client may not make more. */
+    expect(): Disposable | undefined;
+  };
 }
 
 /** A body; disposing of it gives back its share of the memory. */
@@ -53,6 +60,7 @@ export async function readBody(
       ? request.bytes()
       : collector.read(inflater && request.body ? inflater.inflate(request.body) : request.body);
     const bytes = await within(bodyTimeoutMs, reading as Promise<Uint8Array<ArrayBuffer>>);
+    collector.endExpecting();
     return { bytes, [Symbol.dispose]: () => collector.release() };
   } catch (error) {
     collector.release();
@@ -63,9 +71,13 @@ export async function readBody(
 }
 
 /** @throws {Problem} 503 */
-function checkRoom({ bodies, client, mayRead }: BodyMemory, bytes: number): void {
-  if (mayRead?.() === false) throw busy("too much work of this client is queued", "queue_full");
+function checkRoom({ bodies, client, work }: BodyMemory, bytes: number): void {
+  if (work?.hasRoom() === false) throw tooMuchWork();
   if (!bodies.hasRoom(client, bytes)) throw busy(`${bodies.total} bytes of requests are in memory`, "bodies");
+}
+
+function tooMuchWork(): Problem {
+  return busy("too much work of this client is queued", "queue_full");
 }
 
 /** After a timeout the client has to close the connection (RFC 9110, section 15.5.9), as Deno does not. */
@@ -82,6 +94,15 @@ async function within<T>(ms: number, reading: Promise<T>): Promise<T> {
   }
 }
 
+/** A reader that fills buffers; undefined if the stream has chunks of its own. */
+function byteReader(body: ReadableStream | null): ReadableStreamBYOBReader | undefined {
+  try {
+    return body?.getReader({ mode: "byob" });
+  } catch {
+    return undefined;
+  }
+}
+
 /** Puts chunks together in a buffer that grows with them: each chunk by itself could be a single byte. */
 class Collector {
   readonly #limit: number;
@@ -90,6 +111,7 @@ class Collector {
   /** Empty until a chunk arrives, as most bodies are read at once. */
   #buffer = new Uint8Array();
   #size = 0;
+  #work: Disposable | undefined;
   /** Bytes taken from the memory for bodies. */
   #reserved = 0;
   #isReleased = false;
@@ -101,6 +123,8 @@ class Collector {
   }
 
   async read(body: ReadableStream<Uint8Array<ArrayBuffer>> | null): Promise<Uint8Array<ArrayBuffer>> {
+    const reader = this.#declared === undefined ? undefined : byteReader(body);
+    if (reader) return await this.#readPieces(reader, this.#declared!);
     // An exception in the loop cancels the stream.
     for await (const chunk of body ?? []) {
       // The body is late, or the client is gone.
@@ -110,9 +134,38 @@ class Collector {
     return this.#buffer.subarray(0, this.#size);
   }
 
+  /**
+   * The same for a body of a declared length, in pieces that grow: workerd's chunks have 4 kB, and each takes a turn of
+   * the event loop.
+   */
+  async #readPieces(reader: ReadableStreamBYOBReader, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      while (this.#size < length && !this.#isReleased) {
+        if (this.#size === this.#buffer.length) this.#makeRoom(this.#size + 1);
+        const view = this.#buffer.subarray(this.#size, this.#size + PIECE_BYTES);
+        const { done, value } = await reader.read(view, { min: view.length });
+        if (!value) break;
+        // The buffer has moved.
+        this.#buffer = new Uint8Array(value.buffer);
+        this.#size += value.length;
+        if (done) break;
+      }
+    } finally {
+      if (this.#size < length) reader.cancel().catch(() => {});
+    }
+    return this.#buffer.subarray(0, this.#size);
+  }
+
+  /** The body is there: what it makes is no longer expected but known. */
+  endExpecting(): void {
+    this.#work?.[Symbol.dispose]();
+    this.#work = undefined;
+  }
+
   /** Gives back the memory. */
   release(): void {
     this.#isReleased = true;
+    this.endExpecting();
     if (this.#reserved > 0) this.#memory.bodies.give(this.#memory.client, this.#reserved);
     this.#reserved = 0;
   }
@@ -120,16 +173,21 @@ class Collector {
   #add(chunk: Uint8Array<ArrayBuffer>): void {
     const size = this.#size + chunk.length;
     if (size > this.#limit) throw tooLarge(this.#limit);
-    if (size > SMALL_BYTES && this.#reserved === 0) this.#reserve();
-    if (size > this.#buffer.length) this.#grow(size);
+    this.#makeRoom(size);
     this.#buffer.set(chunk, this.#size);
     this.#size = size;
   }
 
+  #makeRoom(size: number): void {
+    if (size > SMALL_BYTES && this.#reserved === 0) this.#reserve();
+    if (size > this.#buffer.length) this.#grow(size);
+  }
+
   /** Takes the memory for the whole body, once it has turned out to come. */
   #reserve(): void {
-    const { bodies, client } = this.#memory;
+    const { bodies, client, work } = this.#memory;
     const bytes = this.#declared ?? this.#limit;
+    if (work && !(this.#work = work.expect())) throw tooMuchWork();
     if (!bodies.take(client, bytes)) {
       throw busy(`${bodies.total} bytes of other requests are in memory`, "bodies");
     }

@@ -45,9 +45,13 @@ async function answerNow<F extends Form>(
   { form, jsonLength, check, write }: Codec<F>,
 ): Promise<Response> {
   const client = clientOf(c);
+  const contentType = c.req.header("content-type") ?? "";
   // What cannot be answered is refused before its body is read.
-  const mayRead = (): boolean => reader.hasRoom(client) && admission.inference.hasRoom(client, 1);
-  using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client, mayRead });
+  const work = {
+    hasRoom: (): boolean => reader.hasRoom(client, contentType) && admission.inference.hasRoom(client, 1),
+    expect: (): Disposable | undefined => reader.expect(client, contentType),
+  };
+  using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client, work });
   if (body.bytes.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
   return await admission.admit(client, async () => {
     const name = c.req.param("model"), version = c.req.param("version");
@@ -64,7 +68,7 @@ async function answerNow<F extends Form>(
         {
           form,
           body: body.bytes,
-          contentType: c.req.header("content-type") ?? "",
+          contentType,
           ...(jsonLength !== undefined && { jsonLength }),
           model: inputOf(classifier),
           limits: config,

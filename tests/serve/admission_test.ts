@@ -159,20 +159,20 @@ Deno.test("Turns runs as many pieces of work at a time as it has slots, small on
   assertEquals(turns.queuedMicros, 0);
 });
 
-Deno.test("Turns pauses between two pieces of work", async () => {
-  const gate = Promise.withResolvers<void>();
-  const turns = new Turns({ slots: 1, queueTimeoutMs: 1000, pause: () => gate.promise });
-  const first = work(), second = work();
-  const runs = [turns.run("a", 1, first.run), turns.run("a", 1, second.run)];
-  await settle();
-  first.finish();
-  await settle();
-  assertEquals([first.started(), second.started()], [true, false]);
-  gate.resolve();
-  await settle();
-  assertEquals(second.started(), true);
-  second.finish();
-  await Promise.all(runs);
+Deno.test("Turns rests before each piece of work, whether it was queued or not", async () => {
+  const log: string[] = [];
+  const turns = new Turns({
+    slots: 1,
+    queueTimeoutMs: 1000,
+    rest: async () => {
+      await settle();
+      log.push("rest");
+    },
+  });
+  const run = (name: string): Promise<void> => turns.run("a", 1, () => Promise.resolve(void log.push(name)));
+  await Promise.all([run("one"), run("two")]);
+  await run("three");
+  assertEquals(log, ["rest", "one", "rest", "two", "rest", "three"]);
 });
 
 Deno.test("Turns refuses more work than can start in time, at once and for each client by itself", async () => {
@@ -206,6 +206,20 @@ Deno.test("Turns frees a slot whose work never ends, as workerd may leave it beh
   await settle();
   now = 1001;
   assertEquals(await turns.run("b", 1, () => Promise.resolve("in")), "in");
+});
+
+Deno.test("Turns counts expected work as queued until it is there", async () => {
+  const turns = new Turns({ slots: 1, queueTimeoutMs: 100 });
+  const expected = turns.expect("a", 60_000)!;
+  assertEquals([turns.queuedMicros, turns.hasRoom("a", 60_000)], [60_000, false]);
+  assertEquals(turns.expect("a", 60_000), undefined);
+  assertEquals(
+    (await assertRejects(() => turns.run("a", 60_000, () => Promise.resolve()), Problem)).status,
+    503,
+  );
+  expected[Symbol.dispose]();
+  await turns.run("a", 60_000, () => Promise.resolve());
+  assertEquals(turns.queuedMicros, 0);
 });
 
 Deno.test("Turns drops the work of clients that have disconnected before their turn", async () => {

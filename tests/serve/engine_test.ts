@@ -97,6 +97,22 @@ Deno.test("Engine.run() recovers after all queued requests have waited too long"
   assertEquals(best((await late.run(images(2))).scores.probabilities), 2);
 });
 
+Deno.test("Engine.run() queues large requests after a run of one image took long", async () => {
+  let now = 0, runMs = 3;
+  const steady = new Engine({
+    load: () => Classifier.load(MODEL),
+    config: { ...LIMITS, queueTimeoutMs: 5000 },
+    onRun: () => now += runMs,
+    now: () => now,
+  });
+  for (let i = 0; i < 20; i++) await steady.run(images(0, 32));
+  // The process was interrupted.
+  runMs = 1000;
+  await steady.run(images(0));
+  runMs = 3;
+  await Promise.all(Array.from({ length: 4 }, () => steady.run(images(0, 256), "one")));
+});
+
 Deno.test("Engine.run() stops a large request whose client has disconnected", async () => {
   const { engine: one, runs } = engine();
   await one.run(images(0));
