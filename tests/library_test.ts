@@ -10,6 +10,7 @@ import config from "../deno.json" with { type: "json" };
 import { InputError } from "../shared/errors.ts";
 import { Classifier } from "../shared/inference/classifier.ts";
 import { createDataset } from "../train/dataset/create.ts";
+import { runSteps, type Step } from "./helpers/command.ts";
 import { tinyModel } from "./helpers/tiny_model.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -53,12 +54,11 @@ function examplesOf(text: string): string[] {
 }
 
 Deno.test("every @example runs, and what it asserts is true", async (t) => {
-  let count = 0;
+  const steps: Step[] = [];
   for (const folder of ["shared/", "train/"]) {
     for await (const file of sources(folder)) {
       for (const [i, example] of examplesOf(await Deno.readTextFile(file)).entries()) {
-        count++;
-        await t.step(`${file.href.slice(ROOT.href.length)}, example ${i + 1}`, async () => {
+        steps.push([`${file.href.slice(ROOT.href.length)}, example ${i + 1}`, async () => {
           const program = example.replaceAll(
             /from "(\.[^"]*)"/g,
             (_, path) => `from "${new URL(path, file)}"`,
@@ -66,11 +66,12 @@ Deno.test("every @example runs, and what it asserts is true", async (t) => {
           const { code, stderr } = await run(program, "--check", "--ext=ts", "--allow-write");
           assertEquals(code, 0, stderr);
           assertNotMatch(stderr, /Assertion failed/);
-        });
+        }]);
       }
     }
   }
-  assert(count >= 8, `there are only ${count} examples`);
+  assert(steps.length >= 8, `there are only ${steps.length} examples`);
+  await runSteps(t, steps);
 });
 
 Deno.test("the main functions of the library have an example", async () => {

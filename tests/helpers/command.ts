@@ -56,6 +56,21 @@ export async function runOffline(program: string, args: string[]): Promise<Finis
   return decode(await command.output());
 }
 
+/** A step of a test. */
+export type Step = [name: string, fn: () => Promise<void>];
+
+/** Runs steps of a test that each wait for a process, as many at a time as there are cores. */
+export async function runSteps(t: Deno.TestContext, steps: Step[]): Promise<void> {
+  const remaining = steps.values();
+  const run = async (): Promise<void> => {
+    for (const [name, fn] of remaining) {
+      // The sanitizers cannot tell what belongs to which step; those of the test look at all of them.
+      await t.step({ name, fn, sanitizeOps: false, sanitizeResources: false, sanitizeExit: false });
+    }
+  };
+  await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, run));
+}
+
 /** Deno prints it as long as permission sets in its configuration are experimental. */
 const WARNING = /^Warning Permissions in the config file is an experimental feature.*\n/;
 
