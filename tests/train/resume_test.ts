@@ -2,7 +2,7 @@ import { assertEquals, assertGreaterOrEqual, assertMatch, assertStringIncludes }
 import { Random } from "../../shared/random.ts";
 import { checkpointIn } from "../../train/artifact/checkpoint.ts";
 import { readMetrics } from "../../train/artifact/metrics.ts";
-import { runTask, startTask } from "../helpers/command.ts";
+import { runSteps, runTask, startTask } from "../helpers/command.ts";
 import { WITHOUT_NATIVE } from "../helpers/products.ts";
 import { inTemporaryFolder } from "../helpers/temporary_folder.ts";
 
@@ -41,7 +41,7 @@ interface Case {
 const CASES: Case[] = [
   {
     title: `AdamW ${WITHOUT_NATIVE ? "on our kernel" : "on a native BLAS"}, where most epochs are a new best`,
-    options: ["--optimizer", "adamw", "--gemm", WITHOUT_NATIVE ? "auto" : "native"],
+    options: ["--optimizer", "adamw", "--gemm", WITHOUT_NATIVE ? "auto" : "native", "--threads", "1"],
     newBests: (count) => assertGreaterOrEqual(count, 5),
   },
   {
@@ -51,31 +51,29 @@ const CASES: Case[] = [
   },
 ];
 
-for (const { title, options, newBests } of CASES) {
-  Deno.test(`a run that is killed 15 times ends with the same bytes (${title})`, async () => {
-    await inTemporaryFolder(async (out) => {
-      const args = [...RUN, ...options];
-      const whole = await runTask("train", [...args, "--out", `${out}/whole`]);
-      assertEquals(whole.code, 0, whole.stderr);
-      const { epochs } = await readMetrics(`${out}/whole/silhouettes`);
-      const accuracies = epochs.map(({ validation }) => validation!.accuracy);
-      newBests(
-        accuracies.filter((accuracy, i) => i > 0 && accuracy > Math.max(...accuracies.slice(0, i))).length,
-      );
+Deno.test("a run that is killed 15 times ends with the same bytes", async (t) => {
+  await runSteps(t, CASES.map(({ title, ...given }) => [title, () => resumesToTheSameBytes(given)]));
+});
 
-      const points = breakpoints();
-      // deno-lint-ignore no-console
-      console.log(`seed ${SEED}, killed at ${points.join(", ")}`);
-      for (const point of points) await killAt(point, [...args, "--resume", "--out", `${out}/killed`]);
-      const last = await runTask("train", [...args, "--resume", "--out", `${out}/killed`]);
-      assertEquals(last.code, 0, last.stderr);
-      assertStringIncludes(last.stderr, `after epoch ${EPOCHS}`);
+async function resumesToTheSameBytes({ options, newBests }: Omit<Case, "title">): Promise<void> {
+  await inTemporaryFolder(async (out) => {
+    const args = [...RUN, ...options];
+    const whole = await runTask("train", [...args, "--out", `${out}/whole`]);
+    assertEquals(whole.code, 0, whole.stderr);
+    const { epochs } = await readMetrics(`${out}/whole/silhouettes`);
+    const accuracies = epochs.map(({ validation }) => validation!.accuracy);
+    newBests(
+      accuracies.filter((accuracy, i) => i > 0 && accuracy > Math.max(...accuracies.slice(0, i))).length,
+    );
 
-      const model = (run: string): Promise<Uint8Array> =>
-        Deno.readFile(`${out}/${run}/silhouettes/model.onnx`);
-      assertEquals(await model("killed"), await model("whole"));
-      assertEquals(await filesIn(`${out}/killed/silhouettes`), await filesIn(`${out}/whole/silhouettes`));
-    });
+    for (const point of breakpoints()) await killAt(point, [...args, "--resume", "--out", `${out}/killed`]);
+    const last = await runTask("train", [...args, "--resume", "--out", `${out}/killed`]);
+    assertEquals(last.code, 0, last.stderr);
+    assertStringIncludes(last.stderr, `after epoch ${EPOCHS}`);
+
+    const model = (run: string): Promise<Uint8Array> => Deno.readFile(`${out}/${run}/silhouettes/model.onnx`);
+    assertEquals(await model("killed"), await model("whole"));
+    assertEquals(await filesIn(`${out}/killed/silhouettes`), await filesIn(`${out}/whole/silhouettes`));
   });
 }
 
