@@ -1,10 +1,11 @@
 /**
- * Markdown to HTML, for the texts of this project: model cards and the pages of `docs/`. It knows what those use:
- * headings, paragraphs, lists, tables, code, emphasis, links and images. All text is escaped, so a card that contains
- * HTML shows it as text.
+ * Markdown to HTML, for model cards and the pages of `docs/`, by markdown-it. HTML in a text is shown as text, and
+ * addresses are those that the caller allows.
  *
  * @module
  */
+// The entry is one file, half as large in a worker as the other, and needs no browser.
+import MarkdownIt, { type StateCore, type Token } from "markdown-it/browser";
 
 /** How addresses in the text become addresses of the server. */
 export interface MarkdownOptions {
@@ -14,146 +15,104 @@ export interface MarkdownOptions {
   image: (address: string) => string | undefined;
 }
 
-/** Renders a text. */
+/**
+ * Characters of a text that are rendered. A card of 1,000 classes with names of 60 characters has 115,000; the time of
+ * markdown-it can grow with the square of the length.
+ */
+export const MAX_MARKDOWN_LENGTH = 128 * 1024;
+
+/** Characters of a paragraph or table cell that may contain links, emphasis and code, for the same reason. */
+const MAX_INLINE_LENGTH = 8 * 1024;
+
+/** Renders a text; one that is too long is shown as it is. */
 export function renderMarkdown(text: string, options: MarkdownOptions): string {
-  const references = new Map<string, string>();
-  const lines = text.replaceAll("\r", "").split("\n").filter((line) => {
-    const found = /^\[([^\]]+)\]:\s*(\S+)$/.exec(line);
-    if (found) references.set(found[1]!, found[2]!);
-    return !found;
+  if (text.length <= MAX_MARKDOWN_LENGTH) return markdown.render(text, { options });
+  const limit = `${MAX_MARKDOWN_LENGTH / 1024} Ki characters`;
+  return `<p>This text has more than ${limit}, so it is shown without formatting.</p>\n${code(text)}`;
+}
+
+const markdown = new MarkdownIt({ html: false, linkify: false, typographer: false, maxNesting: 20 });
+const { escapeHtml } = markdown.utils;
+
+// `addresses` decides, so that a link that is not allowed is left with its text.
+markdown.validateLink = (): boolean => true;
+markdown.core.ruler.before("inline", "long", ({ tokens, Token }) => {
+  for (const token of tokens) {
+    if (token.type !== "inline" || token.content.length <= MAX_INLINE_LENGTH) continue;
+    const text = new Token("text", "", 0);
+    text.content = token.content;
+    token.children = [text];
+    // What is parsed next.
+    token.content = "";
+  }
+});
+markdown.core.ruler.push("addresses", ({ tokens, env }: StateCore) => {
+  for (const token of tokens) token.children &&= addresses(token.children, env["options"] as MarkdownOptions);
+});
+markdown.core.ruler.push("headings", ({ tokens }) => {
+  tokens.forEach((token, i) => {
+    if (token.type === "heading_open") token.attrSet("id", slug(textOf(tokens[i + 1]!)));
   });
-  const link = (address: string): string | undefined => options.link(references.get(address) ?? address);
-  return blocks(lines, { ...options, link });
+});
+markdown.core.ruler.push("tables", (state) => {
+  state.tokens = withoutEmptyHeads(state.tokens);
+  for (const token of state.tokens) {
+    if (token.type !== "th_open" && token.type !== "td_open") continue;
+    // The policy of the page allows no `style` attributes.
+    const isRight = token.attrGet("style") === "text-align:right";
+    token.attrs = isRight ? [["class", "number"]] : null;
+  }
+});
+
+Object.assign(markdown.renderer.rules, {
+  table_open: () => '<div class="table" tabindex="0"><table>\n',
+  table_close: () => "</table></div>\n",
+  fence: (tokens: Token[], i: number) => code(tokens[i]!.content),
+  code_block: (tokens: Token[], i: number) => code(tokens[i]!.content),
+});
+
+function code(text: string): string {
+  return `<pre tabindex="0"><code>${escapeHtml(text.trimEnd())}</code></pre>\n`;
 }
 
-function blocks(lines: readonly string[], options: MarkdownOptions): string {
-  const html: string[] = [];
-  for (let i = 0; i < lines.length;) {
-    const line = lines[i]!;
-    const from = i;
-    /** Goes on while lines match. */
-    const take = (matches: (line: string) => boolean): string[] => {
-      while (i < lines.length && matches(lines[i]!)) i++;
-      return lines.slice(from, i);
-    };
-    const heading = /^(#{1,6}) (.+)$/.exec(line);
-    const item = /^(?:([-*])|\d+\.) /.exec(line);
-    if (line.trim() === "") i++;
-    else if (heading) {
-      i++;
-      const level = heading[1]!.length;
-      html.push(`<h${level} id="${slug(heading[2]!)}">${inline(heading[2]!, options)}</h${level}>`);
-    } else if (line.startsWith("```")) {
-      i++;
-      const code = take((line) => !line.startsWith("```")).slice(1);
-      i++;
-      html.push(`<pre tabindex="0"><code>${escape(code.join("\n"))}</code></pre>`);
-    } else if (line.startsWith("|")) {
-      html.push(table(take((line) => line.startsWith("|")), options));
-    } else if (item) {
-      const list = item[1] ? "ul" : "ol";
-      html.push(`<${list}>${items(take((line) => isItem(line) || /^ +\S/.test(line)), options)}</${list}>`);
-    } else if (/^ {4}/.test(line)) {
-      const code = take((line) => /^ {4}|^$/.test(line)).map((line) => line.slice(4)).join("\n");
-      html.push(`<pre tabindex="0"><code>${escape(code.trimEnd())}</code></pre>`);
-    } else {
-      i++;
-      const text = take((line) => line.trim() !== "" && !/^(#{1,6} |```|\|)/.test(line) && !isItem(line));
-      html.push(`<p>${inline(text.join("\n"), options)}</p>`);
+/** Replaces the addresses of links and images, and removes those that have none. */
+function addresses(tokens: readonly Token[], options: MarkdownOptions): Token[] {
+  let isOpen = false;
+  return tokens.filter((token) => {
+    // Links are not nested.
+    if (token.type === "link_close") return isOpen;
+    if (token.type === "link_open") {
+      const address = options.link(String(token.attrGet("href")));
+      isOpen = address !== undefined && /^(https?:\/\/|\/|#)/.test(address);
+      if (isOpen) token.attrSet("href", address!);
+      return isOpen;
     }
+    if (token.type !== "image") return true;
+    const address = options.image(String(token.attrGet("src")));
+    if (address === undefined) return false;
+    token.attrSet("src", address);
+    token.attrSet("loading", "lazy");
+    return true;
+  });
+}
+
+/** Tables of facts have none, but Markdown wants one. */
+function withoutEmptyHeads(tokens: readonly Token[]): Token[] {
+  const kept: Token[] = [];
+  for (const token of tokens) {
+    kept.push(token);
+    if (token.type !== "thead_close") continue;
+    const start = kept.findLastIndex(({ type }) => type === "thead_open");
+    if (kept.slice(start).every((token) => textOf(token) === "")) kept.length = start;
   }
-  return html.join("\n");
+  return kept;
 }
 
-function isItem(line: string): boolean {
-  return /^([-*]|\d+\.) /.test(line);
-}
-
-function items(lines: readonly string[], options: MarkdownOptions): string {
-  const items: string[][] = [];
-  for (const line of lines) {
-    if (isItem(line)) items.push([line.replace(/^\S+ +/, "")]);
-    else items.at(-1)!.push(line.replace(/^ {1,3}/, ""));
-  }
-  return items.map((lines) => {
-    const first = lines.findIndex((line) => isItem(line) || line.startsWith("```"));
-    const [text, rest] = first < 0 ? [lines, []] : [lines.slice(0, first), lines.slice(first)];
-    return `<li>${inline(text.join("\n"), options)}${blocks(rest, options)}</li>`;
-  }).join("");
-}
-
-function table(lines: readonly string[], options: MarkdownOptions): string {
-  const rows = lines.map((line) =>
-    line.replace(/^\||\|\s*$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"))
-  );
-  const [head, rule, ...body] = rows;
-  const right = rule!.map((cell) => cell.endsWith(":"));
-  const row = (cells: string[], tag: string): string =>
-    `<tr>${
-      cells.map((cell, i) => `<${tag}${right[i] ? ' class="number"' : ""}>${inline(cell, options)}</${tag}>`)
-        .join("")
-    }</tr>`;
-  const header = head!.some((cell) => cell !== "") ? `<thead>${row(head!, "th")}</thead>` : "";
-  return `<div class="table" tabindex="0"><table>${header}<tbody>${
-    body.map((cells) => row(cells, "td")).join("")
-  }</tbody></table></div>`;
-}
-
-const INLINE = new RegExp(
-  [
-    /\\([\\`*_[\]<>#|])/, // 1: an escaped character
-    /(`+)(.+?)\2(?!`)/, // 2, 3: code
-    /!\[([^\]]*)\]\(([^)\s]+)\)/, // 4, 5: an image
-    /\[((?:[^\[\]]|\\.)+)\]\(([^)\s]+)\)/, // 6, 7: a link
-    /\[([^\[\]]+)\]\[([^\]]+)\]/, // 8, 9: a link by reference
-    /<(https?:[^>\s]+)>/, // 10: an address
-    /\*\*(.+?)\*\*/, // 11: strong
-    /(?<!\w)[*_]([^*_\s](?:[^*_]*[^*_\s])?)[*_](?!\w)/, // 12: emphasis
-  ].map(({ source }) => source).join("|"),
-  "gs",
-);
-
-function inline(text: string, options: MarkdownOptions): string {
-  let html = "", end = 0;
-  for (const found of text.matchAll(INLINE)) {
-    html += escape(text.slice(end, found.index));
-    end = found.index + found[0].length;
-    const [, escaped, , code, alt, picture, name, address, name2, reference, url, strong, emphasis] = found;
-    if (escaped !== undefined) html += escape(escaped);
-    else if (code !== undefined) html += `<code>${escape(code)}</code>`;
-    else if (picture !== undefined) html += image(alt!, options.image(picture));
-    else if (address !== undefined) html += anchor(inline(name!, options), options.link(address));
-    else if (reference !== undefined) html += anchor(inline(name2!, options), options.link(reference));
-    else if (url !== undefined) html += anchor(escape(url), options.link(url));
-    else if (strong !== undefined) html += `<strong>${inline(strong, options)}</strong>`;
-    else html += `<em>${inline(emphasis!, options)}</em>`;
-  }
-  return html + escape(text.slice(end));
-}
-
-function anchor(text: string, address: string | undefined): string {
-  return address !== undefined && /^(https?:\/\/|\/|#)/.test(address)
-    ? `<a href="${escape(address)}">${text}</a>`
-    : text;
-}
-
-function image(alt: string, address: string | undefined): string {
-  return address === undefined ? "" : `<img src="${escape(address)}" alt="${escape(alt)}" loading="lazy">`;
+function textOf({ children, content }: Token): string {
+  return children?.map(({ content }) => content).join("") ?? content;
 }
 
 /** As GitHub makes the anchor of a heading. */
 function slug(heading: string): string {
   return heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
-}
-
-const ENTITIES: Record<string, string> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 }

@@ -18,5 +18,5 @@ export function table(head: string[], rows: string[][]): string {
 
 /** Text that may contain Markdown, as class and model names, which are user input. */
 export function escape(text: string): string {
-  return text.replace(/[\\`*_[\]<>#]/g, "\\$&").replace(/\s+/g, " ");
+  return text.replace(/[\\`*_[\]<>#~&]/g, "\\$&").replace(/\s+/g, " ");
 }
