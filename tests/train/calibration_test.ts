@@ -93,6 +93,7 @@ Deno.test("fitTemperature() returns 1 if there is no minimum", () => {
   assertEquals(fitTemperature({ logits: new Float32Array([3, 0, 0, 3]), labels: [0, 1] }), 1, "all correct");
   assertEquals(fitTemperature({ logits: new Float32Array([3, 0, 0, 3]), labels: [1, 0] }), 1, "all wrong");
   assertEquals(fitTemperature({ logits: new Float32Array(4), labels: [0, 1] }), 1, "equal logits");
+  assertEquals(fitTemperature({ logits: new Float32Array([1, 1, 3, 0]), labels: [1, 0] }), 1, "a tie");
 });
 
 Deno.test("fitTemperature() and reliability() reject an empty or incomplete set of logits", () => {

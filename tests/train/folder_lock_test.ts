@@ -47,6 +47,7 @@ Deno.test("lockFolder() refuses a folder that another process has locked, until 
     owner.kill("SIGKILL");
     await owner.status;
     assert(await exists(`${folder}/.lock`), "the killed process left its file");
+    await Deno.writeTextFile(`${folder}/.lock`, "a longer process id than ours");
     {
       using _lock = await lockFolder(folder);
       assertEquals(await Deno.readTextFile(`${folder}/.lock`), String(Deno.pid));

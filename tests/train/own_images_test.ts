@@ -15,6 +15,7 @@ Deno.test("a folder of pictures is split by class, one fifth for testing", async
     assertEquals(dataset.labels, ["a", "b"]);
     assertEquals([dataset.train.count, dataset.test.count], [16, 4]);
     assertEquals([...dataset.test.labels], [0, 0, 1, 1]);
+    assertNotEquals(dataset.train.labels, dataset.train.labels.toSorted(), "the classes are mixed");
     assertEquals([dataset.channels, dataset.height, dataset.width], [1, 28, 28]);
     assertEquals(dataset.train.images.length, 16 * 784);
     assertEquals(dataset.splitSeed, 0);
@@ -33,7 +34,8 @@ Deno.test("the seed draws the split, and neither file names nor places change an
   await inFolder({ ...files }, async (folder) => {
     const first = await load(folder);
     assertEquals(await load(folder), first);
-    assertNotEquals((await load(folder, { splitSeed: 1 })).dataset.sha256, first.dataset.sha256);
+    const other = await load(folder, { splitSeed: 1 });
+    assertNotEquals(other.dataset.test.images, first.dataset.test.images);
     await inFolder(renamed, async (other) => {
       assertEquals((await load(other)).dataset.sha256, first.dataset.sha256);
     });
@@ -165,6 +167,15 @@ Deno.test("test images that are training images too are counted", async () => {
   });
 });
 
+Deno.test("images that are in several classes are counted", async () => {
+  const files = squares(["a", "b"], 4);
+  files["b/0.png"] = files["a/0.png"]!;
+  await inFolder(files, async (folder) => {
+    const { notes } = await load(folder);
+    assertEquals(notes[0], "NOTE: 1 images are in more than one class, byte for byte");
+  });
+});
+
 Deno.test("many pictures are decoded beside the main thread, to the same bytes", async () => {
   const files = squares(["a", "b"], 40);
   await inFolder(files, async (folder) => {
@@ -232,6 +243,7 @@ Deno.test("stratify() gives every class its share", () => {
   assertEquals([...left, ...drawn].sort((a, b) => a - b), labels.map((_, i) => i));
   assertEquals(stratify(labels, 3, 0.2, 0), { rest: left, sample: drawn });
   assertNotEquals(stratify(labels, 3, 0.2, 1).sample, drawn);
+  assertEquals(stratify([0, 0, 1, 1], 2, 1, 0).rest.length, 2, "one of each class is left");
 });
 
 Deno.test("loadDataset() refuses a folder that is not there, and a file", async () => {

@@ -35,16 +35,18 @@ Deno.test("decoded pictures are kept by content, and a damaged cache is made aga
       // A changed file is another file.
       await write(folder, { "a/0.png": square(4711) });
       assertNotEquals(await read(), first);
+      assertNotEquals(await Deno.readFile(file), kept);
       assertEquals((await Array.fromAsync(Deno.readDir(cache))).length, 1);
     });
   });
 });
 
-Deno.test("the cache stays within its bound, and the oldest go first", async () => {
+Deno.test("the cache stays within its bound, and the least recently used go first", async () => {
   await inFolder({}, async (cache) => {
     const shape = { channels: 1 as const, height: 10, width: 10 };
     const pictures = new Map([["ab".repeat(32), new Uint8Array(100).fill(7)]]);
     for (const [age, folder] of ["/old", "/middle", "/new"].entries()) {
+      if (folder === "/new") await PixelCache.open("/old", shape, cache);
       const opened = await PixelCache.open(folder, shape, cache);
       await opened.save(pictures, 400);
       const before = new Date(Date.now() - (3 - age) * 60_000);
@@ -58,11 +60,14 @@ Deno.test("the cache stays within its bound, and the oldest go first", async () 
     const kept = async (folder: string): Promise<Uint8Array | undefined> =>
       (await PixelCache.open(folder, shape, cache)).get("ab".repeat(32));
     // Each takes 180 bytes.
-    assertEquals([await kept("/old"), (await kept("/middle"))?.[0], (await kept("/new"))?.[99]], [
+    assertEquals([(await kept("/old"))?.[0], await kept("/middle"), (await kept("/new"))?.[99]], [
+      7,
       undefined,
       7,
-      7,
     ]);
+    for await (const { name } of Deno.readDir(cache)) {
+      await Deno.utime(join(cache, name), new Date(0), new Date(0));
+    }
     const large = new Map(Array.from({ length: 9 }, (_, i) => [`${i}`.repeat(64), new Uint8Array(100)]));
     await (await PixelCache.open("/large", shape, cache)).save(large, 400);
     assertEquals((await Array.fromAsync(Deno.readDir(cache))).length, 2, "what is too large is not kept");

@@ -92,20 +92,20 @@ function moments(x: tf.Tensor2D): Moments {
 }
 
 /**
- * Folds a normalization into the Linear layer before it: with s = γ/√(variance + ε),
- * `s·(xAᵀ + b − mean) + β = x(sA)ᵀ + (s·(b − mean) + β)`.
+ * Folds a normalization into the Linear layer before it, which has no bias: with s = γ/√(variance + ε),
+ * `s·(xAᵀ − mean) + β = x(sA)ᵀ + (β − s·mean)`.
  *
  * @param norm the values of a {@linkcode BatchNorm}
  */
 export function foldBatchNorm(
-  { inFeatures, outFeatures, weight, bias }: LinearWeights,
+  { inFeatures, outFeatures, weight }: Omit<LinearWeights, "bias">,
   norm: Record<"weight" | "bias" | "mean" | "variance", Float32Array>,
 ): LinearWeights {
   const folded = new Float32Array(weight.length), shifted = new Float32Array(outFeatures);
   for (let out = 0; out < outFeatures; out++) {
     const scale = norm.weight[out]! / Math.sqrt(norm.variance[out]! + EPSILON);
     for (let i = out * inFeatures; i < (out + 1) * inFeatures; i++) folded[i] = weight[i]! * scale;
-    shifted[out] = (bias[out]! - norm.mean[out]!) * scale + norm.bias[out]!;
+    shifted[out] = norm.bias[out]! - norm.mean[out]! * scale;
   }
   return { inFeatures, outFeatures, weight: folded, bias: shifted };
 }

@@ -184,13 +184,8 @@ export class Mlp {
   async weights(): Promise<LinearWeights[]> {
     const layers = await Promise.all(this.#layers.map(async ({ weight, bias, norm }) => {
       const [outFeatures, inFeatures] = weight.shape;
-      const linear = {
-        inFeatures,
-        outFeatures,
-        weight: await read(weight),
-        bias: bias ? await read(bias) : new Float32Array(outFeatures),
-      };
-      if (!norm) return linear;
+      const linear = { inFeatures, outFeatures, weight: await read(weight) };
+      if (!norm) return { ...linear, bias: await read(bias!) };
       return foldBatchNorm(linear, {
         weight: await read(norm.weight),
         bias: await read(norm.bias),
