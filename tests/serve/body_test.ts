@@ -1,0 +1,62 @@
+import { assertEquals, assertFalse, assertRejects, assertStringIncludes } from "@std/assert";
+import { Quota } from "../../serve/admission/quota.ts";
+import { type BodyMemory, readBody } from "../../serve/middleware/body.ts";
+import { Problem } from "../../serve/problem.ts";
+
+const CONFIG = { maxBodyBytes: 200_000, bodyTimeoutMs: 60_000 };
+
+/** A request whose body is made on demand, and whether anything of it was asked for. */
+function streamed(
+  parts: Uint8Array<ArrayBuffer>[],
+  headers: Record<string, string>,
+): { request: Request; isRead: () => boolean } {
+  let isRead = false;
+  const remaining = parts.values();
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller): void {
+      isRead = true;
+      const { value, done } = remaining.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  }, { highWaterMark: 0 });
+  return { request: new Request("http://a/", { method: "POST", headers, body }), isRead: () => isRead };
+}
+
+async function refusal(request: Request, memory: Partial<BodyMemory> = {}): Promise<Problem> {
+  const bodies = new Quota(1_000_000);
+  return await assertRejects(
+    () => readBody(request, CONFIG, { bodies, client: "a", ...memory }),
+    Problem,
+  );
+}
+
+Deno.test("readBody() refuses a large body before it reads it if there is no memory left", async () => {
+  const bodies = new Quota(1_000_000);
+  bodies.take("b", 900_000);
+  const { request, isRead } = streamed([new Uint8Array(100_000)], { "content-length": "100000" });
+  const { status, message } = await refusal(request, { bodies });
+  assertEquals(status, 503);
+  assertStringIncludes(message, "900000 bytes of requests are in memory");
+  assertFalse(isRead());
+  assertEquals(bodies.total, 900_000);
+});
+
+Deno.test("readBody() refuses a large body before it reads it if its client has too much work queued", async () => {
+  const work = { hasRoom: (): boolean => false, expect: (): undefined => undefined };
+  const { request, isRead } = streamed([new Uint8Array(100_000)], { "content-length": "100000" });
+  const { status, message } = await refusal(request, { work });
+  assertEquals(status, 503);
+  assertStringIncludes(message, "too much work of this client is queued");
+  assertFalse(isRead());
+});
+
+Deno.test("readBody() counts compressed bytes that inflate to nothing", async () => {
+  // The header of gzip, and then empty blocks that are stored.
+  const header = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
+  const blocks = new Uint8Array(50_000).map((_, i) => i % 5 < 3 ? 0 : 0xff);
+  const { request } = streamed([header, blocks, blocks, blocks, blocks], { "content-encoding": "gzip" });
+  const { status, message } = await refusal(request);
+  assertEquals(status, 413);
+  assertStringIncludes(message, "at most 200000 bytes");
+});
