@@ -124,6 +124,21 @@ Deno.test("fitDirections() finds the direction in which outliers stand out, agai
   );
 });
 
+Deno.test("fitDirections() shrinks the covariance more, the fewer images there are", async () => {
+  await useBackend("wasm");
+  const rows = (...values: number[]) => ({ size: 2, values: Float32Array.from(values) });
+  // With all directions, the distance is Mahalanobis's, divided by 2. Of four images, the covariance is diag(1/2, 1/8),
+  // and a third of the shrunk one is their mean, 5/16, times the identity: diag(7/16, 3/16).
+  const fitted = await fitDirections(rows(1, 0, -1, 0, 0, 0.5, 0, -0.5), [rows(1, 0, 0, 1)], 2, 0);
+  const [x, y] = distances(fitted, rows(1, 0, 0, 1));
+  assertAlmostEquals(x!, 16 / 7 / 2, 1e-5);
+  assertAlmostEquals(y!, 16 / 3 / 2, 1e-5);
+  const same = await fitDirections(rows(1, 2, 1, 2), [rows(1, 0, 0, 1)], 2, 0);
+  const [none, far] = distances(same, rows(1, 2, 3, 3));
+  assertAlmostEquals(none!, 0, 1);
+  assert(far! > 1e6 && Number.isFinite(far), "images that are all the same have a distance too");
+});
+
 Deno.test("drawOutliers() draws the same images for a seed, in any size, in grey and in colour", () => {
   const families: Family[] = ["strokes", "shapes", "text", "shuffled patches", "constant images", "textures"];
   for (const [channels, height, width] of [[1, 28, 28], [3, 16, 24], [1, 2, 3], [3, 1, 1]] as const) {
