@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { describeModel } from "../../shared/contract.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
@@ -11,11 +11,12 @@ import { parseNetwork, writeNetwork } from "../../train/backbone/network.ts";
 import { openBackbone, withFeatures } from "../../train/backbone/open.ts";
 import { useBackend } from "../../train/backend/mod.ts";
 import { createDataset } from "../../train/dataset/create.ts";
-import { loadDataset, type Split } from "../../train/dataset/mod.ts";
+import { type Dataset, loadDataset, type Split } from "../../train/dataset/mod.ts";
 import { allScores } from "../../train/evaluation/evaluation.ts";
 import { wilsonInterval } from "../../train/evaluation/interval.ts";
 import { type Advice, adviseRecipe } from "../../train/learning/advice.ts";
 import { type FoldEvent, stratifiedFolds } from "../../train/learning/cross_validation.ts";
+import { RECIPES } from "../../train/learning/recipe.ts";
 import { balanced, balancedCount } from "../../train/learning/split.ts";
 import { foldStandardization } from "../../train/learning/standardization.ts";
 import { tinyNetwork } from "../helpers/tiny_network.ts";
@@ -164,17 +165,42 @@ Deno.test({
   },
 });
 
-Deno.test("adviseRecipe() leaves large data sets alone, and balances uneven classes", () => {
-  const labels = Uint8Array.from({ length: 30 }, (_, i) => i < 24 ? 0 : 1);
-  const dataset = createDataset({
-    name: "uneven",
+/** One-pixel images, so many of each of two classes. */
+function pixels(many: number, few: number): Dataset {
+  const labels = Uint8Array.from({ length: many + few }, (_, i) => i < many ? 0 : 1);
+  return createDataset({
+    name: "pixels",
     labels: ["many", "few"],
     channels: 1,
     height: 1,
     width: 1,
-    train: { images: new Uint8Array(30), labels },
+    train: { images: new Uint8Array(labels.length), labels },
     test: { images: new Uint8Array(2), labels: Uint8Array.of(0, 1) },
   });
+}
+
+Deno.test("adviseRecipe() leaves large data sets alone", () => {
+  const { recipe, reasons } = adviseRecipe(pixels(10_000, 10_000));
+  assertEquals([recipe, reasons], [{ ...RECIPES.default, validation: 2000 }, []]);
+  assertNotEquals(adviseRecipe(pixels(9999, 10_000)).recipe.batchSize, RECIPES.default.batchSize);
+});
+
+Deno.test("adviseRecipe() cross-validates small data sets without validation images of their own", () => {
+  const choose = (dataset: Dataset): number[] => {
+    const { folds, validation } = adviseRecipe(dataset).recipe;
+    return [folds, validation];
+  };
+  assertEquals(choose(pixels(500, 499)), [5, 0]);
+  assertEquals(choose(pixels(500, 500)), [0, 100]);
+  assertEquals(choose(pixels(30, 3)), [3, 0], "each fold needs an image of each class");
+  assertEquals(choose(pixels(30, 1)), [0, 3]);
+  assertEquals(choose({ ...pixels(60, 60), validation: 20 }), [0, 10]);
+});
+
+Deno.test("adviseRecipe() balances uneven classes", () => {
+  assertEquals(adviseRecipe(pixels(30, 20)).recipe.balance, RECIPES.default.balance);
+  assertEquals(adviseRecipe(pixels(31, 20)).recipe.balance, true);
+  const dataset = pixels(24, 6), { labels } = dataset.train;
   const { recipe } = adviseRecipe(dataset);
   assertEquals([recipe.balance, recipe.folds, recipe.batchSize, recipe.batchNorm], [true, 5, 16, false]);
   const indices = Uint32Array.from({ length: 30 }, (_, i) => i);
@@ -189,10 +215,14 @@ Deno.test("stratifiedFolds() puts every image in one fold, each class spread eve
   const labels = Uint8Array.from({ length: 53 }, (_, i) => i % 3);
   const folds = stratifiedFolds(labels, 3, 5, 1);
   assertEquals(folds.flatMap((fold) => [...fold]).sort((a, b) => a - b), [...labels.keys()]);
-  for (const fold of folds) {
-    const counts = [0, 1, 2].map((label) => fold.filter((index) => labels[index] === label).length);
-    assert(Math.max(...counts) - Math.min(...counts) <= 1, `${counts}`);
+  const differ = (counts: number[]): number => Math.max(...counts) - Math.min(...counts);
+  assert(differ(folds.map(({ length }) => length)) <= 1);
+  for (const label of [0, 1, 2]) {
+    const counts = folds.map((fold) => fold.filter((index) => labels[index] === label).length);
+    assert(differ(counts) <= 1, `${counts}`);
   }
+  assertEquals(stratifiedFolds(labels, 3, 5, 1), folds);
+  assertNotEquals(stratifiedFolds(labels, 3, 5, 2), folds);
 });
 
 Deno.test("foldStandardization() makes a layer that takes the inputs as they are", () => {
