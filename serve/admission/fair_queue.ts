@@ -42,6 +42,11 @@ export class FairQueue<T> {
     return this.#size;
   }
 
+  /** Number of clients that have items or are remembered. */
+  get clients(): number {
+    return this.#flows.size;
+  }
+
   /** @param client any name; items of the same client share its turns */
   push(client: string, { cost, rank = cost }: Weight, item: T): void {
     let flow = this.#flows.get(client);
@@ -83,9 +88,12 @@ export class FairQueue<T> {
     return next;
   }
 
+  /** Forgets clients that have no debt, and if others are too many, the half with the smallest. */
   #forgetIdle(): void {
-    for (const [client, { entries, start }] of this.#flows) {
-      if (entries.length === 0 && start <= this.#now) this.#flows.delete(client);
-    }
+    const idle = [...this.#flows].filter(([, { entries }]) => entries.length === 0)
+      .sort(([, a], [, b]) => b.start - a.start);
+    const debtors = idle.filter(([, { start }]) => start > this.#now).length;
+    const kept = debtors > MAX_IDLE ? MAX_IDLE / 2 : debtors;
+    for (const [client] of idle.slice(kept)) this.#flows.delete(client);
   }
 }

@@ -69,6 +69,21 @@ Deno.test("FairQueue remembers what a client without items has used, among many 
   assertEquals(drain(queue).at(-1), "large again");
 });
 
+Deno.test("FairQueue remembers a bounded number of clients while an item waits", () => {
+  const queue = new FairQueue<string>();
+  // The item of this client is behind those of all others.
+  queue.push("waiting", { cost: 1e9 }, "first");
+  queue.push("waiting", { cost: 1 }, "second");
+  queue.push("waiting", { cost: 1e9, rank: -1 }, "zeroth");
+  assertEquals(queue.shift(), "zeroth");
+  for (let i = 0; i < 5000; i++) {
+    queue.push(`client ${i}`, { cost: 10 }, "small");
+    assertEquals(queue.shift(), "small");
+    assertEquals(queue.clients <= 1026, true, `${queue.clients} after ${i}`);
+  }
+  assertEquals(queue.size, 2);
+});
+
 Deno.test("Quota lets a client use as much as it leaves free", () => {
   const quota = new Quota(100);
   assertEquals([quota.take("a", 40), quota.take("a", 11), quota.take("a", 10)], [true, false, true]);
