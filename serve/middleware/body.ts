@@ -11,6 +11,7 @@ import type { Quota } from "../admission/quota.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { inflaterFor, tooLarge } from "./inflate.ts";
+import { SmallChunks } from "./small_chunks.ts";
 
 /** Bodies up to this size need no share of the memory for bodies; the first buffer of others is smaller. */
 export const SMALL_BYTES = 64 * 1024;
@@ -40,7 +41,7 @@ export interface Body extends Disposable {
  * Reads the whole body, inflated if it is compressed.
  *
  * @throws {Problem} 413 as soon as there are too many bytes, compressed or inflated, 408 if they take too long, 400 if
- * the connection is interrupted or they cannot be inflated, 415 if they are compressed in another way than with gzip or
+ * the connection is interrupted, they cannot be inflated or arrive in too many small chunks, 415 if they are compressed in another way than with gzip or
  * deflate, 503 if there is no memory left for them
  */
 export async function readBody(
@@ -58,7 +59,9 @@ export async function readBody(
     // Small bodies arrive in one piece mostly, and then a stream would take half of the time of a request.
     const reading = !inflater && declared !== undefined && declared <= FIRST_BYTES
       ? request.bytes()
-      : collector.read(inflater && request.body ? inflater.inflate(request.body) : request.body);
+      : inflater && request.body
+      ? collector.read(inflater.inflate(request.body))
+      : collector.read(request.body, new SmallChunks());
     const bytes = await within(bodyTimeoutMs, reading as Promise<Uint8Array<ArrayBuffer>>);
     collector.endExpecting();
     return { bytes, [Symbol.dispose]: () => collector.release() };
@@ -122,13 +125,18 @@ class Collector {
     this.#memory = memory;
   }
 
-  async read(body: ReadableStream<Uint8Array<ArrayBuffer>> | null): Promise<Uint8Array<ArrayBuffer>> {
+  /** @param chunks of a body that is not inflated */
+  async read(
+    body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+    chunks?: SmallChunks,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const reader = this.#declared === undefined ? undefined : byteReader(body);
     if (reader) return await this.#readPieces(reader, this.#declared!);
     // An exception in the loop cancels the stream.
     for await (const chunk of body ?? []) {
       // The body is late, or the client is gone.
       if (this.#isReleased) break;
+      chunks?.add(chunk.length);
       this.#add(chunk);
     }
     return this.#buffer.subarray(0, this.#size);

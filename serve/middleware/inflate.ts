@@ -5,6 +5,7 @@
  * @module
  */
 import { Problem } from "../problem.ts";
+import { SmallChunks } from "./small_chunks.ts";
 
 /** Codings of `Content-Encoding` (RFC 9110, section 8.4.1). */
 const FORMATS = new Map<string, CompressionFormat>([
@@ -50,6 +51,7 @@ export class Inflater {
 
   inflate(body: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>> {
     const reader = body.getReader();
+    const chunks = new SmallChunks();
     let chunk = new Uint8Array(), at = 0, size = 0;
     const slices = new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull: async (controller): Promise<void> => {
@@ -59,12 +61,21 @@ export class Inflater {
           [chunk, at] = [value, 0];
           size += chunk.length;
           if (size > this.#limit) throw this.problem = tooLarge(this.#limit);
+          this.#count(chunks, chunk.length);
         }
         controller.enqueue(chunk.subarray(at, at += SLICE_BYTES));
       },
       cancel: (reason) => reader.cancel(reason),
     });
     return slices.pipeThrough(new DecompressionStream(this.#format));
+  }
+
+  #count(chunks: SmallChunks, bytes: number): void {
+    try {
+      chunks.add(bytes);
+    } catch (error) {
+      throw this.problem = error as Problem;
+    }
   }
 
   async #read<T>(reader: ReadableStreamDefaultReader<T>): Promise<ReadableStreamReadResult<T>> {

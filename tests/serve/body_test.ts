@@ -60,3 +60,25 @@ Deno.test("readBody() counts compressed bytes that inflate to nothing", async ()
   assertEquals(status, 413);
   assertStringIncludes(message, "at most 200000 bytes");
 });
+
+Deno.test("readBody() refuses bodies of too many small chunks, and reads larger ones or fewer", async () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(60_000));
+  const gzip = await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip")))
+    .bytes();
+  for (const [body, headers] of [[bytes, {}], [gzip, { "content-encoding": "gzip" }]] as const) {
+    const inChunks = (size: number): Request => {
+      const count = Math.ceil(body.length / size);
+      return streamed(Array.from({ length: count }, (_, i) => body.slice(i * size, (i + 1) * size)), headers)
+        .request;
+    };
+    for (const size of [1, 5]) {
+      const { status, message, headers } = await refusal(inChunks(size));
+      assertEquals([status, new Headers(headers).get("connection")], [400, "close"]);
+      assertStringIncludes(message, "more than 8192 chunks must have at least 256 bytes on average");
+    }
+    for (const size of [8, 256, 50_000]) {
+      using read = await readBody(inChunks(size), CONFIG, { bodies: new Quota(1_000_000), client: "a" });
+      assertEquals(read.bytes.length, bytes.length);
+    }
+  }
+});
