@@ -1,26 +1,27 @@
-import { assertEquals, assertFalse, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
+import { deflateRawSync } from "node:zlib";
 import { Quota } from "../../serve/admission/quota.ts";
 import { type BodyMemory, readBody } from "../../serve/middleware/body.ts";
 import { Problem } from "../../serve/problem.ts";
 
 const CONFIG = { maxBodyBytes: 200_000, bodyTimeoutMs: 60_000 };
 
-/** A request whose body is made on demand, and whether anything of it was asked for. */
+/** A request whose body is made on demand, and how many parts of it were asked for. */
 function streamed(
   parts: Uint8Array<ArrayBuffer>[],
   headers: Record<string, string>,
-): { request: Request; isRead: () => boolean } {
-  let isRead = false;
+): { request: Request; count: () => number } {
+  let count = 0;
   const remaining = parts.values();
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull(controller): void {
-      isRead = true;
+      count++;
       const { value, done } = remaining.next();
       if (done) controller.close();
       else controller.enqueue(value);
     },
   }, { highWaterMark: 0 });
-  return { request: new Request("http://a/", { method: "POST", headers, body }), isRead: () => isRead };
+  return { request: new Request("http://a/", { method: "POST", headers, body }), count: () => count };
 }
 
 async function refusal(request: Request, memory: Partial<BodyMemory> = {}): Promise<Problem> {
@@ -34,21 +35,21 @@ async function refusal(request: Request, memory: Partial<BodyMemory> = {}): Prom
 Deno.test("readBody() refuses a large body before it reads it if there is no memory left", async () => {
   const bodies = new Quota(1_000_000);
   bodies.take("b", 900_000);
-  const { request, isRead } = streamed([new Uint8Array(100_000)], { "content-length": "100000" });
+  const { request, count } = streamed([new Uint8Array(100_000)], { "content-length": "100000" });
   const { status, message } = await refusal(request, { bodies });
   assertEquals(status, 503);
   assertStringIncludes(message, "900000 bytes of requests are in memory");
-  assertFalse(isRead());
+  assertEquals(count(), 0);
   assertEquals(bodies.total, 900_000);
 });
 
 Deno.test("readBody() refuses a large body before it reads it if its client has too much work queued", async () => {
   const work = { hasRoom: (): boolean => false, expect: (): undefined => undefined };
-  const { request, isRead } = streamed([new Uint8Array(100_000)], { "content-length": "100000" });
+  const { request, count } = streamed([new Uint8Array(100_000)], { "content-length": "100000" });
   const { status, message } = await refusal(request, { work });
   assertEquals(status, 503);
   assertStringIncludes(message, "too much work of this client is queued");
-  assertFalse(isRead());
+  assertEquals(count(), 0);
 });
 
 Deno.test("readBody() counts compressed bytes that inflate to nothing", async () => {
@@ -81,4 +82,18 @@ Deno.test("readBody() refuses bodies of too many small chunks, and reads larger 
       assertEquals(read.bytes.length, bytes.length);
     }
   }
+});
+
+Deno.test("readBody() stops inflating a body at the limit", async () => {
+  // 4 GB in 4 MB: a deflate stream can be continued after its first block.
+  const zeros = new Uint8Array(deflateRawSync(new Uint8Array(1 << 24), { finishFlush: 2 }));
+  const parts = [Uint8Array.of(0x78, 0x9c), ...Array<typeof zeros>(256).fill(zeros)];
+  const { request, count } = streamed(parts, { "content-encoding": "deflate" });
+  const config = { ...CONFIG, maxBodyBytes: 8 << 20 };
+  const { status } = await assertRejects(
+    () => readBody(request, config, { bodies: new Quota(32 << 20), client: "a" }),
+    Problem,
+  );
+  assertEquals(status, 413);
+  assertLess(count(), 10);
 });

@@ -152,8 +152,8 @@ Deno.test("readNetwork() reads external data, within the folder only", async () 
     await Deno.writeFile(join(folder, "weights.bin"), Uint8Array.from([9, 9, 9, 9, ...tensor.rawData]));
     const length = tensor.rawData.length;
     const file = join(folder, "model.onnx");
-    const save = async (location: string): Promise<void> => {
-      const entries = { location, offset: "4", length: String(length) };
+    const save = async (location: string, offset = 4): Promise<void> => {
+      const entries = { location, offset: String(offset), length: String(length) };
       const outside = parseNetwork(writeNetwork(model), "copy");
       const moved = outside.graph!.initializer[1]!;
       moved.rawData = new Uint8Array();
@@ -168,8 +168,12 @@ Deno.test("readNetwork() reads external data, within the folder only", async () 
     };
     await save("weights.bin");
     assertEquals((await readNetwork(file)).graph!.initializer[1]!.rawData, tensor.rawData);
-    await save("../weights.bin");
-    await assertRejects(() => readNetwork(file), InputError, "must be in its folder");
+    for (const outside of ["../weights.bin", join(folder, "weights.bin")]) {
+      await save(outside);
+      await assertRejects(() => readNetwork(file), InputError, "must be in its folder");
+    }
+    await save("weights.bin", 5);
+    await assertRejects(() => readNetwork(file), InputError, `must be within the ${length + 4} bytes`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
