@@ -150,6 +150,12 @@ export class Engine {
     }
   }
 
+  /** What images take in the model, in µs, by the last runs. */
+  microsOf(images: number): number {
+    const recent = this.#recent;
+    return recent.images === 0 ? 0 : 1000 * recent.ms / recent.images * images;
+  }
+
   /**
    * Classifies images, together with those of other requests. Clients take turns of a batch each.
    *
@@ -171,7 +177,7 @@ export class Engine {
     if (!this.#requests.take(client, 1)) {
       throw busy(`${this.#requests.total} requests are queued`, "queue_full");
     }
-    const micros = Math.ceil(this.#microsOf(pixels.length / imageSize));
+    const micros = Math.ceil(this.microsOf(pixels.length / imageSize));
     try {
       if (!this.#work.take(client, micros)) throw busy(`${this.#images} images are queued`, "queue_full");
       try {
@@ -273,12 +279,6 @@ export class Engine {
     const kept = 1 - 1 / AVERAGED_RUNS;
     this.#recent.ms = kept * this.#recent.ms + ms;
     this.#recent.images = kept * this.#recent.images + images;
-  }
-
-  /** What images take in the model, in µs. */
-  #microsOf(images: number): number {
-    const recent = this.#recent;
-    return recent.images === 0 ? 0 : 1000 * recent.ms / recent.images * images;
   }
 
   /** Takes as many parts as run well together, at least one, in turn; jobs that waited too long fail. */

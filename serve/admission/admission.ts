@@ -6,6 +6,7 @@
  */
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
+import { Averages } from "./averages.ts";
 import { Quota } from "./quota.ts";
 
 /** After this many queue timeouts, an active request is considered lost: decoding and waiting take far less. */
@@ -44,6 +45,8 @@ export class Admission {
   readonly bodies: Quota;
   /** Estimated time in the models of what is queued, in µs. */
   readonly inference: Quota;
+  /** What large requests of a media type take in the models, in µs. */
+  readonly inferenceAverages = new Averages();
   readonly #requests: Quota;
   readonly #lostAfterMs: number;
   readonly #now: () => number;

@@ -66,9 +66,7 @@ export class Turns {
    * @returns undefined if the client may not queue it
    */
   expect(client: string, micros: number): Disposable | undefined {
-    const cost = Math.ceil(micros);
-    if (!this.#work.take(client, cost)) return undefined;
-    return { [Symbol.dispose]: () => this.#work.give(client, cost) };
+    return this.#work.reserve(client, Math.ceil(micros));
   }
 
   /**

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Averages } from "../admission/averages.ts";
 import { Turns } from "../admission/turns.ts";
 import type { Config } from "../config.ts";
 import { turn } from "../turn.ts";
@@ -29,14 +30,11 @@ const SMALL_MICROS = 1000;
  */
 const REST_TURNS = 5;
 
-/** Estimates are averaged over about this many requests. */
-const AVERAGED = 8;
-
 export class RequestReader {
   readonly #pool: TaskPool | undefined;
   readonly #turns: Turns;
-  /** What large requests of a media type take on average, in µs. */
-  readonly #averages = new Map<string, number>();
+  /** What large requests of a media type take, in µs. */
+  readonly #averages = new Averages();
 
   constructor({ queueTimeoutMs }: Pick<Config, "queueTimeoutMs">, pool?: TaskPool) {
     this.#pool = pool;
@@ -50,23 +48,12 @@ export class RequestReader {
 
   /** Whether a client may send another large request; what it takes is not known before its body is there. */
   hasRoom(client: string, contentType: string): boolean {
-    return this.#turns.hasRoom(client, this.#usual(contentType));
+    return this.#turns.hasRoom(client, this.#averages.of(mediaTypeOf(contentType)));
   }
 
   /** Counts a large request whose body arrives like an average one, until the result is disposed of. */
   expect(client: string, contentType: string): Disposable | undefined {
-    return this.#turns.expect(client, this.#usual(contentType));
-  }
-
-  #usual(contentType: string): number {
-    return this.#averages.get(mediaTypeOf(contentType)) ?? 1;
-  }
-
-  #average({ body, contentType }: Task, micros: number): void {
-    const type = mediaTypeOf(contentType);
-    if (body.length <= SMALL_BYTES || !MEDIA_TYPES.includes(type)) return;
-    const average = this.#averages.get(type) ?? micros;
-    this.#averages.set(type, average + (micros - average) / AVERAGED);
+    return this.#turns.expect(client, this.#averages.of(mediaTypeOf(contentType)));
   }
 
   /**
@@ -78,10 +65,15 @@ export class RequestReader {
    */
   async read<F extends Form>(task: Task<F>, client: string, isGone?: () => boolean): Promise<Read<F>> {
     const micros = estimateMicros(task);
-    this.#average(task, micros);
+    if (isLarge(task)) this.#averages.add(mediaTypeOf(task.contentType), micros);
     if (micros <= SMALL_MICROS) return await readTask(task, stay);
     return await this.#turns.run(client, micros, () => this.#pool?.run(task) ?? readTask(task, turn), isGone);
   }
+}
+
+/** Whether it is one of those that are expected while their bodies arrive. */
+export function isLarge({ body, contentType }: Pick<Task, "body" | "contentType">): boolean {
+  return body.length > SMALL_BYTES && MEDIA_TYPES.includes(mediaTypeOf(contentType));
 }
 
 async function stay(): Promise<void> {}

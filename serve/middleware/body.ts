@@ -23,13 +23,15 @@ const PIECE_BYTES = 256 * 1024;
 export interface BodyMemory {
   bodies: Quota;
   client: string;
-  /** The work that a large body will make. */
-  work?: {
-    /** Whether the client may make more. */
-    hasRoom(): boolean;
-    /** Counts it while the body arrives; undefined if the client may not make more. */
-    expect(): Disposable | undefined;
-  };
+  work?: ExpectedWork;
+}
+
+/** The work that a large body will make. */
+export interface ExpectedWork {
+  /** Whether the client may make more. */
+  hasRoom(): boolean;
+  /** Counts it while the body arrives; undefined if the client may not make more. */
+  expect(): Disposable | undefined;
 }
 
 /** A body; disposing of it gives back its share of the memory. */

@@ -10,7 +10,9 @@ import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
 import type { AppEnv } from "../context.ts";
 import { keyOf } from "../feedback/recent.ts";
 import { type Form, inputOf, type Read } from "../decode/task.ts";
-import { readBody } from "../middleware/body.ts";
+import { mediaTypeOf } from "../decode/classify.ts";
+import { isLarge } from "../decode/reader.ts";
+import { type ExpectedWork, readBody } from "../middleware/body.ts";
 import { clientOf } from "../middleware/rate_limit.ts";
 import { checkIdentity } from "../models/models.ts";
 import { Problem, type ProblemStatus } from "../problem.ts";
@@ -46,11 +48,7 @@ async function answerNow<F extends Form>(
 ): Promise<Response> {
   const client = clientOf(c);
   const contentType = c.req.header("content-type") ?? "";
-  // What cannot be answered is refused before its body is read.
-  const work = {
-    hasRoom: (): boolean => reader.hasRoom(client, contentType) && admission.inference.hasRoom(client, 1),
-    expect: (): Disposable | undefined => reader.expect(client, contentType),
-  };
+  const work = expectedWork(client, mediaTypeOf(contentType), { reader, admission });
   using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client, work });
   if (body.bytes.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
   return await admission.admit(client, async () => {
@@ -63,6 +61,8 @@ async function answerNow<F extends Form>(
     const isGone = (): boolean => c.req.raw.signal.aborted;
     const start = timing.decodeStart = performance.now();
     check?.(classifier);
+    // Its body may be gone after it was read.
+    const large = isLarge({ body: body.bytes, contentType });
     const request = await refusing(() =>
       reader.read<F>(
         {
@@ -79,6 +79,7 @@ async function answerNow<F extends Form>(
     );
     timing.decodeMs = performance.now() - start;
     const images = request.pixels.length / classifier.imageSize;
+    if (large) admission.inferenceAverages.add(mediaTypeOf(contentType), engine.microsOf(images));
     try {
       const { scores, queueMs, inferMs } = await engine.run(request.pixels, client, isGone);
       Object.assign(timing, { images, queueMs, inferMs }, telemetry.countPredictions(classifier, scores));
@@ -95,6 +96,29 @@ async function answerNow<F extends Form>(
       throw error;
     }
   });
+}
+
+/** The work that a body which arrives will make: what cannot be answered is refused before it is read. */
+function expectedWork(
+  client: string,
+  mediaType: string,
+  { reader, admission: { inference, inferenceAverages } }: Pick<Service, "reader" | "admission">,
+): ExpectedWork {
+  const inferenceMicros = Math.ceil(inferenceAverages.of(mediaType));
+  return {
+    hasRoom: () => reader.hasRoom(client, mediaType) && inference.hasRoom(client, inferenceMicros),
+    expect: () => {
+      const reading = reader.expect(client, mediaType);
+      const running = reading && inference.reserve(client, inferenceMicros);
+      const end = (): void => {
+        reading?.[Symbol.dispose]();
+        running?.[Symbol.dispose]();
+      };
+      if (running) return { [Symbol.dispose]: end };
+      end();
+      return undefined;
+    },
+  };
 }
 
 /** Answers wrong input with a 4xx; any other error is a bug and stays as it is. */

@@ -10,8 +10,8 @@ import type { PictureLimits } from "./limits.ts";
 const FIXED_MICROS = 100;
 /** Fitting a decoded picture into a model's input, for each of its pixels. */
 const FIT_MICROS = 0.02;
-/** For each byte of the inflated data, and of the file. */
-const PNG_DATA_MICROS = 0.008, PNG_FILE_MICROS = 0.006;
+/** For each byte of the inflated data and of the file, and for each line. */
+const PNG_DATA_MICROS = 0.008, PNG_FILE_MICROS = 0.006, PNG_LINE_MICROS = 0.05;
 /** For each pixel at full size, for each stored pixel at reduced size, and for each byte of the file. */
 const JPEG_MICROS = 0.015, JPEG_STORED_MICROS = 0.002, JPEG_FILE_MICROS = 0.018;
 /** For each pixel, and for each byte of the file. */
@@ -56,9 +56,10 @@ function isDecoded(pixels: number, { maxPixels, budget }: PictureLimits): boolea
 
 function png(bytes: Uint8Array, length: number): Estimate | undefined {
   if (bytes.length < 33 || uint32(bytes, 0) !== 0x89504e47) return undefined;
-  const pixels = uint32(bytes, 16) * uint32(bytes, 20);
+  const height = uint32(bytes, 20), pixels = uint32(bytes, 16) * height;
   const depth = bytes[24]!, samples = SAMPLES[bytes[25]!] ?? 4;
-  const micros = pixels * (FIT_MICROS + PNG_DATA_MICROS * samples * depth / 8) + PNG_FILE_MICROS * length;
+  const micros = pixels * (FIT_MICROS + PNG_DATA_MICROS * samples * depth / 8) +
+    PNG_LINE_MICROS * height + PNG_FILE_MICROS * length;
   return { micros, pixels };
 }
 

@@ -21,6 +21,8 @@ const HEAD_START_MS = 1000;
 interface Attack {
   name: string;
   connections: number;
+  /** Programs that compute on the same machine: what small requests wait for them is the floor of all figures. */
+  busyPrograms?: number;
   type: string;
   body: Uint8Array<ArrayBuffer>;
 }
@@ -42,6 +44,7 @@ async function attacks(): Promise<Attack[]> {
   );
   return [
     { name: "nothing", connections: 0, type: BYTES, body: raw },
+    { name: "nothing, beside busy programs", connections: 0, busyPrograms: 3, type: BYTES, body: raw },
     { name: "one 2 Mpx JPEG at a time", connections: 1, type: "image/jpeg", body: jpeg },
     { name: "64 such JPEGs at a time", connections: 64, type: "image/jpeg", body: jpeg },
     { name: "64 × 256 raw images", connections: 64, type: BYTES, body: raw },
@@ -54,7 +57,8 @@ async function attacks(): Promise<Attack[]> {
   ];
 }
 
-export async function benchAttack(signal: AbortSignal): Promise<void> {
+/** @param filter a part of the names of the loads that are measured */
+export async function benchAttack(filter: string, signal: AbortSignal): Promise<void> {
   print(
     "\nA small request of another client meanwhile, p50 / p99 in ms; what the load got; peak memory in MB\n" +
       "of the process, on workerd also of the isolate (heap + array buffers + WebAssembly)",
@@ -70,7 +74,7 @@ export async function benchAttack(signal: AbortSignal): Promise<void> {
       signal,
     );
     const loader = stack.use(startClient()), small = stack.use(startClient());
-    for (const { name, ...attack } of await attacks()) {
+    for (const { name, ...attack } of (await attacks()).filter(({ name }) => name.includes(filter))) {
       print(`\n  ${name}, ${(attack.body.length / 1e6).toFixed(2)} MB`);
       for (const server of servers) {
         signal.throwIfAborted();
@@ -84,12 +88,17 @@ export async function benchAttack(signal: AbortSignal): Promise<void> {
 
 async function measure(
   server: Running,
-  { connections, type, body }: Omit<Attack, "name">,
+  { connections, busyPrograms = 0, type, body }: Omit<Attack, "name">,
   pixels: Uint8Array,
   loader: LineProgram<Orders, Report>,
   small: LineProgram<Orders, Report>,
 ): Promise<string> {
   const path = `${server.url}/v1/classify`;
+  using busy = new DisposableStack();
+  for (let i = 0; i < busyPrograms; i++) {
+    const program = new Deno.Command(Deno.execPath(), { args: ["eval", "while (true);"] }).spawn();
+    busy.defer(() => program.kill("SIGKILL"));
+  }
   await using peak = await PeakMemory.start(server);
   const load = loader.ask({
     url: path,

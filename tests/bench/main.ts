@@ -6,6 +6,7 @@ import { type Command, flag, number, text } from "../../train/cli/options.ts";
 import { InputError } from "../../shared/errors.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { benchAttack } from "./attack.ts";
+import { benchCostly } from "./costly.ts";
 import { benchDistortions } from "./distortions.ts";
 import { benchFamiliarity, benchLeftOut } from "./familiarity.ts";
 import { benchInstall } from "./install.ts";
@@ -29,13 +30,16 @@ const command = {
     }),
     model: text("NAME|FILE", "Model of colour images for photos, or model for familiarity"),
     images: text("PATH,…", "Folders of pictures and IDX files that familiarity measures too"),
+    load: text("TEXT", "Only the loads of attack whose names contain this"),
   },
   operands:
-    "[gemm] [train] [epoch] [quickstart] [classify] [serve] [attack] [photos] [distortions] [familiarity] " +
+    "[gemm] [train] [epoch] [quickstart] [classify] [serve] [attack] [costly] [photos] [distortions] [familiarity] " +
     "[left-out] [install]",
   notes: `gemm multiplies matrices, train takes single training steps, epoch runs the training loop,
 ` +
     `quickstart runs the tutorial, attack measures small requests beside another client's large ones,
+` +
+    `costly searches the pictures that take longest to decode,
 ` +
     `photos serves photographs with your own model. Compare only figures
 ` +
@@ -53,7 +57,8 @@ await runCommand(command, async (values, operands, signal) => {
     quickstart: () => benchQuickstart(values.threads ?? 1, signal),
     classify: benchClassify,
     serve: benchServe,
-    attack: () => benchAttack(signal),
+    attack: () => benchAttack(values.load ?? "", signal),
+    costly: () => benchCostly(signal),
     photos: () => benchPhotos(values.model, signal),
     distortions: () => benchDistortions(signal),
     familiarity: () => benchFamiliarity(values.model, values.images?.split(",") ?? [], signal),
@@ -69,9 +74,10 @@ await runCommand(command, async (values, operands, signal) => {
   print(`${Deno.build.target}, Deno ${Deno.version.deno}, ${hardwareConcurrency} cores`);
   for (const [name, run] of Object.entries(parts)) {
     // One needs a model of the user's, one takes ten minutes, and one downloads 900 MB.
-    const onRequest = ["attack", "photos", "distortions", "familiarity", "left-out", "install"].includes(
-      name,
-    );
+    const onRequest = ["attack", "costly", "photos", "distortions", "familiarity", "left-out", "install"]
+      .includes(
+        name,
+      );
     const selected = operands.length === 0 ? !onRequest : operands.includes(name);
     if (selected) await run(signal);
   }

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Admission } from "../../serve/admission/admission.ts";
+import { Averages } from "../../serve/admission/averages.ts";
 import { FairQueue } from "../../serve/admission/fair_queue.ts";
 import { Quota } from "../../serve/admission/quota.ts";
 import { Turns } from "../../serve/admission/turns.ts";
@@ -98,6 +99,26 @@ Deno.test("Quota grants a single request of any size while nothing is used", () 
   assertEquals([quota.take("a", 1000), quota.take("b", 1)], [true, false]);
   quota.give("a", 1000);
   assertEquals([quota.total, quota.take("b", 1)], [0, true]);
+});
+
+Deno.test("Quota reserves an amount until it is disposed of", () => {
+  const quota = new Quota(100);
+  {
+    using reserved = quota.reserve("a", 50);
+    assertEquals([reserved === undefined, quota.total, quota.reserve("a", 1)], [false, 50, undefined]);
+  }
+  assertEquals(quota.total, 0);
+});
+
+Deno.test("Averages follow the last costs of each kind", () => {
+  const averages = new Averages();
+  assertEquals(averages.of("a"), 1);
+  averages.add("a", 800);
+  assertEquals([averages.of("a"), averages.of("b")], [800, 1]);
+  averages.add("a", 1600);
+  assertEquals(averages.of("a"), 900);
+  for (let i = 0; i < 100; i++) averages.add("a", 50);
+  assertEquals(Math.round(averages.of("a")), 50);
 });
 
 const LIMITS = { maxConcurrency: 256, queueTimeoutMs: 60_000, maxBodyBytes: 1000 };
