@@ -1,6 +1,6 @@
 /**
- * Decodes WebP files from untrusted sources (RFC 9649). libwebp does the work; before that the file's chunks are walked here and the size is read from the headers, of
- * which there can be two that must agree.
+ * Decodes WebP files from untrusted sources (RFC 9649). libwebp does the work. Before that, the file's chunks are checked
+ * here and the size is read from the headers; there can be two, which must agree.
  *
  * Lossy, lossless and transparent pictures are read. Animations are rejected: the first frame need not show what
  * the animation does. Unlike in JPEG, EXIF is ignored, as browsers do.
