@@ -1,6 +1,6 @@
 /**
  * Reads requests where that disturbs others least. Small ones are read at once. Large ones take turns: in threads of
- * their own where there are some, and else one at a time on the event loop, after a rest.
+ * their own where there are some, and else one at a time on the event loop, after some turns of it.
  *
  * @module
  */
