@@ -13,9 +13,7 @@ import { costlyJpeg, costlyPng, costlyWebp, form } from "./costly_pictures.ts";
 import { PeakMemory } from "./peak_memory.ts";
 import { type Running, startServers } from "./servers.ts";
 
-/** How long each load lasts, in ms. */
-const LOAD_MS = 4000;
-/** The small requests start when the load has reached its limits. */
+/** In ms. The small requests start when the load has reached its limits. */
 const HEAD_START_MS = 1000;
 
 interface Attack {
@@ -57,8 +55,11 @@ async function attacks(): Promise<Attack[]> {
   ];
 }
 
-/** @param filter a part of the names of the loads that are measured */
-export async function benchAttack(filter: string, signal: AbortSignal): Promise<void> {
+/**
+ * @param filter a part of the names of the loads that are measured
+ * @param seconds how long small requests are sent under each load
+ */
+export async function benchAttack(filter: string, seconds: number, signal: AbortSignal): Promise<void> {
   print(
     "\nA small request of another client meanwhile, p50 / p99 in ms; what the load got; peak memory in MB\n" +
       "of the process, on workerd also of the isolate (heap + array buffers + WebAssembly)",
@@ -78,7 +79,8 @@ export async function benchAttack(filter: string, signal: AbortSignal): Promise<
       print(`\n  ${name}, ${(attack.body.length / 1e6).toFixed(2)} MB`);
       for (const server of servers) {
         signal.throwIfAborted();
-        print(`    ${server.name.padEnd(16)}${await measure(server, attack, pixels, loader, small)}`);
+        const figures = await measure(server, attack, pixels, 1000 * seconds, loader, small);
+        print(`    ${server.name.padEnd(16)}${figures}`);
       }
     }
   } finally {
@@ -90,6 +92,7 @@ async function measure(
   server: Running,
   { connections, busyPrograms = 0, type, body }: Omit<Attack, "name">,
   pixels: Uint8Array,
+  ms: number,
   loader: LineProgram<Orders, Report>,
   small: LineProgram<Orders, Report>,
 ): Promise<string> {
@@ -106,7 +109,7 @@ async function measure(
     body: body.toBase64(),
     connections,
     address: "192.0.2.1",
-    ms: LOAD_MS,
+    ms: HEAD_START_MS + ms,
     pauseMs: 0,
   });
   await new Promise((resolve) => setTimeout(resolve, HEAD_START_MS));
@@ -116,7 +119,7 @@ async function measure(
     body: pixels.toBase64(),
     connections: 1,
     address: "192.0.2.2",
-    ms: LOAD_MS - HEAD_START_MS,
+    ms,
     pauseMs: 2,
   });
   const quantile = (q: number): string =>

@@ -31,21 +31,21 @@ const command = {
     model: text("NAME|FILE", "Model of colour images for photos, or model for familiarity"),
     images: text("PATH,…", "Folders of pictures and IDX files that familiarity measures too"),
     load: text("TEXT", "Only the loads of attack whose names contain this"),
+    seconds: number("Seconds that attack measures under each load", {
+      min: 1,
+      max: 600,
+      whole: true,
+      fallback: "3",
+    }),
   },
   operands:
     "[gemm] [train] [epoch] [quickstart] [classify] [serve] [attack] [costly] [photos] [distortions] [familiarity] " +
     "[left-out] [install]",
-  notes: `gemm multiplies matrices, train takes single training steps, epoch runs the training loop,
-` +
-    `quickstart runs the tutorial, attack measures small requests beside another client's large ones,
-` +
-    `costly searches the pictures that take longest to decode,
-` +
-    `photos serves photographs with your own model. Compare only figures
-` +
-    `of the same run, as machines differ and shared ones vary. PyTorch is measured beside it if it is
-` +
-    `installed for python3, or for the interpreter in the variable PYTHON.`,
+  notes: "gemm multiplies matrices, train takes single training steps, epoch runs the training loop,\n" +
+    "quickstart runs the tutorial, attack measures small requests beside another client's large ones,\n" +
+    "costly searches the pictures that take longest to decode, and photos serves photographs with your own\n" +
+    "model. Compare only figures of the same run, as machines differ and shared ones vary. PyTorch is\n" +
+    "measured beside it if it is installed for python3, or for the interpreter in the variable PYTHON.",
 } satisfies Command;
 
 await runCommand(command, async (values, operands, signal) => {
@@ -57,7 +57,7 @@ await runCommand(command, async (values, operands, signal) => {
     quickstart: () => benchQuickstart(values.threads ?? 1, signal),
     classify: benchClassify,
     serve: benchServe,
-    attack: () => benchAttack(values.load ?? "", signal),
+    attack: () => benchAttack(values.load ?? "", values.seconds ?? 3, signal),
     costly: () => benchCostly(signal),
     photos: () => benchPhotos(values.model, signal),
     distortions: () => benchDistortions(signal),
