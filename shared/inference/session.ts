@@ -52,7 +52,30 @@ export async function startSession(ort: OrtWeb, model: Uint8Array): Promise<Sess
     // Keeps the process quiet about CPU features that a sandbox hides.
     logSeverityLevel: 3,
   });
-  return adapt(session, ort.Tensor);
+  const { run, shapes, release } = adapt(session, ort.Tensor);
+  return {
+    run: (...inputs) => alone(() => run(...inputs)),
+    shapes: (...inputs) => alone(() => shapes(...inputs)),
+    release,
+  };
+}
+
+/** Whether a session runs. */
+let isRunning = false;
+
+/**
+ * Runs when no other session does. All sessions share one WebAssembly instance, and ONNX Runtime Web keeps the arguments
+ * of a run on its stack across `await`: runs that overlap overwrite each other's, and crash or give wrong results. A run
+ * ends before the event loop turns.
+ */
+async function alone<T>(run: () => Promise<T>): Promise<T> {
+  while (isRunning) await new Promise((resolve) => setTimeout(resolve));
+  isRunning = true;
+  try {
+    return await run();
+  } finally {
+    isRunning = false;
+  }
 }
 
 /** Fits a session of either build. */
