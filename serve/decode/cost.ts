@@ -6,7 +6,7 @@
  * @module
  */
 import { pictureMicros } from "../../shared/decode/cost.ts";
-import type { PictureLimits } from "../../shared/decode/limits.ts";
+import { type PictureLimits, shortSideFor } from "../../shared/decode/limits.ts";
 import { mediaTypeOf } from "./classify.ts";
 import { filesOf } from "./multipart.ts";
 import { pictureLimits } from "./picture.ts";
@@ -18,8 +18,9 @@ const MICROS_PER_JSON_BYTE = 0.02;
 const MICROS_PER_PIXEL = 0.002;
 
 /** @returns µs */
-export function estimateMicros({ form, body, contentType, jsonLength, limits }: Task): number {
-  const mediaType = mediaTypeOf(contentType), pictures = pictureLimits(limits);
+export function estimateMicros({ form, body, contentType, jsonLength, model, limits }: Task): number {
+  const mediaType = mediaTypeOf(contentType);
+  const pictures = { ...pictureLimits(limits), shortSide: shortSideFor(model.input) };
   if (form === "infer") {
     const json = jsonLength === undefined ? body.length : Math.min(body.length, Number(jsonLength) || 0);
     return MICROS_PER_JSON_BYTE * json + MICROS_PER_PIXEL * (body.length - json);

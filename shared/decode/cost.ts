@@ -3,25 +3,45 @@
  *
  * @module
  */
-import { MAX_STORED_PIXELS, STORED_PIXEL_COST } from "./jpeg_layout.ts";
+import { MAX_STORED_PIXELS, scaleOf, STORED_PIXEL_COST } from "./jpeg_layout.ts";
 import type { PictureLimits } from "./limits.ts";
 
 /** Starting a decoder. */
-const FIXED_MICROS = 100;
-/** Fitting a decoded picture into a model's input, for each of its pixels. */
-const FIT_MICROS = 0.02;
-/** For each byte of the inflated data and of the file, and for each line. */
-const PNG_DATA_MICROS = 0.008, PNG_FILE_MICROS = 0.006, PNG_LINE_MICROS = 0.05;
-/** For each pixel at full size, for each stored pixel at reduced size, and for each byte of the file. */
-const JPEG_MICROS = 0.015, JPEG_STORED_MICROS = 0.002, JPEG_FILE_MICROS = 0.018;
-/** For each pixel, and for each byte of the file. */
-const WEBP_MICROS = 0.02, WEBP_FILE_MICROS = 0.018;
+const FIXED_NANOS = 100_000;
 
-/** Pixels above which JPEGs are decoded at reduced scale. */
-const REDUCED_PIXELS = 2_097_152;
+/**
+ * ns for what each kind of picture consists of, on one core of an AMD EPYC of 2026 that other programs share, under Deno
+ * 2.9. `deno task bench costly` prints the figures of the machine that it runs on, and how far these are from them.
+ *
+ * - `pixels` are fitted into the model's input, after decoding.
+ * - `samples` are a JPEG's before scaling: 3 for a pixel of colour, or 1.5 if colours have half the resolution.
+ * - `data` are a PNG's bytes when they are inflated, in `lines`; `file` are the bytes of the file.
+ */
+export const NANOS = {
+  png: { pixels: 16, data: 4, lines: 30, file: 30 },
+  jpeg: { pixels: 16, samples: 7, file: 12 },
+  progressiveJpeg: { pixels: 16, samples: 9, file: 60 },
+  reducedJpeg: { pixels: 24, samples: 0.8, file: 30 },
+  reducedProgressiveJpeg: { pixels: 24, samples: 8, file: 58 },
+  dcOfJpeg: { pixels: 24, samples: 1.3, file: 4 },
+  webp: { pixels: 38, file: 40 },
+  transparentWebp: { pixels: 25, file: 45 },
+  losslessWebp: { pixels: 30, file: 32 },
+} as const satisfies Record<string, Record<string, number>>;
+
+/** What decides how long a picture takes. */
+export interface PictureWork {
+  kind: keyof typeof NANOS;
+  /** How many there are of what {@linkcode NANOS} lists for the kind. */
+  counts: Record<string, number>;
+  /** Pixels that are taken from the budget. */
+  spent: number;
+}
 
 /** PNG's colour types → samples a pixel. */
 const SAMPLES: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+/** Lines of an interlaced PNG are stored in seven passes, and most of them in two. */
+const INTERLACED_LINES = 15 / 8;
 
 /**
  * Estimates the time for decoding a picture and fitting it into a model's input.
@@ -36,67 +56,120 @@ export function pictureMicros(
   limits: PictureLimits,
   length: number = bytes.length,
 ): number {
-  const estimate = png(bytes, length) ?? jpeg(bytes, length, limits) ?? webp(bytes, length);
-  return FIXED_MICROS + (estimate && isDecoded(estimate.pixels, limits) ? estimate.micros : 0);
+  const work = pictureWork(bytes, limits, length);
+  let nanos = FIXED_NANOS;
+  if (work && isDecoded(work, limits)) {
+    for (const [name, each] of Object.entries(NANOS[work.kind])) nanos += each * work.counts[name]!;
+  }
+  return nanos / 1000;
 }
 
-/** What a decoder that accepts the picture spends. */
-interface Estimate {
-  micros: number;
-  /** Of the limits. */
-  pixels: number;
+/**
+ * What a picture's header says about the time that it takes; undefined if it is no picture.
+ *
+ * @param bytes the file, or its beginning
+ * @param limits `shortSide` decides at which scale a JPEG is decoded
+ * @param length of the whole file
+ */
+export function pictureWork(
+  bytes: Uint8Array,
+  limits: PictureLimits,
+  length: number = bytes.length,
+): PictureWork | undefined {
+  return png(bytes, length) ?? jpeg(bytes, length, limits) ?? webp(bytes, length);
 }
 
 /** Whether the limits allow it; then the pixels are spent, as by the decoder. */
-function isDecoded(pixels: number, { maxPixels, budget }: PictureLimits): boolean {
-  if (pixels > maxPixels || pixels > (budget?.pixels ?? Infinity)) return false;
-  if (budget) budget.pixels -= pixels;
+function isDecoded({ counts, spent }: PictureWork, { maxPixels, budget }: PictureLimits): boolean {
+  if (counts.pixels! > maxPixels || spent > (budget?.pixels ?? Number.MAX_VALUE)) return false;
+  if (budget) budget.pixels -= spent;
   return true;
 }
 
-function png(bytes: Uint8Array, length: number): Estimate | undefined {
+function png(bytes: Uint8Array, file: number): PictureWork | undefined {
   if (bytes.length < 33 || uint32(bytes, 0) !== 0x89504e47) return undefined;
   const height = uint32(bytes, 20), pixels = uint32(bytes, 16) * height;
-  const depth = bytes[24]!, samples = SAMPLES[bytes[25]!] ?? 4;
-  const micros = pixels * (FIT_MICROS + PNG_DATA_MICROS * samples * depth / 8) +
-    PNG_LINE_MICROS * height + PNG_FILE_MICROS * length;
-  return { micros, pixels };
+  const data = pixels * (SAMPLES[bytes[25]!] ?? 4) * bytes[24]! / 8;
+  const lines = bytes[28] === 1 ? INTERLACED_LINES * height : height;
+  return { kind: "png", counts: { pixels, data, lines, file }, spent: pixels };
 }
 
-function jpeg(bytes: Uint8Array, length: number, { maxPixels }: PictureLimits): Estimate | undefined {
+function jpeg(bytes: Uint8Array, file: number, limits: PictureLimits): PictureWork | undefined {
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined;
-  for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff;) {
+  for (let at = 2; at + 10 < bytes.length && bytes[at] === 0xff;) {
     const marker = bytes[at + 1]!;
     if (marker === 0xff) at++;
-    else if (marker >= 0xc0 && marker <= 0xc2) {
-      const pixels = uint16(bytes, at + 5) * uint16(bytes, at + 7);
-      const isReduced = pixels > REDUCED_PIXELS && pixels <= MAX_STORED_PIXELS;
-      const pixelMicros = isReduced ? JPEG_STORED_MICROS : JPEG_MICROS + FIT_MICROS;
-      return {
-        micros: pixelMicros * pixels + JPEG_FILE_MICROS * length,
-        pixels: isReduced ? Math.min(maxPixels, pixels * STORED_PIXEL_COST) : pixels,
-      };
-    } else at += 2 + uint16(bytes, at + 2);
+    else if (marker >= 0xc0 && marker <= 0xc2) return jpegFrame(bytes.subarray(at), file, limits);
+    else at += 2 + uint16(bytes, at + 2);
   }
   return undefined;
 }
 
-function webp(bytes: Uint8Array, length: number): Estimate | undefined {
+/** @param frame from its marker on (ITU-T T.81, section B.2.2) */
+function jpegFrame(frame: Uint8Array, file: number, { shortSide }: PictureLimits): PictureWork {
+  const isProgressive = frame[1] === 0xc2;
+  const height = uint16(frame, 5), width = uint16(frame, 7), stored = width * height;
+  const scale = scaleOf({ width, height }, shortSide);
+  const pixels = Math.ceil(width / scale) * Math.ceil(height / scale);
+  const samples = stored * samplesOf(frame);
+  const isTooLarge = scale > 1 && stored > MAX_STORED_PIXELS;
+  const spent = isTooLarge ? Infinity : scale > 1 ? Math.max(pixels, stored * STORED_PIXEL_COST) : pixels;
+  const kind = scale === 1
+    ? isProgressive ? "progressiveJpeg" : "jpeg"
+    : !isProgressive
+    ? "reducedJpeg"
+    : scale === 8
+    ? "dcOfJpeg"
+    : "reducedProgressiveJpeg";
+  return { kind, counts: { pixels, samples, file }, spent };
+}
+
+/** Samples a pixel, of all components: each has the size of the largest, or a part of it. */
+function samplesOf(frame: Uint8Array): number {
+  let sum = 0, most = 1;
+  for (let i = 0; i < frame[9]!; i++) {
+    const factors = frame[11 + 3 * i] ?? 0x11, size = (factors >> 4) * (factors & 15);
+    sum += size;
+    most = Math.max(most, size);
+  }
+  return sum / most;
+}
+
+function webp(bytes: Uint8Array, file: number): PictureWork | undefined {
   if (bytes.length < 30 || uint32(bytes, 0) !== 0x52494646 || uint32(bytes, 8) !== 0x57454250) {
     return undefined;
   }
   const [width, height] = webpSize(bytes);
   const pixels = width * height;
-  return { micros: (WEBP_MICROS + FIT_MICROS) * pixels + WEBP_FILE_MICROS * length, pixels };
+  return { kind: webpKind(bytes), counts: { pixels, file }, spent: pixels };
 }
+
+const LAST_LETTER_OF = { VP8: 0x20, VP8L: 0x4c, VP8X: 0x58 };
 
 /** RFC 9649: what the last letter of the first chunk's name says. */
 function webpSize(bytes: Uint8Array): [number, number] {
   const little = (at: number): number => bytes[at]! | bytes[at + 1]! << 8;
-  if (bytes[15] === 0x58) return [1 + (little(24) | bytes[26]! << 16), 1 + (little(27) | bytes[29]! << 16)];
-  if (bytes[15] !== 0x4c) return [little(26) & 0x3fff, little(28) & 0x3fff];
+  const letter = bytes[15];
+  if (letter === LAST_LETTER_OF.VP8X) {
+    return [1 + (little(24) | bytes[26]! << 16), 1 + (little(27) | bytes[29]! << 16)];
+  }
+  if (letter !== LAST_LETTER_OF.VP8L) return [little(26) & 0x3fff, little(28) & 0x3fff];
   const bits = little(21) | little(23) << 16;
   return [1 + (bits & 0x3fff), 1 + (bits >>> 14 & 0x3fff)];
+}
+
+const ALPH = 0x414c5048, VP8 = 0x56503820;
+
+function webpKind(bytes: Uint8Array): "webp" | "transparentWebp" | "losslessWebp" {
+  // A profile may come before the picture; what cannot be seen is taken for the kind that takes longest.
+  for (let at = 12; at + 8 <= bytes.length;) {
+    const name = uint32(bytes, at);
+    if (name === VP8) return "webp";
+    if (name === ALPH) return "transparentWebp";
+    const length = bytes[at + 4]! | bytes[at + 5]! << 8 | bytes[at + 6]! << 16;
+    at += 8 + length + (length & 1);
+  }
+  return "losslessWebp";
 }
 
 function uint16(bytes: Uint8Array, at: number): number {

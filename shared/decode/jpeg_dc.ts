@@ -111,41 +111,58 @@ function readScan(segment: Uint8Array, planes: Plane[], context: ScanContext): b
   });
   const reader = new BitReader(segment, header);
   const predictions = new Int32Array(planes.length);
-  const readBlock = (i: number, at: number): boolean => {
-    const { dc } = planes[i]!;
-    if (high > 0) {
-      dc[at]! |= reader.read(1) << low;
-      return !reader.exhausted;
-    }
-    const entry = used[i]![reader.peek16()]!, bits = entry >> 5;
-    if (entry === 0 || bits > MAX_BITS) return false;
-    reader.skip(entry & 31);
-    const value = reader.read(bits);
-    predictions[i]! += bits > 0 && value < 1 << bits - 1 ? value - (1 << bits) + 1 : value;
-    dc[at] = predictions[i]! << low;
-    return !reader.exhausted;
-  };
   // A single component comes block by block, without the ones that fill its last units (section A.2.2).
   const alone = count === 1;
   const across = alone ? planes[0]!.columns : unitsAcross, down = alone ? planes[0]!.rows : unitsDown;
-  for (let unit = 0; unit < across * down; unit++) {
-    if (interval > 0 && unit > 0 && unit % interval === 0) {
-      if (!reader.restart()) return false;
-      predictions.fill(0);
-    }
-    const x = unit % across, y = Math.floor(unit / across);
-    if (alone) {
-      if (!readBlock(0, y * planes[0]!.stride + x)) return false;
-      continue;
-    }
-    for (const [i, plane] of planes.entries()) {
-      for (let v = 0; v < plane.down; v++) {
-        const row = (y * plane.down + v) * plane.stride + x * plane.across;
-        for (let h = 0; h < plane.across; h++) if (!readBlock(i, row + h)) return false;
+  const places = placesOf(planes, alone);
+  for (let y = 0, unit = 0; y < down; y++) {
+    for (let x = 0; x < across; x++, unit++) {
+      if (interval > 0 && unit > 0 && unit % interval === 0) {
+        if (reader.exhausted || !reader.restart()) return false;
+        predictions.fill(0);
+      }
+      for (let j = 0; j < places.length; j++) {
+        const { plane, dc, stride, tall, wide, v, h } = places[j]!;
+        const at = (y * tall + v) * stride + x * wide + h;
+        if (high > 0) {
+          dc[at]! |= reader.read(1) << low;
+          continue;
+        }
+        const entry = used[plane]![reader.peek16()]!, bits = entry >> 5;
+        if (entry === 0 || bits > MAX_BITS) return false;
+        reader.skip(entry & 31);
+        const value = reader.read(bits);
+        predictions[plane]! += bits > 0 && value < 1 << bits - 1 ? value - (1 << bits) + 1 : value;
+        dc[at] = predictions[plane]! << low;
       }
     }
+    if (reader.exhausted) return false;
   }
   return true;
+}
+
+/** Where a block of a minimum coded unit goes. */
+interface Place {
+  /** Its plane's index. */
+  plane: number;
+  dc: Int16Array;
+  stride: number;
+  /** Blocks of the plane in a unit, downwards and across. */
+  tall: number;
+  wide: number;
+  /** Its row and column in the unit. */
+  v: number;
+  h: number;
+}
+
+/** The blocks of a unit in their order (section A.2.3). */
+function placesOf(planes: Plane[], alone: boolean): Place[] {
+  return planes.flatMap(({ dc, stride, across, down }, plane) => {
+    const tall = alone ? 1 : down, wide = alone ? 1 : across;
+    return Array.from({ length: tall * wide }, (_, i) => {
+      return { plane, dc, stride, tall, wide, v: Math.floor(i / wide), h: i % wide };
+    });
+  });
 }
 
 /** Writes all DC coefficients in one scan; undefined if they are out of range. */
@@ -154,38 +171,37 @@ function writeScan(planes: Plane[], unitsAcross: number, unitsDown: number): Uin
   // At most 16 bits a block, each byte followed by a stuffed one.
   const out = new Uint8Array(4 * blocks + 4);
   let length = 0, buffer = 0, held = 0;
-  const put = (byte: number): void => {
-    out[length++] = byte;
-    if (byte === 0xff) length++;
-  };
   const predictions = new Int32Array(planes.length);
-  const writeBlock = (i: number, value: number): boolean => {
-    const difference = value - predictions[i]!;
-    predictions[i] = value;
-    const bits = 32 - Math.clz32(Math.abs(difference));
-    if (bits > MAX_BITS) return false;
-    const coded = difference < 0 ? difference + (1 << bits) - 1 : difference;
-    // The size, the difference, and the end of the block.
-    buffer = buffer << SIZE_CODE_BITS + bits + 1 | bits << bits + 1 | coded << 1;
-    held += SIZE_CODE_BITS + bits + 1;
-    for (; held >= 8; held -= 8) put(buffer >> held - 8 & 255);
-    return true;
-  };
   const alone = planes.length === 1;
   const across = alone ? planes[0]!.columns : unitsAcross, down = alone ? planes[0]!.rows : unitsDown;
+  const places = placesOf(planes, alone);
   for (let y = 0; y < down; y++) {
     for (let x = 0; x < across; x++) {
-      for (const [i, { dc, stride, ...factors }] of planes.entries()) {
-        const wide = alone ? 1 : factors.across, high = alone ? 1 : factors.down;
-        for (let v = 0; v < high; v++) {
-          const row = (y * high + v) * stride + x * wide;
-          for (let h = 0; h < wide; h++) if (!writeBlock(i, dc[row + h]!)) return undefined;
+      for (let j = 0; j < places.length; j++) {
+        const { plane, dc, stride, tall, wide, v, h } = places[j]!;
+        const value = dc[(y * tall + v) * stride + x * wide + h]!;
+        const difference = value - predictions[plane]!;
+        predictions[plane] = value;
+        const bits = 32 - Math.clz32(Math.abs(difference));
+        if (bits > MAX_BITS) return undefined;
+        const coded = difference < 0 ? difference + (1 << bits) - 1 : difference;
+        // The size, the difference, and the end of the block.
+        buffer = buffer << SIZE_CODE_BITS + bits + 1 | bits << bits + 1 | coded << 1;
+        held += SIZE_CODE_BITS + bits + 1;
+        for (; held >= 8; held -= 8) {
+          const byte = buffer >> held - 8 & 255;
+          out[length++] = byte;
+          if (byte === 0xff) length++;
         }
       }
     }
   }
   // The rest of the last byte is ones (section F.1.2.3).
-  if (held > 0) put((buffer << 8 - held | 0xff >> held) & 255);
+  if (held > 0) {
+    const last = (buffer << 8 - held | 0xff >> held) & 255;
+    out[length++] = last;
+    if (last === 0xff) length++;
+  }
   return out.subarray(0, length);
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 import { InputError } from "../errors.ts";
+import type { Size } from "../image.ts";
 import { type PictureLimits, spendPixels } from "./limits.ts";
 import { readOrientation } from "./orientation.ts";
 
@@ -18,6 +19,11 @@ const COM = 0xfe;
 const MAX_SEGMENTS = 4096;
 // Encoders make 6 to 12 scans. Each is a pass over all pixels, however few bytes it has.
 const MAX_SCANS = 32;
+/**
+ * Scans that may contribute to a coefficient of a progressive file, one bit each after the first. T.81 allows 14; IJG's
+ * library makes 3, and MozJPEG up to 4.
+ */
+const MAX_PASSES = 5;
 /** Pixels before scaling, which bounds the time: phones take pictures of 12 to 50 million. */
 export const MAX_STORED_PIXELS = 64_000_000;
 /** At reduced scale, reading a stored pixel takes 3 to 6 ns; decoding one at full size takes 20 to 30 ns. */
@@ -79,6 +85,11 @@ export function parseJpeg(bytes: Uint8Array, limits: PictureLimits): JpegLayout 
   return new Parser(bytes, limits).run();
 }
 
+/** By what the sides of a picture are divided: the largest of 8, 4, 2 and 1 that keeps the short side. */
+export function scaleOf({ width, height }: Size, shortSide = Infinity): number {
+  return [8, 4, 2].find((scale) => Math.min(width, height) / scale >= shortSide) ?? 1;
+}
+
 /** The error for a file that cannot be decoded. */
 export function broken(why: string): InputError {
   return new InputError("invalid-format", `Cannot decode the JPEG as ${why}`);
@@ -102,6 +113,8 @@ class Parser {
   /** Of the current scan; one with fewer bits is broken, and decoding it would take long for nothing. */
   #fewestBits = 0;
   #scan = { first: 0, last: 63 };
+  /** Scans so far by component and coefficient. */
+  readonly #passes = new Map<number, Uint8Array>();
   #orientation = 1;
   /** The tables defined so far: quantisation tables 0..3, and Huffman tables as class × 4 + 0..3. */
   readonly #quantisation = new Set<number>();
@@ -206,8 +219,8 @@ class Parser {
   }
 
   /** Chooses the scale, and takes from the limits what decoding at it costs. */
-  #spend(width: number, height: number, shortSide = Infinity): number {
-    const scale = [8, 4, 2].find((scale) => Math.min(width, height) / scale >= shortSide) ?? 1;
+  #spend(width: number, height: number, shortSide: number | undefined): number {
+    const scale = scaleOf({ width, height }, shortSide);
     if (scale > 1 && width > Math.floor(MAX_STORED_PIXELS / height)) {
       throw new InputError(
         "too-large",
@@ -278,6 +291,7 @@ class Parser {
       if (!component || seen.has(component.id)) throw broken("a scan header is invalid");
       seen.add(component.id);
       blocks += component.across * component.down;
+      this.#countPass(component.id, progressive ? MAX_PASSES : 1);
       // The DC coefficient of each block has a code of at least a bit, and the AC coefficients one together.
       if (isDc) this.#fewestBits += component.columns * component.rows * (progressive ? 1 : 2);
       const needed: [Set<number>, number][] = [[this.#quantisation, component.table]];
@@ -288,6 +302,17 @@ class Parser {
       }
     }
     if (count > 1 && blocks > 10) throw broken("its sampling factors are invalid");
+  }
+
+  /** Counts the current scan for the coefficients of a component. */
+  #countPass(id: number, most: number): void {
+    const passes = this.#passes.get(id) ?? new Uint8Array(64);
+    this.#passes.set(id, passes);
+    for (let i = this.#scan.first; i <= this.#scan.last; i++) {
+      if (++passes[i]! > most) {
+        throw broken(`a coefficient is in more than ${most} scan${most > 1 ? "s" : ""}`);
+      }
+    }
   }
 
   /** Finds the marker after coded data, in which 0xff is followed by 0 or belongs to a restart marker. */

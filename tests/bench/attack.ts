@@ -9,7 +9,7 @@ import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
 import { print } from "../../train/cli/command.ts";
 import { type Orders, type Report, startClient } from "./attack_load.ts";
 import type { LineProgram } from "./line_program.ts";
-import { costlyJpeg, costlyPng, costlyWebp, form } from "./costly_pictures.ts";
+import { costliestFiles, costlyJpeg, costlyPng, form } from "./costly_pictures.ts";
 import { PeakMemory } from "./peak_memory.ts";
 import { type Running, startServers } from "./servers.ts";
 
@@ -29,11 +29,17 @@ const BYTES = "application/octet-stream";
 
 /** All are within the default limits. */
 async function attacks(): Promise<Attack[]> {
-  const jpeg = await costlyJpeg({ width: 1448, height: 1448, noise: 0.1, quality: 85, variant: false });
-  const png = costlyPng({ width: 1100, height: 1100, colour: 2, depth: 16, filter: 4, noise: 1 });
-  const line = costlyPng({ width: 2_097_152, height: 1, colour: 6, depth: 16, filter: 4, noise: 0 });
-  const quarter = costlyPng({ width: 550, height: 550, colour: 2, depth: 16, filter: 4, noise: 1 });
-  const webp = await costlyWebp({ width: 1448, height: 1448, noise: 1, quality: 95, variant: false });
+  const jpeg = await costlyJpeg({
+    size: { width: 1448, height: 1448 },
+    noise: 0.1,
+    quality: 85,
+    progressive: false,
+    subsampling: 1,
+  });
+  const png = costlyPng({ size: { width: 1100, height: 1100 }, format: [2, 16], filter: 4, noise: 1 });
+  const line = costlyPng({ size: { width: 2_097_152, height: 1 }, format: [6, 16], filter: 4, noise: 0 });
+  const quarter = costlyPng({ size: { width: 550, height: 550 }, format: [2, 16], filter: 4, noise: 1 });
+  const costliest = await costliestFiles();
   const raw = new Uint8Array(256 * 784).map((_, i) => i * i % 251);
   const numbers = new TextEncoder().encode(
     JSON.stringify({
@@ -51,7 +57,9 @@ async function attacks(): Promise<Attack[]> {
     { name: "64 forms of four 16-bit PNGs", connections: 64, ...form([quarter, quarter, quarter, quarter]) },
     { name: "one form of four PNGs of one line", connections: 1, ...form([line, line, line, line]) },
     { name: "64 such forms", connections: 64, ...form([line, line, line, line]) },
-    { name: "64 × 2 Mpx WebP of noise", connections: 64, type: "image/webp", body: webp },
+    { name: "64 × costliest PNG", connections: 64, type: "image/png", body: costliest.png },
+    { name: "64 × costliest JPEG", connections: 64, type: "image/jpeg", body: costliest.jpeg },
+    { name: "64 × costliest WebP", connections: 64, type: "image/webp", body: costliest.webp },
   ];
 }
 

@@ -1,20 +1,34 @@
 /**
- * `deno task bench costly`: the picture of each format, within the default limits, that takes longest to decode, found by
- * random search. The same seed tries the same pictures; a slow machine tries fewer.
+ * `deno task bench costly`: searches the picture of each format, within the default limits, that takes longest to decode,
+ * and compares what pictures take with the estimates. The same seed tries the same pictures, as long as they are equally
+ * fast.
  *
  * @module
  */
 import fc from "fast-check";
 import { readConfig } from "../../serve/config.ts";
 import { pictureLimits, pictureReader } from "../../serve/decode/picture.ts";
-import { pictureMicros } from "../../shared/decode/cost.ts";
+import { NANOS, pictureMicros, type PictureWork, pictureWork } from "../../shared/decode/cost.ts";
+import { shortSideFor } from "../../shared/decode/limits.ts";
+import type { Size } from "../../shared/image.ts";
 import { print } from "../../train/cli/command.ts";
-import { costlyJpeg, costlyPng, costlyWebp, type PhotoRecipe, type PngRecipe } from "./costly_pictures.ts";
+import { leastSquares } from "./costly_fit.ts";
+import { jpegOfScans, type ScansRecipe } from "./costly_jpeg.ts";
+import {
+  COSTLIEST,
+  costlyJpeg,
+  costlyPng,
+  costlyWebp,
+  type JpegRecipe,
+  type WebpRecipe,
+} from "./costly_pictures.ts";
+import type { PngRecipe } from "./costly_png.ts";
+import { type Parameters, searchCostliest } from "./costly_search.ts";
 
 const SEED = 15;
 /** How long each format is searched, in ms. */
-const SEARCH_MS = 20_000;
-/** The fastest of so many runs counts, as other programs interrupt some. */
+const RANDOM_MS = 20_000, CLIMB_MS = 30_000;
+/** The median of so many runs counts, as other programs interrupt some. */
 const RUNS = 3;
 
 const LIMITS = readConfig({});
@@ -23,94 +37,172 @@ const INPUT = { channels: 1, height: 28, width: 28 };
 
 type File = Uint8Array<ArrayBuffer>;
 
-/** Pictures of the most pixels: square, or up to lines of one pixel. */
-function sizes(longest: number): fc.Arbitrary<{ width: number; height: number }> {
-  return fc.tuple(fc.integer({ min: 0, max: Math.floor(Math.log2(longest)) }), fc.boolean()).map(
-    ([bits, isSquare]) => {
-      const width = isSquare ? Math.floor(Math.sqrt(LIMITS.maxPixels)) : 2 ** bits;
-      return { width, height: Math.min(longest, Math.floor(LIMITS.maxPixels / width)) };
-    },
+/** Pictures of most of the pixels that the limits allow: square, or up to lines of one pixel. */
+function sizes(longest: number, pixels: number[]): fc.Arbitrary<Size> {
+  const shapes = fc.oneof(
+    fc.integer({ min: 0, max: Math.floor(Math.log2(longest)) }).map((bits) => 2 ** bits),
+    fc.constant("square" as const),
+    // Short sides at which a JPEG is just not reduced.
+    fc.constant(511),
   );
+  return fc.tuple(shapes, fc.constantFrom(...pixels)).map(([shape, most]) => {
+    const width = shape === "square" ? Math.floor(Math.sqrt(most)) : shape;
+    return { width, height: Math.min(longest, Math.floor(most / width)) };
+  });
 }
 
 const SHARE = fc.integer({ min: 0, max: 20 }).map((step) => step / 20);
 
 /** PNG's colour types and their depths. */
-const PIXEL_FORMATS = [[0, 8], [0, 16], [2, 8], [2, 16], [3, 1], [3, 8], [4, 8], [4, 16], [6, 8], [
+const PIXEL_FORMATS = [[0, 1], [0, 8], [0, 16], [2, 8], [2, 16], [3, 1], [3, 8], [4, 8], [4, 16], [6, 8], [
   6,
   16,
 ]] as const;
 
-const PNG_RECIPES: fc.Arbitrary<PngRecipe> = fc.record({
-  size: sizes(LIMITS.maxPixels),
+const PNGS: Parameters<Required<PngRecipe>> = {
+  size: sizes(LIMITS.maxPixels, [LIMITS.maxPixels]),
   format: fc.constantFrom(...PIXEL_FORMATS),
   filter: fc.integer({ min: 0, max: 4 }),
   noise: SHARE,
-}).map(({ size, format: [colour, depth], ...rest }) => ({ ...size, colour, depth, ...rest }));
+  interlaced: fc.boolean(),
+  keyed: fc.boolean(),
+  tables: fc.constantFrom(0, 0, 0, 1e6, 4e6, 8e6),
+};
 
-function photoRecipes(longest: number): fc.Arbitrary<PhotoRecipe> {
-  return fc.record({
-    size: sizes(longest),
-    noise: SHARE,
-    quality: fc.constantFrom(5, 50, 75, 85, 95, 100),
-    variant: fc.boolean(),
-  }).map(({ size, ...rest }) => ({ ...size, ...rest }));
-}
+/** Reduced JPEGs may have more pixels. */
+const JPEG_SIZES = sizes(65_500, [LIMITS.maxPixels, 4 * LIMITS.maxPixels, 16 * LIMITS.maxPixels, 64e6]);
+const QUALITY = fc.constantFrom(5, 50, 75, 85, 95, 100);
+
+const JPEGS: Parameters<JpegRecipe> = {
+  // Encoding larger ones would take most of the time.
+  size: sizes(65_500, [LIMITS.maxPixels]),
+  noise: SHARE,
+  quality: QUALITY,
+  progressive: fc.boolean(),
+  subsampling: fc.constantFrom(1, 2),
+};
+
+const SCANS: Parameters<ScansRecipe> = {
+  size: JPEG_SIZES,
+  components: fc.constantFrom(1, 3),
+  sampling: fc.constantFrom([1, 1], [2, 1], [2, 2], [1, 4]),
+  progressive: fc.boolean(),
+  coefficients: fc.constantFrom(0, 1, 5, 10, 20, 40, 63),
+  scans: fc.integer({ min: 2, max: 16 }),
+  refined: fc.constantFrom("dc", "ac"),
+  interval: fc.constantFrom(0, 0, 1, 16),
+};
+
+const WEBPS: Parameters<WebpRecipe> = {
+  size: sizes(16_383, [LIMITS.maxPixels]),
+  noise: SHARE,
+  quality: QUALITY,
+  lossless: fc.boolean(),
+  transparent: fc.boolean(),
+  method: fc.constantFrom(0, 0, 2, 4),
+  smoothing: fc.constantFrom(0, 60, 100),
+};
 
 export async function benchCostly(signal: AbortSignal): Promise<void> {
-  print(`\nThe costliest pictures within the limits, ${SEARCH_MS / 1000} s for each format, seed ${SEED}`);
-  await search("PNG", PNG_RECIPES, (recipe) => Promise.resolve(costlyPng(recipe)), signal);
-  await search("JPEG", photoRecipes(65_500), costlyJpeg, signal);
-  await search("WebP", photoRecipes(16_383), costlyWebp, signal);
+  print(
+    `\nThe costliest pictures within the limits, ${
+      (RANDOM_MS + CLIMB_MS) / 1000
+    } s for each kind, seed ${SEED}`,
+  );
+  const measured = [
+    ...await search("PNG", PNGS, COSTLIEST.png, costlyPng, signal),
+    ...await search("JPEG of MozJPEG", JPEGS, COSTLIEST.jpeg, costlyJpeg, signal),
+    ...await search("JPEG of many scans", SCANS, COSTLIEST.scans, jpegOfScans, signal),
+    ...await search("WebP", WEBPS, COSTLIEST.webp, costlyWebp, signal),
+  ];
+  printFits(measured);
 }
 
-interface Found {
-  recipe: unknown;
-  megabytes: number;
+interface Measured extends PictureWork {
   ms: number;
   estimatedMs: number;
 }
 
-async function search<R>(
-  format: string,
-  recipes: fc.Arbitrary<R>,
-  make: (recipe: R) => Promise<File>,
-  signal: AbortSignal,
-): Promise<void> {
-  const end = performance.now() + SEARCH_MS;
-  const found: Found[] = [];
-  for (let seed = SEED; performance.now() < end; seed++) {
-    signal.throwIfAborted();
-    const [recipe] = fc.sample(recipes, { seed, numRuns: 1 });
-    const file = await make(recipe!);
-    if (file.length > LIMITS.maxBodyBytes) continue;
-    const estimatedMs = pictureMicros(file, pictureLimits(LIMITS)) / 1000;
-    found.push({ recipe, megabytes: file.length / 1e6, ms: await decodeMs(file), estimatedMs });
-  }
-  const ratios = found.map(({ ms, estimatedMs }) => ms / estimatedMs).sort((a, b) => a - b);
-  print(
-    `\n  ${format}: ${found.length} tried; time / estimate ${ratios.at(0)?.toFixed(2)} to ${
-      ratios.at(-1)?.toFixed(2)
-    }`,
-  );
-  found.sort((a, b) => b.ms - a.ms);
-  for (const { recipe, megabytes, ms, estimatedMs } of found.slice(0, 3)) {
-    print(
-      `    ${ms.toFixed(0).padStart(4)} ms, estimated ${estimatedMs.toFixed(0).padStart(4)}; ` +
-        `${megabytes.toFixed(2)} MB, ${JSON.stringify(recipe)}`,
-    );
-  }
+/** The decoder's limits for the pictures of one request. */
+function limits(): ReturnType<typeof pictureLimits> {
+  return { ...pictureLimits(LIMITS), shortSide: shortSideFor(INPUT) };
 }
 
-/** Decodes it and fits it into the model's input. */
-async function decodeMs(file: File): Promise<number> {
+async function search<R extends object>(
+  format: string,
+  parameters: Parameters<R>,
+  start: R,
+  make: (recipe: R) => File | Promise<File>,
+  signal: AbortSignal,
+): Promise<Measured[]> {
+  const measured: Measured[] = [];
+  const startTime = performance.now();
+  const best = await searchCostliest({
+    parameters,
+    starts: [start],
+    seed: SEED,
+    goesOn: (phase) => {
+      signal.throwIfAborted();
+      return performance.now() - startTime < (phase === "random" ? RANDOM_MS : RANDOM_MS + CLIMB_MS);
+    },
+    measure: async (recipe) => {
+      const file = await make(recipe);
+      if (file.length > LIMITS.maxBodyBytes) return undefined;
+      const { ms, isDecoded } = await decodeMs(file);
+      const work = pictureWork(file, limits());
+      const estimatedMs = pictureMicros(file, limits()) / 1000;
+      if (isDecoded && work) measured.push({ ...work, ms, estimatedMs });
+      return ms;
+    },
+  });
+  if (!best) return measured;
+  const file = await make(best.recipe);
+  const { ms, isDecoded } = await decodeMs(file);
+  print(
+    `\n  ${format}: ${best.tried} tried, ${best.improvements} improvements\n` +
+      `    ${ms.toFixed(0)} ms, estimated ${(pictureMicros(file, limits()) / 1000).toFixed(0)}; ` +
+      `${(file.length / 1e6).toFixed(2)} MB${isDecoded ? "" : ", refused at the end"}; ${
+        JSON.stringify(best.recipe)
+      }`,
+  );
+  return measured;
+}
+
+/** Decodes it and fits it into the model's input. What is refused takes its time as well. */
+async function decodeMs(file: File): Promise<{ ms: number; isDecoded: boolean }> {
   const target = new Float32Array(INPUT.height * INPUT.width);
-  let least = Infinity;
+  const times: number[] = [];
+  let isDecoded = true;
   for (let run = 0; run < RUNS; run++) {
     const start = performance.now();
-    // What is refused takes its time as well.
-    await pictureReader(INPUT, pictureLimits(LIMITS))(file, target).catch(() => {});
-    least = Math.min(least, performance.now() - start);
+    await pictureReader(INPUT, pictureLimits(LIMITS))(file, target).catch(() => isDecoded = false);
+    times.push(performance.now() - start);
   }
-  return least;
+  return { ms: times.sort((a, b) => a - b)[RUNS >> 1]!, isDecoded };
+}
+
+/** What the pictures of each kind took, as a sum of what they consist of. */
+function printFits(measured: Measured[]): void {
+  print(
+    "\n  ns for each of what pictures consist of: the least squares of relative errors, and the estimate's",
+  );
+  for (const [kind, nanos] of Object.entries(NANOS)) {
+    const own = measured.filter((picture) => picture.kind === kind);
+    const names = Object.keys(nanos);
+    const rows = own.map(({ ms, counts }) => ({
+      values: names.map((name) => counts[name]! / (1e6 * ms)),
+      target: 1,
+    }));
+    const fitted = leastSquares(rows);
+    const ratios = own.map(({ ms, estimatedMs }) => ms / estimatedMs).sort((a, b) => a - b);
+    const figures = names.map((name, i) => {
+      const estimate = (nanos as Record<string, number>)[name];
+      return `${name} ${fitted[i]?.toPrecision(2) ?? "–"} (${estimate})`;
+    });
+    print(
+      `    ${kind.padEnd(24)}${String(own.length).padStart(4)}  time / estimate ${
+        ratios.at(0)?.toFixed(2)
+      } to ${ratios.at(-1)?.toFixed(2)}  ${figures.join(", ")}`,
+    );
+  }
 }

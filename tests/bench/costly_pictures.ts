@@ -3,82 +3,116 @@
  *
  * @module
  */
-import { deflateSync } from "node:zlib";
-import { Random } from "../../shared/random.ts";
-import { SAMPLES } from "../helpers/png_encoder.ts";
-import { headerOf, pngFile } from "../helpers/png_encoder.ts";
+import type { Size } from "../../shared/image.ts";
 import { encodeJpeg, encodeWebp, type Rgba } from "../helpers/picture_encoders.js";
+import { jpegOfScans, type ScansRecipe } from "./costly_jpeg.ts";
+import { costlyPng, fillNoise, type PngRecipe } from "./costly_png.ts";
 
-/** How a PNG is made. */
-export interface PngRecipe {
-  width: number;
-  height: number;
-  colour: number;
-  depth: number;
-  /** Of every line, 0..4. */
-  filter: number;
-  /** The share of the bytes that are noise, which cannot be compressed; the others are 0. */
-  noise: number;
-}
-
-/** Writes a PNG that is not interlaced. */
-export function costlyPng(
-  { width, height, colour, depth, filter, noise }: PngRecipe,
-): Uint8Array<ArrayBuffer> {
-  const stride = Math.ceil(width * SAMPLES[colour]! * depth / 8);
-  const lines = new Uint8Array((stride + 1) * height);
-  fillNoise(lines.subarray(0, Math.round(noise * lines.length)));
-  for (let y = 0; y < height; y++) lines[y * (stride + 1)] = filter;
-  const header = headerOf({ width, height, depth, colour, interlaced: false });
-  return pngFile(
-    ["IHDR", header],
-    ...(colour === 3 ? [["PLTE", new Uint8Array(3 << depth)] as const] : []),
-    ["IDAT", deflateSync(lines, { level: 1 })],
-    ["IEND", new Uint8Array()],
-  );
-}
+export { costlyPng };
 
 /** A ramp with noise, as red, green, blue and alpha. */
-function noisy(width: number, height: number, noise: number): Rgba {
+function noisy({ width, height }: Size, noise: number, transparent = false): Rgba {
   const data = new Uint8Array(4 * width * height);
   fillNoise(data);
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i += 4) {
       const ramp = (1 - noise) * 200 * x / width;
       for (let c = 0; c < 3; c++) data[i + c] = ramp + noise * data[i + c]!;
-      data[i + 3] = 255;
+      if (!transparent) data[i + 3] = 255;
     }
   }
   return { width, height, data };
 }
 
-/** How a JPEG or a WebP is made. */
-export interface PhotoRecipe {
-  width: number;
-  height: number;
+/** How a picture is made that has a ramp and noise. */
+interface PhotoRecipe {
+  size: Size;
   /** 0..1 */
   noise: number;
   /** 0..100 */
   quality: number;
-  /** Whether a JPEG is progressive, or a WebP lossless. */
-  variant: boolean;
 }
 
-/** Writes a JPEG. */
-export async function costlyJpeg(recipe: PhotoRecipe): Promise<Uint8Array<ArrayBuffer>> {
-  const { width, height, noise, quality, variant } = recipe;
-  return await encodeJpeg(noisy(width, height, noise), {
+/** How a JPEG is made by MozJPEG. */
+export interface JpegRecipe extends PhotoRecipe {
+  progressive: boolean;
+  /** Width and height of a sample of colour, in pixels. */
+  subsampling: number;
+}
+
+export async function costlyJpeg(recipe: JpegRecipe): Promise<Uint8Array<ArrayBuffer>> {
+  const { size, noise, quality, progressive, subsampling } = recipe;
+  return await encodeJpeg(noisy(size, noise), {
     quality,
-    progressive: variant,
+    progressive,
     auto_subsample: false,
-    chroma_subsample: 1,
+    chroma_subsample: subsampling,
   });
 }
 
-/** Writes a WebP. */
-export async function costlyWebp(recipe: PhotoRecipe): Promise<Uint8Array<ArrayBuffer>> {
-  const { width, height, noise, quality, variant } = recipe;
-  return await encodeWebp(noisy(width, height, noise), { quality, method: 0, lossless: Number(variant) });
+/** How a WebP is made by libwebp. */
+export interface WebpRecipe extends PhotoRecipe {
+  lossless: boolean;
+  transparent: boolean;
+  /** Effort, 0..6: which transforms of a lossless picture are tried, and how many modes of a lossy one. */
+  method: number;
+  /** Strength of the filter that smooths the blocks of a lossy picture, 0..100. */
+  smoothing: number;
+}
+
+export async function costlyWebp(recipe: WebpRecipe): Promise<Uint8Array<ArrayBuffer>> {
+  const { size, noise, quality, lossless, transparent, method, smoothing } = recipe;
+  return await encodeWebp(noisy(size, noise, transparent), {
+    quality,
+    method,
+    lossless: Number(lossless),
+    exact: 1,
+    filter_strength: smoothing,
+  });
+}
+
+/**
+ * What `deno task bench costly` has found: the costliest pictures within the default limits. The search starts from them,
+ * and the attack bench sends them.
+ */
+export const COSTLIEST: { png: PngRecipe; jpeg: JpegRecipe; scans: ScansRecipe; webp: WebpRecipe } = {
+  png: { size: { width: 1, height: 2_097_152 }, format: [2, 8], filter: 2, noise: 0.2 },
+  jpeg: {
+    size: { width: 8192, height: 256 },
+    noise: 0.95,
+    quality: 100,
+    progressive: true,
+    subsampling: 1,
+  },
+  scans: {
+    size: { width: 8192, height: 256 },
+    components: 3,
+    sampling: [1, 1],
+    progressive: true,
+    coefficients: 63,
+    scans: 16,
+    refined: "ac",
+    interval: 0,
+  },
+  webp: {
+    size: { width: 1448, height: 1448 },
+    noise: 1,
+    quality: 100,
+    lossless: true,
+    transparent: false,
+    method: 0,
+    smoothing: 60,
+  },
+};
+
+/** The files of {@linkcode COSTLIEST}. */
+export async function costliestFiles(): Promise<Record<keyof typeof COSTLIEST, Uint8Array<ArrayBuffer>>> {
+  return {
+    png: costlyPng(COSTLIEST.png),
+    jpeg: await costlyJpeg(COSTLIEST.jpeg),
+    scans: jpegOfScans(COSTLIEST.scans),
+    webp: await costlyWebp(COSTLIEST.webp),
+  };
 }
 
 /** A form of some files. */
@@ -96,10 +130,4 @@ export function form(files: Uint8Array[]): { type: string; body: Uint8Array<Arra
     at += part.length;
   }
   return { type: `multipart/form-data; boundary=${boundary}`, body };
-}
-
-function fillNoise(bytes: Uint8Array): void {
-  const random = new Random(1);
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-  for (let i = 0; i < words.length; i++) words[i] = random.uint32();
 }

@@ -1,8 +1,10 @@
-import { assertGreater, assertLess } from "@std/assert";
+import { assertEquals, assertGreater, assertLess } from "@std/assert";
 import { readConfig } from "../../serve/config.ts";
 import { estimateMicros } from "../../serve/decode/cost.ts";
 import type { Task } from "../../serve/decode/task.ts";
-import { form } from "../bench/costly_pictures.ts";
+import { pictureWork } from "../../shared/decode/cost.ts";
+import { jpegOfScans, type ScansRecipe } from "../bench/costly_jpeg.ts";
+import { costlyWebp, form, type WebpRecipe } from "../bench/costly_pictures.ts";
 import { headerOf, pngFile } from "../helpers/png_encoder.ts";
 
 const config = readConfig({});
@@ -42,11 +44,92 @@ Deno.test("A header that announces too many pixels makes no work, so it keeps no
 
 Deno.test("Pictures beyond the pixels of a request make no work either", () => {
   const { pixels, micros } = { pixels: config.maxPixels, micros: estimate("image/png", png(1448, 1448)) };
-  assertGreater(micros, pixels * 0.05);
+  // Each pixel has 8 bytes, which are inflated and copied.
+  assertGreater(micros, pixels * 0.03);
   const { type, body } = form(Array.from({ length: 200 }, () => png(1448, 1448)));
   assertLess(estimate(type, body), 5 * micros + 200 * 200);
   const json = new TextEncoder().encode(
     JSON.stringify({ images: Array.from({ length: 200 }, () => png(1448, 1448).toBase64()) }),
   );
   assertLess(estimate("application/json", json), 5 * micros + 200 * 200);
+});
+
+const SHORT_SIDE = 256;
+
+Deno.test("Pictures are told apart by what makes them slow, from their headers", async () => {
+  const kindOf = (bytes: Uint8Array): string | undefined =>
+    pictureWork(bytes, { maxPixels: config.maxPixels, shortSide: SHORT_SIDE })?.kind;
+  const scans: ScansRecipe = {
+    size: { width: 300, height: 300 },
+    components: 1,
+    sampling: [1, 1],
+    progressive: false,
+    coefficients: 0,
+    scans: 2,
+    refined: "ac",
+    interval: 0,
+  };
+  const of = (side: number, progressive: boolean): string | undefined =>
+    kindOf(jpegOfScans({ ...scans, size: { width: 2100, height: side }, progressive }));
+  assertEquals(of(511, false), "jpeg");
+  assertEquals(of(512, false), "reducedJpeg");
+  assertEquals(of(511, true), "progressiveJpeg");
+  assertEquals(of(512, true), "reducedProgressiveJpeg");
+  assertEquals(of(2047, true), "reducedProgressiveJpeg");
+  assertEquals(of(2048, true), "dcOfJpeg");
+  const webp: WebpRecipe = {
+    size: { width: 20, height: 30 },
+    noise: 1,
+    quality: 50,
+    lossless: false,
+    transparent: false,
+    method: 0,
+    smoothing: 0,
+  };
+  assertEquals(kindOf(await costlyWebp(webp)), "webp");
+  assertEquals(kindOf(await costlyWebp({ ...webp, transparent: true })), "transparentWebp");
+  assertEquals(kindOf(await costlyWebp({ ...webp, lossless: true })), "losslessWebp");
+  assertEquals(kindOf(await costlyWebp({ ...webp, lossless: true, transparent: true })), "losslessWebp");
+  assertEquals(kindOf(png(20, 30)), "png");
+  assertEquals(kindOf(new TextEncoder().encode("GIF89a".repeat(10))), undefined);
+});
+
+Deno.test("What a picture's header counts is what its decoder has to do", () => {
+  const limits = { maxPixels: config.maxPixels, shortSide: SHORT_SIDE };
+  const size = { width: 600, height: 520 };
+  const halved = jpegOfScans({
+    size,
+    components: 3,
+    sampling: [2, 2],
+    progressive: false,
+    coefficients: 1,
+    scans: 1,
+    refined: "ac",
+    interval: 0,
+  });
+  assertEquals(pictureWork(halved, limits), {
+    kind: "reducedJpeg",
+    counts: { pixels: 300 * 260, samples: 600 * 520 * 1.5, file: halved.length },
+    spent: 300 * 260,
+  });
+  const interlaced = pngFile(["IHDR", headerOf({ ...size, depth: 16, colour: 2, interlaced: true })]);
+  assertEquals(pictureWork(interlaced, limits, 5000), {
+    kind: "png",
+    counts: { pixels: 600 * 520, data: 600 * 520 * 6, lines: 975, file: 5000 },
+    spent: 600 * 520,
+  });
+});
+
+Deno.test("A large JPEG that is decoded at reduced scale is work, within what its request may spend", () => {
+  const large = (width: number, height: number): Uint8Array<ArrayBuffer> =>
+    Uint8Array.of(
+      ...[0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, height >> 8, height & 255, width >> 8, width & 255, 3],
+      ...[1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0],
+    );
+  assertGreater(estimate("image/jpeg", large(8000, 8000)), 50_000);
+  const { type, body } = form([large(8000, 8000), large(8000, 8000)]);
+  assertLess(estimate(type, body), 1.1 * estimate("image/jpeg", large(8000, 8000)));
+  // Beyond the pixels before scaling, and too many at full size.
+  assertLess(estimate("image/jpeg", large(9000, 8000)), 1000);
+  assertLess(estimate("image/jpeg", large(50_000, 200)), 1000);
 });

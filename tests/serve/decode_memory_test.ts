@@ -14,9 +14,15 @@ function buffers(): number {
 for (const preprocessing of ["grey-on-black-1", "grey-on-black-2", "rgb-squash-1"] as const) {
   Deno.test(`A picture that has been read leaves no memory to the collector, ${preprocessing}`, async () => {
     const pictures = {
-      line: costlyPng({ width: 2_097_152, height: 1, colour: 6, depth: 16, filter: 4, noise: 0 }),
-      noise: costlyPng({ width: 1000, height: 1000, colour: 2, depth: 8, filter: 1, noise: 1 }),
-      jpeg: await costlyJpeg({ width: 1400, height: 1400, noise: 0.1, quality: 85, variant: false }),
+      line: costlyPng({ size: { width: 2_097_152, height: 1 }, format: [6, 16], filter: 4, noise: 0 }),
+      noise: costlyPng({ size: { width: 1000, height: 1000 }, format: [2, 8], filter: 1, noise: 1 }),
+      jpeg: await costlyJpeg({
+        size: { width: 1400, height: 1400 },
+        noise: 0.1,
+        quality: 85,
+        progressive: false,
+        subsampling: 1,
+      }),
     };
     const channels = preprocessing === "rgb-squash-1" ? 3 : 1;
     const read = pictureReader({ width: 28, height: 28, channels, preprocessing }, LIMITS);
