@@ -11,6 +11,7 @@ import type { CreateSession } from "../shared/inference/session.ts";
 import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { DecodePool } from "./decode/pool.ts";
+import { discardBody } from "./discard.ts";
 import { drainable } from "./drain.ts";
 import type { FeedbackStore } from "./feedback/feedback.ts";
 import { type HttpServer, keepListening } from "./keep_listening.ts";
@@ -127,9 +128,12 @@ export async function startServer(
     }),
     pool: new DecodePool(report, config.workers),
   });
-  const { fetch, drain } = drainable((request, info) =>
-    app.fetch(request, onDeno(request, info, config, telemetry))
-  );
+  const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = config;
+  const { fetch, drain } = drainable(async (request, info) => {
+    const response = await app.fetch(request, onDeno(request, info, config, telemetry));
+    if (response.status >= 400) void discardBody(request, { maxBytes, timeoutMs });
+    return response;
+  });
   const { deleteOldFeedback } = app;
   if (deleteOldFeedback) {
     await deleteOldFeedback();

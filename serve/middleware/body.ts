@@ -161,7 +161,7 @@ class Collector {
         if (done) break;
       }
     } finally {
-      if (this.#size < length) reader.cancel().catch(() => {});
+      reader.releaseLock();
     }
     return this.#buffer.subarray(0, this.#size);
   }
