@@ -14,11 +14,12 @@ const FIXED_NANOS = 100_000;
  * 2.9. `deno task bench costly` prints the figures of the machine that it runs on, and how far these are from them.
  *
  * - `pixels` are fitted into the model's input, after decoding.
- * - `samples` are a JPEG's before scaling: 3 for a pixel of colour, or 1.5 if colours have half the resolution.
+ * - `samples` are a JPEG's before scaling: 3 for a pixel of colour, or 1.5 if colours have half the resolution; its sides
+ *   are filled to whole blocks.
  * - `data` are a PNG's bytes when they are inflated, in `lines`; `file` are the bytes of the file.
  */
 export const NANOS = {
-  png: { pixels: 16, data: 4, lines: 30, file: 30 },
+  png: { pixels: 16, data: 4, lines: 30, file: 40 },
   jpeg: { pixels: 16, samples: 7, file: 12 },
   progressiveJpeg: { pixels: 16, samples: 9, file: 60 },
   reducedJpeg: { pixels: 24, samples: 0.8, file: 30 },
@@ -31,6 +32,7 @@ export const NANOS = {
 
 /** What decides how long a picture takes. */
 export interface PictureWork {
+  /** Its format and how it is decoded. */
   kind: keyof typeof NANOS;
   /** How many there are of what {@linkcode NANOS} lists for the kind. */
   counts: Record<string, number>;
@@ -111,7 +113,7 @@ function jpegFrame(frame: Uint8Array, file: number, { shortSide }: PictureLimits
   const height = uint16(frame, 5), width = uint16(frame, 7), stored = width * height;
   const scale = scaleOf({ width, height }, shortSide);
   const pixels = Math.ceil(width / scale) * Math.ceil(height / scale);
-  const samples = stored * samplesOf(frame);
+  const samples = samplesOf(frame, width, height);
   const isTooLarge = scale > 1 && stored > MAX_STORED_PIXELS;
   const spent = isTooLarge ? Infinity : scale > 1 ? Math.max(pixels, stored * STORED_PIXEL_COST) : pixels;
   const kind = scale === 1
@@ -124,15 +126,18 @@ function jpegFrame(frame: Uint8Array, file: number, { shortSide }: PictureLimits
   return { kind, counts: { pixels, samples, file }, spent };
 }
 
-/** Samples a pixel, of all components: each has the size of the largest, or a part of it. */
-function samplesOf(frame: Uint8Array): number {
-  let sum = 0, most = 1;
+/** Samples of all components, in whole units of blocks of 8×8. */
+function samplesOf(frame: Uint8Array, width: number, height: number): number {
+  let blocks = 0, across = 1, down = 1;
   for (let i = 0; i < frame[9]!; i++) {
-    const factors = frame[11 + 3 * i] ?? 0x11, size = (factors >> 4) * (factors & 15);
-    sum += size;
-    most = Math.max(most, size);
+    const factors = frame[11 + 3 * i] ?? 0x11;
+    blocks += (factors >> 4) * (factors & 15);
+    across = Math.max(across, factors >> 4);
+    down = Math.max(down, factors & 15);
   }
-  return sum / most;
+  // The blocks of a single component are stored one by one.
+  if (frame[9] === 1) blocks = across = down = 1;
+  return 64 * blocks * Math.ceil(width / 8 / across) * Math.ceil(height / 8 / down);
 }
 
 function webp(bytes: Uint8Array, file: number): PictureWork | undefined {

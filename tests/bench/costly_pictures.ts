@@ -75,16 +75,24 @@ export async function costlyWebp(recipe: WebpRecipe): Promise<Uint8Array<ArrayBu
  * What `deno task bench costly` has found: the costliest pictures within the default limits. The search starts from them,
  * and the attack bench sends them.
  */
-export const COSTLIEST: { png: PngRecipe; jpeg: JpegRecipe; scans: ScansRecipe; webp: WebpRecipe } = {
-  png: { size: { width: 1, height: 2_097_152 }, format: [2, 8], filter: 2, noise: 0.2 },
-  jpeg: {
+export const COSTLIEST: { png: PngRecipe; mozjpeg: JpegRecipe; jpeg: ScansRecipe; webp: WebpRecipe } = {
+  png: {
+    size: { width: 1, height: 2_097_152 },
+    format: [4, 16],
+    filter: 2,
+    noise: 0,
+    interlaced: false,
+    keyed: false,
+    tables: 8_000_000,
+  },
+  mozjpeg: {
     size: { width: 8192, height: 256 },
-    noise: 0.95,
+    noise: 0.85,
     quality: 100,
     progressive: true,
     subsampling: 1,
   },
-  scans: {
+  jpeg: {
     size: { width: 8192, height: 256 },
     components: 3,
     sampling: [1, 1],
@@ -92,25 +100,24 @@ export const COSTLIEST: { png: PngRecipe; jpeg: JpegRecipe; scans: ScansRecipe; 
     coefficients: 63,
     scans: 16,
     refined: "ac",
-    interval: 0,
+    interval: 1,
   },
   webp: {
     size: { width: 1448, height: 1448 },
-    noise: 1,
+    noise: 0.8,
     quality: 100,
-    lossless: true,
-    transparent: false,
+    lossless: false,
+    transparent: true,
     method: 0,
     smoothing: 60,
   },
 };
 
-/** The files of {@linkcode COSTLIEST}. */
-export async function costliestFiles(): Promise<Record<keyof typeof COSTLIEST, Uint8Array<ArrayBuffer>>> {
+/** The costliest file of each format. */
+export async function costliestFiles(): Promise<Record<"png" | "jpeg" | "webp", Uint8Array<ArrayBuffer>>> {
   return {
     png: costlyPng(COSTLIEST.png),
-    jpeg: await costlyJpeg(COSTLIEST.jpeg),
-    scans: jpegOfScans(COSTLIEST.scans),
+    jpeg: jpegOfScans(COSTLIEST.jpeg),
     webp: await costlyWebp(COSTLIEST.webp),
   };
 }

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { deflateSync } from "node:zlib";
 import { decodePng } from "../../shared/decode/png.ts";
 import { borderMedian, fitImage } from "../../shared/image.ts";
+import { costlyPng } from "../bench/costly_png.ts";
 import { headerOf, pngFile } from "../helpers/png_encoder.ts";
 
 /** How often `sort` of an array is called while something runs, and on how many items. */
@@ -54,4 +55,23 @@ Deno.test("decodePng() lets other events in while it decodes a large picture", a
     assertEquals(data.length, 4_000_000);
     assert(turns >= Math.floor((1 + 4 * width) * height / 600_000), `${turns} turns`);
   }
+});
+
+Deno.test("decodePng() lets other events in while it inflates blocks that make no pixels", async () => {
+  let turns = 0;
+  const turn = (): Promise<void> => {
+    turns++;
+    return Promise.resolve();
+  };
+  const tables = 1_000_000;
+  const file = costlyPng({
+    size: { width: 8, height: 8 },
+    format: [0, 8],
+    filter: 0,
+    noise: 0,
+    tables,
+  });
+  const { data } = await decodePng(file, { maxPixels: 1_000_000, turn });
+  assertEquals(data.length, 64);
+  assert(turns >= Math.floor(tables / 70_000), `${turns} turns`);
 });
