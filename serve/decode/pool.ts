@@ -52,6 +52,8 @@ export class DecodePool implements TaskPool {
   readonly #report: (error: unknown) => void;
   readonly #threads = new Set<Thread>();
   readonly #waiting: Job[] = [];
+  /** Of the first thread. */
+  readonly #started = Promise.withResolvers<void>();
   /** Whether threads cannot be started, for example as the program may not read files. */
   #isBroken = false;
 
@@ -63,6 +65,11 @@ export class DecodePool implements TaskPool {
     this.#report = report;
     const cores = Math.floor(navigator.hardwareConcurrency / servers);
     this.size = Math.max(1, Math.min(MAX_THREADS, cores - 1));
+  }
+
+  ready(): Promise<void> {
+    if (this.#threads.size === 0 && !this.#isBroken) this.#start();
+    return this.#started.promise;
   }
 
   run<F extends Form>(task: Task<F>): Promise<Read<F>> {
@@ -85,8 +92,10 @@ export class DecodePool implements TaskPool {
     const thread: Thread = { worker, isStarted: false };
     this.#threads.add(thread);
     worker.onmessage = ({ data }: MessageEvent<Reply>): void => {
-      if ("started" in data) thread.isStarted = true;
-      else settle(thread.job!, data);
+      if ("started" in data) {
+        thread.isStarted = true;
+        this.#started.resolve();
+      } else settle(thread.job!, data);
       thread.job = undefined;
       this.#next();
     };
@@ -98,6 +107,7 @@ export class DecodePool implements TaskPool {
       this.#report(new Error(`A thread that reads requests has ended: ${event.message}`));
       thread.job?.reject(new Error("The thread that read the request has ended"));
       if (!thread.isStarted) this.#isBroken = true;
+      this.#started.resolve();
       if (this.#isBroken) {
         for (const { task, resolve, reject } of this.#waiting.splice(0)) {
           readTask(task, turn).then(resolve, reject);

@@ -17,6 +17,8 @@ import { type Form, type Read, readTask, type Task } from "./task.ts";
 export interface TaskPool {
   /** Number of threads. */
   readonly size: number;
+  /** Resolves when one of them can take a task. */
+  ready(): Promise<void>;
   /** Transfers the body. */
   run<F extends Form>(task: Task<F>): Promise<Read<F>>;
 }
@@ -67,6 +69,8 @@ export class RequestReader {
     const micros = estimateMicros(task);
     if (isLarge(task)) this.#averages.add(mediaTypeOf(task.contentType), micros);
     if (micros <= SMALL_MICROS) return await readTask(task, stay);
+    // The first thread takes a second to start on a slow machine, in which no request is refused for waiting.
+    await this.#pool?.ready();
     return await this.#turns.run(client, micros, () => this.#pool?.run(task) ?? readTask(task, turn), isGone);
   }
 }

@@ -1,7 +1,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { readConfig } from "../../serve/config.ts";
 import { RequestReader } from "../../serve/decode/reader.ts";
-import type { Task } from "../../serve/decode/task.ts";
+import { readTask, type Task } from "../../serve/decode/task.ts";
 import { turn } from "../../serve/turn.ts";
 import { encodeJpeg } from "../helpers/picture_encoders.js";
 
@@ -57,4 +57,21 @@ Deno.test("RequestReader expects of a body what the last ones of its type took",
   assertEquals(reader.queuedMicros, expected * micros);
   first[Symbol.dispose]();
   assertEquals(reader.queuedMicros, (expected - 1) * micros);
+});
+
+Deno.test("RequestReader refuses no request for waiting while the first thread starts", async () => {
+  const started = Promise.withResolvers<void>();
+  const result = await readTask(task(), turn);
+  const reader = new RequestReader({ queueTimeoutMs: 50 }, {
+    size: 1,
+    ready: () => started.promise,
+    run: async () => {
+      await started.promise;
+      return result as never;
+    },
+  });
+  const reading = [1, 2].map(() => reader.read(task(), "a"));
+  // Longer than a request may wait for its turn.
+  setTimeout(started.resolve, 100);
+  assertEquals(await Promise.all(reading), [result, result]);
 });
