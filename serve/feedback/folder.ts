@@ -5,7 +5,11 @@
  */
 import { dirname, join } from "node:path";
 import { InputError } from "../../shared/errors.ts";
+import { Problem } from "../problem.ts";
 import type { FeedbackStore, StoredFile } from "./feedback.ts";
+
+/** Codes of errors: no space, or none that the user may take. */
+const FULL = ["ENOSPC", "EDQUOT"];
 
 /**
  * Makes the folder and checks that files can be written there.
@@ -41,15 +45,16 @@ export async function openFolder(folder: string): Promise<FeedbackStore> {
     },
     async write(name, bytes): Promise<void> {
       const path = join(folder, name);
-      await Deno.mkdir(dirname(path), { recursive: true });
       // Training ignores it, as it has no extension of a picture.
       const partial = `${path}.${crypto.randomUUID()}.partial`;
       try {
+        await Deno.mkdir(dirname(path), { recursive: true });
         await Deno.writeFile(partial, bytes, { createNew: true });
         await Deno.rename(partial, path);
       } catch (error) {
-        await ifThere(Deno.remove(partial));
-        throw error;
+        await Deno.remove(partial).catch(() => {});
+        if (!FULL.includes((error as { code?: string }).code ?? "")) throw error;
+        throw new Problem(507, "Cannot store the picture as the disk is full");
       }
     },
     async delete(name): Promise<void> {

@@ -52,8 +52,7 @@ export async function readBody(
   memory: BodyMemory,
 ): Promise<Body> {
   const inflater = inflaterFor(request.headers.get("content-encoding"), limit);
-  const length = request.headers.get("content-length");
-  const declared = length === null ? undefined : Number(length);
+  const declared = declaredLength(request.headers.get("content-length"));
   if (declared !== undefined && declared > limit) throw tooLarge(limit);
   if (declared !== undefined && declared > SMALL_BYTES) checkRoom(memory, declared);
   const collector = new Collector(limit, inflater ? undefined : declared, memory);
@@ -73,6 +72,11 @@ export async function readBody(
     throw inflater?.problem ??
       new Problem(400, "Cannot read the body as the connection was interrupted", {}, "interrupted");
   }
+}
+
+/** Undefined if the header is absent, or is a list, such as that of a repeated header (RFC 9110, section 8.6). */
+function declaredLength(header: string | null): number | undefined {
+  return header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
 }
 
 /** @throws {Problem} 503 */

@@ -21,6 +21,7 @@ export function validate<T>(schema: v.GenericSchema<unknown, T>, value: unknown,
 function explain(issue: v.BaseIssue<unknown>): string {
   const path = (issue.path ?? []).map(({ key }) => typeof key === "number" ? `[${key}]` : `.${key}`).join("");
   const name = path === "" ? "it" : JSON.stringify(path.replace(/^\./, ""));
+  if (issue.type === "strict_object" && issue.expected === "never") return `${name} is unknown`;
   if (issue.received === "undefined") return `${name} is missing`;
   return `${name} must be ${expectation(issue)}: current value is ${issue.received.slice(0, 60)}`;
 }

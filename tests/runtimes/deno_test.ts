@@ -125,6 +125,7 @@ Deno.test("The worker answers requests that no client library sends", async () =
     ["GET /v1/model HTTP/1.1\r\nhost: [::\r\n\r\n", 200],
     ["GET /%ff%zz HTTP/1.1\r\nhost: a\r\n\r\n", 404],
     [`${post}content-length: -5\r\n\r\n`, 400],
+    [`${post}content-length: 784\r\ncontent-length: 784\r\n\r\n${"a".repeat(783)}b`, 200],
     [`${post}content-length: 99999999999\r\n\r\n`, 413],
     [`${post}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`, 400],
     [post.replace("octet-stream", "\xff") + "content-length: 1\r\n\r\na", 415],

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { tmpdir } from "node:os";
 import { type App, createApp } from "../../serve/app.ts";
 import { readConfig } from "../../serve/config.ts";
 import { Feedback, folderOf } from "../../serve/feedback/feedback.ts";
@@ -110,6 +111,41 @@ Deno.test("A picture that cannot be written leaves no file behind", async () => 
   });
 });
 
+/** Runs a shell command that may mount, in namespaces of its own: a full disk for everybody. */
+function mounting(command: string, ...args: string[]): Deno.Command {
+  return new Deno.Command("unshare", { args: ["-Urm", "sh", "-ec", command, ...args], stderr: "piped" });
+}
+
+const mayMount = Deno.build.os === "linux" &&
+  await mounting('mount -t tmpfs tmpfs "$0"', tmpdir()).output().then(({ success }) => success, () => false);
+
+Deno.test({
+  name: `A picture for which the disk has no space gets 507${mayMount ? "" : " (needs unshare, and mounts)"}`,
+  ignore: !mayMount,
+  fn: async () => {
+    await inTemporaryFolder(async (folder) => {
+      const program = `
+        import { openFolder } from ${JSON.stringify(import.meta.resolve("../../serve/feedback/folder.ts"))};
+        const store = await openFolder(Deno.args[0]);
+        for (const size of [1e6, 100]) {
+          console.log(await store.write("m/left/" + size, new Uint8Array(size)).catch(({ status }) => status));
+        }
+        for (const { name } of await store.list()) console.log(name);`;
+      const { stdout, stderr } = await mounting(
+        'mount -t tmpfs -o size=64k tmpfs "$0" && exec "$1" eval "$2" "$0"',
+        folder,
+        Deno.execPath(),
+        program,
+      ).output();
+      assertEquals(
+        new TextDecoder().decode(stdout),
+        "507\nundefined\nm/left/100\n",
+        new TextDecoder().decode(stderr),
+      );
+    });
+  },
+});
+
 Deno.test("Feedback may name a request instead, and gets the image as the model got it", async () => {
   await inTemporaryFolder(async (folder) => {
     const app = await appWith(folder);
@@ -177,6 +213,8 @@ Deno.test("POST /v1/feedback refuses what it cannot use, and stores none of it",
       "the content-type must be one of",
     );
     await assertProblem(await send(app, ...json({ label: "left" })), 400, '"request_id" is missing');
+    const unknown = { request_id: "a", label: "left", colour: 1 };
+    await assertProblem(await send(app, ...json(unknown)), 400, '"colour" is unknown');
     await assertProblem(await send(app, "{", { type: "application/json" }), 400, "malformed");
     assertEquals(await filesIn(folder), []);
   });
