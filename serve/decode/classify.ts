@@ -56,7 +56,12 @@ function readBytes({ body, model: { imageSize }, limits }: Task): Batch {
 
 async function readJson(task: Task, turn: Turn): Promise<Batch> {
   const { body, model: { imageSize }, limits: { maxBatchSize } } = task;
-  return await decodeJson(body, { imageSize, maxBatchSize, readPicture: requestPictures(task, turn) });
+  return await decodeJson(body, {
+    imageSize,
+    maxBatchSize,
+    readPicture: requestPictures(task, turn),
+    turn,
+  });
 }
 
 async function readPicture(task: Task, turn: Turn): Promise<Batch> {

@@ -36,6 +36,8 @@ export function estimateMicros({ form, body, contentType, jsonLength, model, lim
 }
 
 const QUOTE = 0x22, BACKSLASH = 0x5c;
+/** Strings that are looked at: far more than a document may have. */
+const MAX_STRINGS = 65_536;
 /** Characters of a string that may be a picture. */
 const SHORTEST_PICTURE = 40;
 /** Bytes of base64 in which a header is searched: a JPEG's may come after a preview of 64 kB. */
@@ -45,7 +47,7 @@ const LATIN1 = new TextDecoder("latin1");
 /** The pictures that a JSON document contains as base64, found without parsing it. */
 function jsonPicturesMicros(body: Uint8Array, limits: PictureLimits): number {
   let micros = 0;
-  for (let open = body.indexOf(QUOTE); open >= 0;) {
+  for (let open = body.indexOf(QUOTE), count = 0; open >= 0 && count < MAX_STRINGS; count++) {
     const close = body.indexOf(QUOTE, open + 1);
     if (close < 0) break;
     if (close - open > SHORTEST_PICTURE) {

@@ -20,7 +20,7 @@ import { InferRequest as InferSchema } from "../openapi/schemas.ts";
 import { validate } from "../openapi/validate.ts";
 import { limitImages } from "./batch.ts";
 import { parseJson } from "./json.ts";
-import type { ModelInput, Task } from "./task.ts";
+import type { ModelInput, Task, Turn } from "./task.ts";
 import { type Datatype, readBinary, readData } from "./tensor.ts";
 
 type Parameters = Record<string, string | number | boolean>;
@@ -54,13 +54,14 @@ export interface InferRequest {
 }
 
 /** @throws {InputError} if the request is wrong */
-export function readInferRequest({ body, jsonLength, model, limits }: Task): InferRequest {
+export async function readInferRequest(
+  { body, jsonLength, model, limits }: Task,
+  turn: Turn,
+): Promise<InferRequest> {
   const end = jsonLength === undefined ? body.length : readLength(jsonLength, body.length);
-  const { id, inputs, outputs, parameters = {} } = validate(
-    InferSchema,
-    parseJson(body.subarray(0, end)),
-    "the request",
-  );
+  const json = parseJson(body.subarray(0, end), limits.maxBatchSize * model.imageSize);
+  await turn();
+  const { id, inputs, outputs, parameters = {} } = validate(InferSchema, json, "the request");
   const [input] = inputs;
   if (inputs.length > 1 || input!.name !== INPUT) {
     throw new InputError(

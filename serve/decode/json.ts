@@ -8,6 +8,7 @@
 import { InputError } from "../../shared/errors.ts";
 import { type Batch, limitImages, readBatch } from "./batch.ts";
 import { fromBase64, type ReadPicture } from "./picture.ts";
+import type { Turn } from "./task.ts";
 
 const DECODER = new TextDecoder("utf-8", { fatal: true });
 
@@ -17,6 +18,7 @@ export interface JsonOptions {
   /** Maximum number of images. */
   maxBatchSize: number;
   readPicture: ReadPicture;
+  turn: Turn;
 }
 
 /**
@@ -24,11 +26,12 @@ export interface JsonOptions {
  *
  * @param bytes UTF-8
  * @throws {InputError} `invalid-format` if the bytes are not JSON, `invalid-value` if the JSON has another shape or
- * no images, `too-large` if there are more than `maxBatchSize`
+ * no images, `too-large` if there are more than `maxBatchSize`, or more numbers than these have
  */
 export async function decodeJson(bytes: Uint8Array, options: JsonOptions): Promise<Batch> {
-  const { imageSize, maxBatchSize, readPicture } = options;
-  const images = imagesOf(parseJson(bytes));
+  const { imageSize, maxBatchSize, readPicture, turn } = options;
+  const images = imagesOf(parseJson(bytes, maxBatchSize * imageSize));
+  await turn();
   if (images.length === 0) throw new InputError("invalid-value", "Cannot read the images as there are none");
   limitImages(images.length, maxBatchSize);
   return await readBatch(images.length, imageSize, (n, target) => {
@@ -75,22 +78,31 @@ function readPixels(image: unknown, n: number, target: Float32Array): void {
 
 /**
  * Arrays, objects and keys of a document: 256 images nested row by row have 8,000. 4 MB can contain millions, which
- * take a second and 100 MB to parse.
+ * take a second and 100 MB to parse, in one call that keeps all other requests waiting.
  */
 const MAX_PARTS = 65_536;
 
 /**
  * Parses JSON.
  *
+ * @param maxNumbers how many elements its arrays may have in addition to the other parts
  * @throws {InputError} `invalid-format` if the bytes are not UTF-8 or not JSON, or have too many
- * arrays, objects and keys
+ * arrays, objects and keys, `too-large` if the arrays have too many elements
  */
-export function parseJson(bytes: Uint8Array): unknown {
-  let parts = 0;
-  // [ { :, those in strings too, of which normal documents have few. By index: an iterator takes 13 ns a byte.
+export function parseJson(bytes: Uint8Array, maxNumbers: number = 0): unknown {
+  let parts = 0, commas = 0;
+  // [ { : and commas, those in strings too, of which normal documents have few. By index: an iterator takes 13 ns a byte.
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
-    if (byte === 0x5b || byte === 0x7b || byte === 0x3a) parts++;
+    if (byte === 0x2c) commas++;
+    else if (byte === 0x5b || byte === 0x7b || byte === 0x3a) parts++;
+  }
+  const most = MAX_PARTS + maxNumbers;
+  if (commas > most) {
+    throw new InputError(
+      "too-large",
+      `Cannot read the JSON as it must have at most ${most} elements: current number is ${commas}`,
+    );
   }
   if (parts > MAX_PARTS) {
     throw new InputError(

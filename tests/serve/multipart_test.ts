@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { decodeMultipart } from "../../serve/decode/multipart.ts";
+import { decodeMultipart, filesOf } from "../../serve/decode/multipart.ts";
 import { InputError } from "../../shared/errors.ts";
 
 /** Reads a form of which each file is so many bytes that stand for its pixels. */
@@ -42,6 +42,27 @@ Deno.test("decodeMultipart() reads what FormData writes", async () => {
         if (type !== "") assertEquals(types[i], type.toLowerCase());
       }
     }),
+  );
+});
+
+Deno.test("decodeMultipart() finds boundaries among bytes that resemble them", async () => {
+  const text = (characters: string[], max: number): fc.Arbitrary<string> =>
+    fc.array(fc.constantFrom(...characters), { minLength: 1, maxLength: max }).map((all) => all.join(""));
+  await fc.assert(
+    fc.property(
+      text(["-", "x", "--"], 8),
+      fc.array(text(["\r", "\n", "\r\n--", "-", "x", "xx"], 30), { maxLength: 3 }),
+      (boundary, contents) => {
+        const files = contents.filter((content) => !`${content}\r\n`.includes(`\r\n--${boundary}`));
+        const parts = files.map((content) =>
+          `--${boundary}\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\n${content}\r\n`
+        );
+        const body = new TextEncoder().encode(`${parts.join("")}--${boundary}--`);
+        const found = filesOf(body, `multipart/form-data; boundary="${boundary}"`, 3);
+        assertEquals(found.map((bytes) => new TextDecoder().decode(bytes)), files);
+      },
+    ),
+    { numRuns: 2000 },
   );
 });
 

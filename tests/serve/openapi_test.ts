@@ -139,7 +139,12 @@ Deno.test("decodeJson() takes what the schema of its requests takes", async () =
       const bytes = new TextEncoder().encode(JSON.stringify(json));
       const read = async (): Promise<boolean> => {
         try {
-          const options = { imageSize: 2, maxBatchSize: 10, readPicture: async () => {} };
+          const options = {
+            imageSize: 2,
+            maxBatchSize: 10,
+            readPicture: async () => {},
+            turn: async () => {},
+          };
           const { count, failures } = await decodeJson(bytes, options);
           return "images" in json || failures.size < count;
         } catch {
