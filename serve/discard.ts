@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { byteReader } from "./middleware/body.ts";
 
 /** Bytes that are read at a time. */
 const PIECE_BYTES = 128 * 1024;
@@ -24,8 +25,10 @@ let active = 0;
 /** Reads the rest of a request's body and throws it away. It does not throw. */
 export async function discardBody({ body }: Request, { maxBytes, timeoutMs }: DiscardLimits): Promise<void> {
   if (!body || body.locked || active === MAX_BODIES) return;
+  // Deno's stream of an empty body is none of bytes.
+  const reader = byteReader(body);
+  if (!reader) return;
   active++;
-  const reader = body.getReader({ mode: "byob" });
   const timer = setTimeout(() => void reader.cancel().catch(() => {}), timeoutMs);
   let buffer = buffers.pop() ?? new Uint8Array(PIECE_BYTES);
   try {

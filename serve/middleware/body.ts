@@ -104,7 +104,7 @@ async function within<T>(ms: number, reading: Promise<T>): Promise<T> {
 }
 
 /** A reader that fills buffers; undefined if the stream has chunks of its own. */
-function byteReader(body: ReadableStream | null): ReadableStreamBYOBReader | undefined {
+export function byteReader(body: ReadableStream | null): ReadableStreamBYOBReader | undefined {
   try {
     return body?.getReader({ mode: "byob" });
   } catch {
