@@ -127,9 +127,16 @@ function readNode(reader: WireReader): OnnxNode {
 }
 
 function readTensor(reader: WireReader): OnnxTensor {
-  const tensor: OnnxTensor = { name: "", dims: [], data: new Float32Array() };
-  let type = 0, raw: Uint8Array = new Uint8Array();
+  let type = 0, raw: Uint8Array = new Uint8Array(), data: Float32Array<ArrayBuffer> | undefined;
   const floats: number[] = [];
+  const tensor: OnnxTensor = {
+    name: "",
+    dims: [],
+    // Copied when it is read, as most callers only want what a file says about itself.
+    get data(): Float32Array<ArrayBuffer> {
+      return data ??= type === DATA_TYPE.float32 ? readFloats(raw, floats) : new Float32Array();
+    },
+  };
   nested(reader, {
     [TENSOR.dims]: (reader, wireType) => {
       packed(reader, wireType, () => tensor.dims.push(reader.integer()));
@@ -139,15 +146,13 @@ function readTensor(reader: WireReader): OnnxTensor {
     [TENSOR.name]: (reader) => tensor.name = reader.string(),
     [TENSOR.rawData]: (reader) => raw = reader.bytes(),
   });
-  if (type === DATA_TYPE.float32) {
-    if (raw.length > 0) {
-      // A copy, as floats must start at a multiple of four bytes. The file and all platforms are little-endian.
-      tensor.data = new Float32Array(raw.slice(0, raw.length & ~3).buffer);
-    } else {
-      tensor.data = new Float32Array(floats);
-    }
-  }
   return tensor;
+}
+
+function readFloats(raw: Uint8Array, floats: number[]): Float32Array<ArrayBuffer> {
+  if (raw.length === 0) return new Float32Array(floats);
+  // A copy, as floats must start at a multiple of four bytes. The file and all platforms are little-endian.
+  return new Float32Array(raw.slice(0, raw.length & ~3).buffer);
 }
 
 function readValue(reader: WireReader): OnnxValue {

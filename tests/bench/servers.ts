@@ -85,8 +85,10 @@ export async function cpuMicros(pid: number): Promise<number> {
 type Made = { peer: Peer; port: number } | string;
 
 function wasm({ model }: Setting, port: number): Promise<Made> {
-  const args = ["run", "-A", `${ROOT}serve/main.ts`, `--port=${port}`];
+  // The settings of `deno task serve`.
+  const args = ["run", "--v8-flags=--min-semi-space-size=4", "-A", `${ROOT}serve/main.ts`, `--port=${port}`];
   const env = {
+    GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
     LOG_LEVEL: "error",
     // As users start it, who name no model.
     ...(model !== SHIPPED_MODEL && { MODEL: model }),
