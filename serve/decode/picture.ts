@@ -9,7 +9,6 @@ import { type PictureLimits, shortSideFor } from "../../shared/decode/limits.ts"
 import { fitImage, type Target } from "../../shared/image.ts";
 import { release } from "../../shared/release.ts";
 import { scale } from "../../shared/inference/base_classifier.ts";
-import type { Config } from "../config.ts";
 import type { Task, Turn } from "./task.ts";
 
 /** Reads a picture into `[imageSize]` numbers in 0..1. */
@@ -56,8 +55,9 @@ export function requestPictures(
 }
 
 /** The limits of the image files of one request. */
-export function pictureLimits({ maxPixels }: Pick<Config, "maxPixels">): PictureLimits {
-  return { maxPixels, budget: { pixels: LARGEST_PICTURES * maxPixels } };
+export function pictureLimits({ maxPixels, maxCallMicros }: Task["limits"]): PictureLimits {
+  const budget = { pixels: LARGEST_PICTURES * maxPixels };
+  return { maxPixels, budget, ...(maxCallMicros !== undefined && { maxCallMicros }) };
 }
 
 /**

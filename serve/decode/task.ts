@@ -5,6 +5,7 @@
  * @module
  */
 import type { ImageShape } from "../../shared/contract.ts";
+import type { PictureLimits } from "../../shared/decode/limits.ts";
 import type { Preprocessing } from "../../shared/image.ts";
 import type { Classifier } from "../../shared/inference/classifier.ts";
 import type { Config } from "../config.ts";
@@ -45,7 +46,7 @@ export interface Task<F extends Form = Form> {
   /** Of the header Inference-Header-Content-Length. */
   jsonLength?: string;
   model: ModelInput;
-  limits: Pick<Config, "maxBatchSize" | "maxPixels" | "maxTopK">;
+  limits: Pick<Config, "maxBatchSize" | "maxPixels" | "maxTopK"> & Pick<PictureLimits, "maxCallMicros">;
 }
 
 /** Lets other events in, where they share the thread. */

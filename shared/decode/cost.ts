@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../errors.ts";
 import { MAX_STORED_PIXELS, scaleOf, STORED_PIXEL_COST } from "./jpeg_layout.ts";
 import type { PictureLimits } from "./limits.ts";
 
@@ -59,11 +60,7 @@ export function pictureMicros(
   length: number = bytes.length,
 ): number {
   const work = pictureWork(bytes, limits, length);
-  let nanos = FIXED_NANOS;
-  if (work && isDecoded(work, limits)) {
-    for (const [name, each] of Object.entries(NANOS[work.kind])) nanos += each * work.counts[name]!;
-  }
-  return nanos / 1000;
+  return work && isDecoded(work, limits) ? microsOf(work) : FIXED_NANOS / 1000;
 }
 
 /**
@@ -81,8 +78,51 @@ export function pictureWork(
   return png(bytes, length) ?? jpeg(bytes, length, limits) ?? webp(bytes, length);
 }
 
+/** What is decoded in one call that can take long; PNGs are decoded in parts, and other JPEGs are fast for their size. */
+const CALLS: readonly string[] = [
+  "webp",
+  "transparentWebp",
+  "losslessWebp",
+  "progressiveJpeg",
+  "reducedProgressiveJpeg",
+] satisfies PictureWork["kind"][];
+
+/**
+ * Checks that a picture does not keep the thread for too long.
+ *
+ * @param bytes the file
+ * @throws {InputError} `too-large` if it is estimated to take longer than `maxCallMicros` of the limits
+ */
+export function limitCall(bytes: Uint8Array, limits: PictureLimits): void {
+  const work = pictureWork(bytes, limits);
+  // Its own decoder refuses what has too many pixels, and says so.
+  if (!work || work.counts.pixels! > limits.maxPixels || !isTooLong(work, limits)) return;
+  const ms = (micros: number): number => Math.round(micros / 1000);
+  throw new InputError(
+    "too-large",
+    `Cannot decode the image as that would take about ${
+      ms(microsOf(work))
+    } ms in one piece, and this server allows ` +
+      `${
+        ms(limits.maxCallMicros!)
+      } ms: send fewer pixels, a lossy WebP of lower quality, a baseline JPEG or a PNG`,
+  );
+}
+
+function isTooLong(work: PictureWork, { maxCallMicros = Infinity }: PictureLimits): boolean {
+  return CALLS.includes(work.kind) && microsOf(work) > maxCallMicros;
+}
+
+function microsOf({ kind, counts }: PictureWork): number {
+  let nanos = FIXED_NANOS;
+  for (const [name, each] of Object.entries(NANOS[kind])) nanos += each * counts[name]!;
+  return nanos / 1000;
+}
+
 /** Whether the limits allow it; then the pixels are spent, as by the decoder. */
-function isDecoded({ counts, spent }: PictureWork, { maxPixels, budget }: PictureLimits): boolean {
+function isDecoded(work: PictureWork, limits: PictureLimits): boolean {
+  const { counts, spent } = work, { maxPixels, budget } = limits;
+  if (isTooLong(work, limits)) return false;
   if (counts.pixels! > maxPixels || spent > (budget?.pixels ?? Number.MAX_VALUE)) return false;
   if (budget) budget.pixels -= spent;
   return true;

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ATTACK } from "./attack.ts";
+import { costlyWebp } from "../bench/costly_pictures.ts";
 import { MAIN, start } from "./deno_server.ts";
 import { runSuite } from "./guards.ts";
 import { startWorkerd } from "./workerd_server.ts";
@@ -11,7 +12,33 @@ Deno.test("serve/main.ts is not slowed down by one client", async (t) => {
 
 Deno.test("workerd is not slowed down by one client", async (t) => {
   await using server = await startWorkerd({ attack: { variables: ATTACK.variables } });
-  await runSuite(t, ATTACK, server.workers["attack"]!.send);
+  const { send } = server.workers["attack"]!;
+  await runSuite(t, ATTACK, send);
+  await t.step("as it refuses pictures that would take long in one call", async () => {
+    const size = { width: 1448, height: 1448 };
+    const photo = {
+      size,
+      noise: 0.05,
+      quality: 85,
+      lossless: false,
+      transparent: false,
+      method: 0,
+      smoothing: 0,
+    };
+    const post = async (body: Uint8Array<ArrayBuffer>): Promise<[number, string]> => {
+      const response = await send("/v1/classify", {
+        method: "POST",
+        headers: { "content-type": "image/webp" },
+        body,
+      });
+      return [response.status, await response.text()];
+    };
+    const [status, text] = await post(await costlyWebp({ ...photo, noise: 1, lossless: true }));
+    assertEquals(status, 413);
+    assertStringIncludes(text, "send fewer pixels, a lossy WebP of lower quality, a baseline JPEG or a PNG");
+    // The noise is no content.
+    assert([200, 422].includes((await post(await costlyWebp(photo)))[0]));
+  });
 });
 
 /** Resident memory in MB, on Linux. */

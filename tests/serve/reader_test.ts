@@ -1,8 +1,11 @@
-import { assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { readConfig } from "../../serve/config.ts";
+import { DecodePool } from "../../serve/decode/pool.ts";
 import { RequestReader } from "../../serve/decode/reader.ts";
 import { readTask, type Task } from "../../serve/decode/task.ts";
+import { InputError } from "../../shared/errors.ts";
 import { turn } from "../../serve/turn.ts";
+import { costlyJpeg, costlyWebp } from "../bench/costly_pictures.ts";
 import { encodeJpeg } from "../helpers/picture_encoders.js";
 
 const SIDE = 400;
@@ -12,11 +15,11 @@ const JPEG = await encodeJpeg({
   data: new Uint8Array(4 * SIDE * SIDE).map((_, i) => i * i % 251),
 });
 
-function task(): Task<"classify"> {
+function task(body = JPEG, contentType = "image/jpeg"): Task<"classify"> {
   return {
     form: "classify",
-    body: JPEG.slice(),
-    contentType: "image/jpeg",
+    body: body.slice(),
+    contentType,
     model: {
       input: { channels: 1, height: 28, width: 28 },
       imageSize: 784,
@@ -74,4 +77,54 @@ Deno.test("RequestReader refuses no request for waiting while the first thread s
   // Longer than a request may wait for its turn.
   setTimeout(started.resolve, 100);
   assertEquals(await Promise.all(reading), [result, result]);
+});
+
+const size = { width: 1448, height: 1448 };
+const webp = { size, noise: 0.05, quality: 85, lossless: false, transparent: false, method: 0, smoothing: 0 };
+const jpeg = { size, noise: 0.1, quality: 85, progressive: true, subsampling: 2 };
+
+/** Decodes a picture; whether something stands out in it does not matter. */
+async function assertDecodes(reader: RequestReader, body: Uint8Array<ArrayBuffer>): Promise<void> {
+  const code = await reader.read(task(body), "a").then(() => "none", (error: InputError) => error.code);
+  assert(code === "none" || code === "no-content", code);
+}
+
+Deno.test("RequestReader without threads refuses pictures that would take long in one call", async (t) => {
+  const noise = [
+    await costlyWebp({ ...webp, noise: 1, lossless: true }),
+    await costlyJpeg({ ...jpeg, noise: 1, quality: 100, subsampling: 1 }),
+  ];
+  await t.step("without threads", async () => {
+    const reader = new RequestReader(readConfig());
+    for (const body of noise) {
+      const error = await assertRejects(
+        () => reader.read(task(body), "a"),
+        InputError,
+        "this server allows 130 ms: send fewer pixels",
+      );
+      assertEquals(error.code, "too-large");
+    }
+    assertEquals(reader.queuedMicros, 0);
+  });
+  await t.step("but reads them with threads", async () => {
+    const pool = new DecodePool((error) => {
+      throw error;
+    });
+    const reader = new RequestReader(readConfig(), pool);
+    for (const body of noise) await assertDecodes(reader, body);
+    pool.close();
+  });
+});
+
+Deno.test("RequestReader without threads reads photographs and screenshots of the largest size", async () => {
+  const reader = new RequestReader(readConfig());
+  const screenshot = { ...webp, noise: 0, lossless: true };
+  for (
+    const body of [
+      await costlyWebp(webp),
+      await costlyWebp(screenshot),
+      await costlyJpeg(jpeg),
+      await costlyJpeg({ ...jpeg, progressive: false, noise: 1, quality: 100, subsampling: 1 }),
+    ]
+  ) await assertDecodes(reader, body);
 });
