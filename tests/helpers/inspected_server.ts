@@ -5,6 +5,7 @@
  */
 import { bundle, configure, workerdPath } from "../bench/workerd.ts";
 import { MAIN, type Server, start } from "../runtimes/deno_server.ts";
+import { startProgram } from "./child_program.ts";
 import { Inspector } from "./inspector.ts";
 import { MEMORY_PATH } from "./memory_counter.ts";
 
@@ -98,31 +99,14 @@ async function startWorkerdProcess(
   port: number,
   inspectorPort: number,
 ): Promise<Pick<Server, "url" | "pid" | "output" | "stop">> {
-  const child = new Deno.Command(workerdPath(), {
-    args: ["serve", `--inspector-addr=127.0.0.1:${inspectorPort}`, config],
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let heard = "";
-  const listen = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> => {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) heard += text;
-  };
-  const listening = Promise.all([listen(child.stdout), listen(child.stderr)]);
-  const stop = async (signal: Deno.Signal): Promise<Deno.CommandStatus> => {
-    try {
-      child.kill(signal);
-    } catch {
-      // It has ended already.
-    }
-    await listening;
-    return await child.status;
-  };
-  const hasEnded = child.status.then(() => true);
+  const args = ["serve", `--inspector-addr=127.0.0.1:${inspectorPort}`, config];
+  const child = startProgram(workerdPath(), { args });
+  const hasEnded = child.ended.then(() => true);
   while (!await isListening(port)) {
     const ended = await Promise.race([hasEnded, new Promise((resolve) => setTimeout(resolve, 20, false))]);
-    if (ended) throw new Error(`workerd ended: ${heard}`);
+    if (ended) throw new Error(`workerd ended: ${child.output()}`);
   }
-  return { url: `http://127.0.0.1:${port}`, pid: child.pid, output: () => heard, stop };
+  return { url: `http://127.0.0.1:${port}`, ...child };
 }
 
 async function isListening(port: number): Promise<boolean> {

@@ -48,7 +48,8 @@ async function post(send: Send, { client, type = "image/png", body = SLOW, signa
   return response.status;
 }
 
-const A = "192.0.2.1", B = "198.51.100.2";
+/** Addresses of two clients. */
+export const A = "192.0.2.1", B = "198.51.100.2";
 
 /** A server as it comes, that is told the address of its clients. */
 export const ATTACK: Suite = {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ATTACK } from "./attack.ts";
 import { costlyWebp } from "../bench/costly_pictures.ts";
+import { A, ATTACK, B } from "./attack.ts";
+import { Connection, headOf } from "./connections.ts";
 import { MAIN, start } from "./deno_server.ts";
 import { runSuite } from "./guards.ts";
 import { startWorkerd } from "./workerd_server.ts";
@@ -39,6 +40,37 @@ Deno.test("workerd is not slowed down by one client", async (t) => {
     // The noise is no content.
     assert([200, 422].includes((await post(await costlyWebp(photo)))[0]));
   });
+});
+
+Deno.test("serve/main.ts refuses a body whose images would keep the model busy too long, while it arrives", async () => {
+  // So much may be queued for the model, and twice that: 200 images take some ms, and reading them next to nothing.
+  const variables = { CLIENT_ADDRESS_HEADER: "x-client", QUEUE_TIMEOUT_MS: "100", MAX_CONCURRENCY: "1000" };
+  await using server = await start([...MAIN, "--port=0"], variables);
+  const bytes = 200 * 784, started = 100_000;
+  const pixels = new Uint8Array(bytes).map((_, i) => i * i % 251);
+  for (let i = 0; i < 10; i++) {
+    const response = await fetch(`${server.url}/v1/classify`, {
+      method: "POST",
+      headers: { "content-type": "application/octet-stream", "x-client": A },
+      body: pixels,
+    });
+    await response.arrayBuffer();
+    assertEquals(response.status, 200);
+  }
+  using stack = new DisposableStack();
+  const open = async (client: string): Promise<Connection> => {
+    const connection = stack.use(await Connection.open(server.url));
+    await connection.send(headOf(bytes, `x-client: ${client}\r\n`), pixels.subarray(0, started));
+    return connection;
+  };
+  const connections = await Promise.all(Array.from({ length: 100 }, () => open(A)));
+  const response = await Promise.race(connections.map((connection) => connection.receive(/\r\n\r\n\{.*\}/s)));
+  assertEquals(response.slice(9, 12), "503");
+  assertStringIncludes(response.toLowerCase(), "\r\nretry-after: 1\r\n");
+  assertStringIncludes(response, "too much work of this client is queued");
+  const other = await open(B);
+  await other.send(pixels.subarray(started));
+  assertEquals((await other.receive(/\r\n\r\n\{.*\}/s)).slice(9, 12), "200");
 });
 
 /** Resident memory in MB, on Linux. */

@@ -3,17 +3,12 @@
  *
  * @module
  */
+import { type ChildProgram, startProgram } from "../helpers/child_program.ts";
+
 const ROOT = new URL("../../", import.meta.url);
 
-export interface Server extends AsyncDisposable {
+export interface Server extends ChildProgram, AsyncDisposable {
   url: string;
-  pid: number;
-  /** What it has written so far. */
-  output(): string;
-  /** Waits until it has written something. */
-  until(pattern: RegExp): Promise<void>;
-  /** Sends a signal and waits for the end. */
-  stop(signal: Deno.Signal): Promise<Deno.CommandStatus>;
 }
 
 /**
@@ -30,56 +25,18 @@ export async function start(
   const [program, ...prefix] = descriptors === undefined
     ? [Deno.execPath()]
     : ["/bin/sh", "-c", `ulimit -n ${descriptors} && exec "$@"`, "sh", Deno.execPath()];
-  const child = new Deno.Command(program!, {
-    args: [...prefix, ...args],
-    env,
-    cwd: root,
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const heard: string[] = [];
-  const waiting = new Set<() => void>();
-  const url = Promise.withResolvers<string>();
-  const listen = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> => {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      heard.push(text);
-      for (const check of waiting) check();
-      const found = /http:\/\/(127\.0\.0\.1:[0-9]+)/.exec(heard.join(""));
-      if (found) url.resolve(`http://${found[1]}`);
-    }
-  };
-  const listening = Promise.all([listen(child.stdout), listen(child.stderr)]);
-  listening.then(() => url.reject(new Error(`the server ended: ${heard.join("")}`)));
-  const stop = async (signal: Deno.Signal): Promise<Deno.CommandStatus> => {
-    try {
-      child.kill(signal);
-    } catch {
-      // It has ended already.
-    }
-    await listening;
-    return await child.status;
-  };
+  const child = startProgram(program!, { args: [...prefix, ...args], env, cwd: root });
   try {
+    const [url] = await child.until(/http:\/\/127\.0\.0\.1:[0-9]+/);
     return {
-      url: await url.promise,
-      pid: child.pid,
-      output: () => heard.join(""),
-      until: (pattern) =>
-        new Promise((resolve, reject) => {
-          const check = (): void => {
-            if (pattern.test(heard.join(""))) resolve();
-          };
-          waiting.add(check);
-          check();
-          listening.then(() => reject(new Error(`the server ended: ${heard.join("")}`)));
-        }),
-      stop,
+      url,
+      ...child,
       async [Symbol.asyncDispose](): Promise<void> {
-        await stop("SIGKILL");
+        await child.stop("SIGKILL");
       },
     };
   } catch (error) {
-    await stop("SIGKILL");
+    await child.stop("SIGKILL");
     throw error;
   }
 }

@@ -1,7 +1,8 @@
-import { assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertLess, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { deflateRawSync } from "node:zlib";
 import { Quota } from "../../serve/admission/quota.ts";
 import { type BodyMemory, readBody } from "../../serve/middleware/body.ts";
+import { SmallChunks } from "../../serve/middleware/small_chunks.ts";
 import { Problem } from "../../serve/problem.ts";
 
 const CONFIG = { maxBodyBytes: 200_000, bodyTimeoutMs: 60_000 };
@@ -75,13 +76,22 @@ Deno.test("readBody() refuses bodies of too many small chunks, and reads larger 
     for (const size of [1, 5]) {
       const { status, message, headers } = await refusal(inChunks(size));
       assertEquals([status, new Headers(headers).get("connection")], [400, "close"]);
-      assertStringIncludes(message, "more than 8192 chunks must have at least 256 bytes on average");
+      assertStringIncludes(message, "more than 8192 chunks must have at least 1024 bytes on average");
     }
-    for (const size of [8, 256, 50_000]) {
+    for (const size of [8, 1024, 50_000]) {
       using read = await readBody(inChunks(size), CONFIG, { bodies: new Quota(1_000_000), client: "a" });
       assertEquals(read.bytes.length, bytes.length);
     }
   }
+});
+
+Deno.test("SmallChunks allows 8 MiB in pieces of the smallest packets, and not in much smaller ones", () => {
+  const addAll = (size: number): void => {
+    const chunks = new SmallChunks();
+    for (let bytes = 0; bytes < 8 << 20; bytes += size) chunks.add(size);
+  };
+  for (const size of [512, 536, 1460]) addAll(size);
+  for (const size of [256, 500]) assertThrows(() => addAll(size), Problem, "at least 1024 bytes");
 });
 
 Deno.test("readBody() stops inflating a body at the limit", async () => {
