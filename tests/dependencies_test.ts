@@ -3,20 +3,60 @@ import { assertEquals, assertFalse, assertMatch } from "@std/assert";
 
 const ROOT = new URL("../", import.meta.url);
 
+interface Dependency {
+  /** As the source has it. */
+  specifier: string;
+  isDynamic?: boolean;
+  /** Absent if only types are imported. */
+  code?: { specifier: string };
+}
+
 interface Graph {
-  modules: { kind: string; npmPackage?: string; error?: string }[];
+  roots: string[];
+  modules: {
+    kind: string;
+    specifier: string;
+    npmPackage?: string;
+    error?: string;
+    dependencies?: Dependency[];
+  }[];
   npmPackages: Record<string, { name: string; version: string; dependencies: string[] }>;
 }
 
-/** The npm packages, `name@version`, that a program imports, with theirs: what Deno installs to run it. */
-async function packagesOf(program: string): Promise<string[]> {
+async function graphOf(program: string): Promise<Graph> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--node-modules-dir=none", "--frozen", "--json", program],
     cwd: ROOT,
     stderr: "inherit",
   }).output();
-  const { modules, npmPackages }: Graph = JSON.parse(new TextDecoder().decode(stdout));
-  assertEquals(modules.filter(({ error }) => error), [], `${program} has imports that are not found`);
+  const graph: Graph = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals(
+    graph.modules.filter(({ error }) => error),
+    [],
+    `${program} has imports that are not found`,
+  );
+  return graph;
+}
+
+/** What a program's sources import before it runs, as they write it. */
+async function loadedAtStart(program: string): Promise<string[]> {
+  const { roots, modules } = await graphOf(program);
+  const dependencies = new Map(modules.map(({ specifier, dependencies = [] }) => [specifier, dependencies]));
+  const reached = new Set(roots), loaded: string[] = [];
+  // A set visits what is added during the loop too.
+  for (const module of reached) {
+    for (const { specifier, isDynamic, code } of dependencies.get(module) ?? []) {
+      if (isDynamic || !code) continue;
+      reached.add(code.specifier);
+      loaded.push(specifier);
+    }
+  }
+  return loaded;
+}
+
+/** The npm packages, `name@version`, that a program imports, with theirs: what Deno installs to run it. */
+async function packagesOf(program: string): Promise<string[]> {
+  const { modules, npmPackages } = await graphOf(program);
   const ids = new Set(modules.flatMap(({ npmPackage }) => npmPackage ?? []));
   // A set visits what is added during the loop too.
   for (const id of ids) npmPackages[id]!.dependencies.forEach((dependency) => ids.add(dependency));
@@ -63,9 +103,9 @@ Deno.test("the server installs these packages and no others", async () => {
   ]);
 });
 
-for (
-  const command of ["quickstart", "train", "evaluate", "predict", "report", "compare", "export", "create"]
-) {
+const COMMANDS = ["quickstart", "train", "evaluate", "predict", "report", "compare", "export", "create"];
+
+for (const command of COMMANDS) {
   Deno.test(`deno task ${command} installs no web framework, test library, browser driver or wrangler`, async () => {
     const packages = await packagesOf(`train/commands/${command}.ts`);
     const { wrangler, esbuild, hono } = await importsOf("serve/deno.json");
@@ -73,6 +113,17 @@ for (
     const found = packages.filter((name) => foreign.includes(`npm:${name}`) || /workerd/.test(name));
     assertEquals(found, []);
   });
+}
+
+Deno.test("no command loads TensorFlow.js or ONNX Runtime before it has read its options", async () => {
+  for (const command of COMMANDS) {
+    assertEquals((await loadedAtStart(`train/commands/${command}.ts`)).filter(isHeavy), [], command);
+  }
+  assertFalse((await loadedAtStart("train/artifact/run.ts")).filter(isHeavy).length === 0, "others do");
+});
+
+function isHeavy(specifier: string): boolean {
+  return /^(@tensorflow|onnxruntime)/.test(specifier);
 }
 
 Deno.test("each dependency has one exact version, in every list and task that names it", async () => {

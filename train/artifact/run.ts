@@ -12,6 +12,7 @@ import { attachHead, roundWeights } from "../backbone/attach.ts";
 import type { Backbone } from "../backbone/backbone.ts";
 import { extractFeatures } from "../backbone/extract.ts";
 import { fitFamiliarity, type FittedFamiliarity } from "../familiarity/fit.ts";
+import { KEEP } from "../familiarity/measure.ts";
 import { fit, type FitOptions, type FitResult } from "../learning/fit.ts";
 import { createMlp, type LinearWeights, Mlp } from "../learning/mlp.ts";
 import { checkRecipe, type Recipe, RECIPES } from "../learning/recipe.ts";
@@ -50,9 +51,6 @@ export interface TrainResult extends FitResult {
   /** The ONNX file and its measurements. */
   artifact: Artifact;
 }
-
-/** The default share of the validation images that count as familiar. */
-export const KEEP = 0.95;
 
 /**
  * Trains a model, exports it to ONNX and measures the file on the test split. Nothing is written to the disk.

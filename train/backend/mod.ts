@@ -9,17 +9,10 @@ import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import "@tensorflow/tfjs-backend-webgpu";
 import { InputError } from "../../shared/errors.ts";
 import { Blas, findBlas } from "./blas/mod.ts";
+import { type BackendName, BACKENDS, type GemmName, GEMMS } from "./names.ts";
 import { heapMath, useGemm, useNative } from "./gemm/registry.ts";
 
-/** The TensorFlow.js backends that the project trains on, best first. */
-export const BACKENDS = ["webgpu", "wasm", "cpu"] as const;
-/** One of {@linkcode BACKENDS}. */
-export type BackendName = typeof BACKENDS[number];
-
-/** What multiplies matrices on WASM: a native BLAS, or our own kernel with relaxed or plain SIMD. */
-export const GEMMS = ["native", "relaxed", "simd"] as const;
-/** One of {@linkcode GEMMS}. */
-export type GemmName = typeof GEMMS[number];
+export { type BackendName, BACKENDS, type GemmName, GEMMS };
 
 /** The device in use. */
 export interface Backend {

@@ -1,7 +1,7 @@
 /** The options that choose a backbone. */
 import { PHOTO_FITS, type PhotoFit } from "../../shared/image.ts";
 import type { Backbone, Normalization, Store } from "../backbone/backbone.ts";
-import { int8Noise, openBackbone, type OpenOptions, withFeatures } from "../backbone/open.ts";
+import type { OpenOptions } from "../backbone/open.ts";
 import { hasFeatures } from "../backbone/feature_cache.ts";
 import { BACKBONES, DEFAULT_BACKBONE } from "../backbone/registry.ts";
 import { type View, VIEWS } from "../backbone/views.ts";
@@ -16,6 +16,11 @@ const VIEW_SETS: Record<string, readonly View[]> = {
   mirror: [VIEWS.mirror],
   crops: [VIEWS.mirror, ...VIEWS.corners],
 };
+
+/** For those who train on a folder of pictures without a backbone. */
+export const BACKBONE_TIP =
+  "Tip: if these are photographs, add --backbone default: a pretrained network raised the test accuracy on 596 " +
+  "photographs of clothing from 50 to 85 % (docs/own-images.md)";
 
 /** Three numbers, for red, green and blue. */
 function perChannel(help: string): Option<[number, number, number]> {
@@ -113,6 +118,7 @@ async function open(values: BackboneValues, store: Store, signal: AbortSignal): 
       onProgress: (done) => showDownload({ label: `Downloading ${values.backbone}`, done }),
     },
   };
+  const { openBackbone } = await import("../backbone/open.ts");
   try {
     return await openBackbone(values.backbone!, options);
   } finally {
@@ -148,12 +154,14 @@ export async function makeFeatures(
     !await hasFeatures(backbone.sha256, backbone.size)
   ) {
     const float32 = await open(values, "float32", signal);
+    const { int8Noise } = await import("../backbone/open.ts");
     const noise = await int8Noise(backbone, float32, dataset.train);
     const change = `int8 weights change the features by ${(100 * noise).toFixed(2)} % of their variance`;
     if (noise > MAX_NOISE) chosen = float32;
     say(`Storage: ${chosen.store}, as ${change}`);
   }
   let shownPercent = -1;
+  const { withFeatures } = await import("../backbone/open.ts");
   const { dataset: featured, train, test } = await withFeatures(dataset, chosen, {
     views: VIEW_SETS[values.views ?? "none"]!,
     signal,

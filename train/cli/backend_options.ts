@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { GEMMS } from "../backend/mod.ts";
+import { GEMMS } from "../backend/names.ts";
 import { choice, number } from "./options.ts";
 
 export const gemmOption = choice(

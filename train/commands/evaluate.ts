@@ -2,7 +2,6 @@
 import type { ModelDescription } from "../../shared/contract.ts";
 import { InputError } from "../../shared/errors.ts";
 import { percent } from "../../shared/format.ts";
-import { Classifier } from "../../shared/inference/classifier.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { note, print, runCommand } from "../cli/command.ts";
 import { dataOption, datasetOption } from "../cli/dataset_options.ts";
@@ -37,6 +36,8 @@ const command = {
 
 await runCommand(command, async (values, _operands, signal) => {
   const { file, bytes } = await readModel(values.model ?? SHIPPED_MODEL);
+  // It takes half a second, which `--help` would wait for.
+  const { Classifier } = await import("../../shared/inference/classifier.ts");
   const classifier = await Classifier.load(bytes);
   const { description } = classifier;
   const source = values.dataset ?? sourceOf(description);

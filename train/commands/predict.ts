@@ -3,7 +3,7 @@ import { shortSideFor } from "../../shared/decode/limits.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import { InputError } from "../../shared/errors.ts";
 import { fitImage } from "../../shared/image.ts";
-import { Classifier } from "../../shared/inference/classifier.ts";
+import type { Classifier } from "../../shared/inference/classifier.ts";
 import { readModel, SHIPPED_MODEL } from "../../shared/models.ts";
 import { note, print, runCommand } from "../cli/command.ts";
 import { type Command, flag, number, text } from "../cli/options.ts";
@@ -43,6 +43,8 @@ await runCommand(command, async (values, operands, signal) => {
   if (values.json && values.csv) {
     throw new InputError("usage", "Option --json must be given without --csv");
   }
+  // It takes half a second, which `--help` would wait for.
+  const { Classifier } = await import("../../shared/inference/classifier.ts");
   const classifier = await Classifier.load((await readModel(values.model ?? SHIPPED_MODEL)).bytes);
   const { name, version, labels, familiarity } = classifier.description;
   const pictures = await findPictures(operands, labels);

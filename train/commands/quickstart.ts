@@ -2,11 +2,8 @@
 import { join } from "node:path";
 import { InputError } from "../../shared/errors.ts";
 import { count, duration, percent } from "../../shared/format.ts";
-import { Classifier } from "../../shared/inference/classifier.ts";
 import { MODELS_FOLDER, shortPath } from "../../shared/models.ts";
-import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
-import { train } from "../artifact/run.ts";
-import { BACKENDS, useBackend } from "../backend/mod.ts";
+import { BACKENDS } from "../backend/names.ts";
 import { gemmOption, threadsOption } from "../cli/backend_options.ts";
 import { note, print, runCommand } from "../cli/command.ts";
 import { dataOption } from "../cli/dataset_options.ts";
@@ -19,8 +16,6 @@ import { lockFolder } from "../files/folder_lock.ts";
 import type { TrainingListener } from "../learning/events.ts";
 import type { Mlp } from "../learning/mlp.ts";
 import { RECIPES } from "../learning/recipe.ts";
-import { score } from "../learning/validation.ts";
-import { explainLinear, studyLinear } from "./linear_study.ts";
 
 const RULE = "-".repeat(31);
 const SUBSTITUTE = "NOTE: Fashion-MNIST is unavailable, so these are silhouettes drawn by code: " +
@@ -39,6 +34,11 @@ const command = {
 } satisfies Command;
 
 await runCommand(command, async (values, _operands, signal) => {
+  // They take a second, which `--help` would wait for.
+  const { checkDestination, writeArtifact } = await import("../artifact/artifact.ts");
+  const { train } = await import("../artifact/run.ts");
+  const { useBackend } = await import("../backend/mod.ts");
+  const { explainLinear, studyLinear } = await import("./linear_study.ts");
   const recipe = RECIPES.quickstart, seed = values.seed ?? 0;
   const dataset = await load(values.data, signal);
   const name = `${dataset.name}-quickstart`, folder = join(MODELS_FOLDER, name);
@@ -108,6 +108,7 @@ function tutorialListener(dataset: Dataset, study: string): TrainingListener {
     },
     async onEpoch(): Promise<void> {
       clearProgress();
+      const { score } = await import("../learning/validation.ts");
       const { accuracy, loss } = await score(trained!, dataset.test, dataset);
       print(`Test Error:\n Accuracy: ${percent(accuracy)}, Avg loss: ${loss.toFixed(6)}`);
     },
@@ -116,6 +117,7 @@ function tutorialListener(dataset: Dataset, study: string): TrainingListener {
 
 /** Loads the file with ONNX Runtime and classifies the first test image. */
 async function predictFirst(file: string, { test, height, width, labels }: Dataset): Promise<void> {
+  const { Classifier } = await import("../../shared/inference/classifier.ts");
   const classifier = await Classifier.load(await Deno.readFile(file));
   const { probabilities } = await classifier.run(test.images.subarray(0, height * width));
   const best = classifier.top(probabilities, 1)[0]![0]!;

@@ -8,7 +8,6 @@ import { type Command, flag, text } from "../cli/options.ts";
 import { findImages } from "../report/images.ts";
 import { readMetrics } from "../artifact/metrics.ts";
 import { privateFolder } from "../report/places.ts";
-import { writeReport } from "../report/write.ts";
 
 const command = {
   name: "deno task report",
@@ -40,6 +39,8 @@ await runCommand(command, async ({ data, quiet }, operands) => {
   if (!model) say(`No first-layer weights: there is no "${join(folder, "model.onnx")}"`);
   const images = await findImages(run, data);
   if (typeof images === "string") say(`No gallery of mistakes: ${images}`);
+  // It loads ONNX Runtime, which `--help` would wait for.
+  const { writeReport } = await import("../report/write.ts");
   const files = await writeReport(
     { run, ...(model && { model }), ...(typeof images !== "string" && { images }) },
     { folder, private: privateFolder(run.name) },

@@ -5,7 +5,6 @@ import { InputError } from "../../shared/errors.ts";
 import { count, duration, percent } from "../../shared/format.ts";
 import { MODELS_FOLDER, shortPath } from "../../shared/models.ts";
 import { toSnakeCase } from "../../shared/naming.ts";
-import { checkDestination, writeArtifact } from "../artifact/artifact.ts";
 import {
   checkpointIn,
   type CheckpointWriter,
@@ -15,10 +14,17 @@ import {
   type RunIdentity,
   runIdentity,
 } from "../artifact/checkpoint.ts";
-import { KEEP, train, type TrainResult } from "../artifact/run.ts";
+import type { TrainResult } from "../artifact/run.ts";
 import type { Backbone } from "../backbone/backbone.ts";
-import { type Backend, BACKENDS, useBackend } from "../backend/mod.ts";
-import { backboneOptions, makeFeatures, photoOptions, readBackbone } from "../cli/backbone_options.ts";
+import type { Backend } from "../backend/mod.ts";
+import { BACKENDS } from "../backend/names.ts";
+import {
+  BACKBONE_TIP,
+  backboneOptions,
+  makeFeatures,
+  photoOptions,
+  readBackbone,
+} from "../cli/backbone_options.ts";
 import { gemmOption, threadsOption } from "../cli/backend_options.ts";
 import { note, print, runCommand } from "../cli/command.ts";
 import { reproducibleCommand } from "../cli/command_line.ts";
@@ -41,6 +47,7 @@ import { chooseRecipe, describeRecipe, recipeOptions } from "../cli/recipe_optio
 import { isInShippedFolder, shippedFolder } from "../cli/shipped.ts";
 import { trainingProgress } from "../cli/training_progress.ts";
 import { type Dataset, DATASETS, loadDataset } from "../dataset/mod.ts";
+import { KEEP } from "../familiarity/measure.ts";
 import { lockFolder } from "../files/folder_lock.ts";
 import type { TrainingListener, TrainingState } from "../learning/events.ts";
 import type { Recipe } from "../learning/recipe.ts";
@@ -49,10 +56,6 @@ import { TensorBoard, tensorBoardListener } from "../report/tensorboard.ts";
 
 /** As many fit into two rows of the page. */
 const MAX_EXAMPLES = 20;
-
-const BACKBONE_TIP =
-  "Tip: if these are photographs, add --backbone default: a pretrained network raised the test accuracy on 596 " +
-  "photographs of clothing from 50 to 85 % (docs/own-images.md)";
 
 const modelName: Option<string> = {
   value: "NAME",
@@ -172,6 +175,8 @@ async function makePlan(
   clearProgress();
   const name = values.name ?? loaded.name + (values.recipe === "quickstart" ? "-quickstart" : "");
   const folder = await chooseFolder(values, name, say);
+  // Modules that need a second to load are imported where they are used, as `--help` would wait for them.
+  const { checkDestination } = await import("../artifact/artifact.ts");
   await checkDestination(folder, loaded.name);
   if (!values["dry-run"]) locks.use(await lockFolder(folder));
 
@@ -182,6 +187,7 @@ async function makePlan(
     ? await makeFeatures(opened, loaded, values, say, signal)
     : { backbone: undefined, dataset: loaded };
   const { recipe, reasons } = chooseRecipe(dataset, values["dry-run"] ? { ...values, epochs: 1 } : values);
+  const { useBackend } = await import("../backend/mod.ts");
   const backend = await useBackend(values.backend ?? "auto", values.gemm, values.threads);
   say(`Device: ${backend.name} (${backend.reason})`);
   if (backend.hint) say(backend.hint);
@@ -292,6 +298,7 @@ async function runTraining(
   let epochsDone = options.state?.epochs.length ?? 0;
   const counter: TrainingListener = { onEpoch: ({ epoch }) => void (epochsDone = epoch) };
   try {
+    const { train } = await import("../artifact/run.ts");
     const result = await train({
       ...{ name, dataset, recipe, seed, backend, ...options },
       ...(backbone && { backbone }),
@@ -330,6 +337,7 @@ async function writeResult(
   const dryRun = values["dry-run"] ?? false;
   const destination = dryRun ? await Deno.makeTempDir({ prefix: "selvedge-" }) : folder;
   const made = reproducibleCommand(command.options, Deno.args, { seed, backend });
+  const { writeArtifact } = await import("../artifact/artifact.ts");
   const file = await writeArtifact(destination, result.artifact, { ...result, command: made });
   // Imported here, as the plots need a large library that nothing else does.
   const { writeRunReport } = await import("../report/write.ts");

@@ -8,6 +8,9 @@ import type { Scored } from "../evaluation/calibration.ts";
 import { auroc, type KeptScore, keptShare, scoreKept } from "../evaluation/familiarity.ts";
 import type { FittedFamiliarity } from "./fit.ts";
 
+/** The default share of the validation images that count as familiar. */
+export const KEEP = 0.95;
+
 /** The thresholds that reports show. */
 const THRESHOLDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
 
