@@ -30,7 +30,7 @@ export class ModelFolder implements ModelSource {
     for (const name of await this.#names()) {
       files.push(...await this.#find(join(this.#folder, name), { name }));
       for (const version of await readdir(join(this.#folder, name)).catch(() => [])) {
-        if (isModelName(version)) {
+        if (isVisible(version)) {
           files.push(...await this.#find(join(this.#folder, name, version), { name, version }));
         }
       }
@@ -40,7 +40,7 @@ export class ModelFolder implements ModelSource {
 
   async #names(): Promise<string[]> {
     try {
-      return (await readdir(this.#folder)).filter(isModelName);
+      return (await readdir(this.#folder)).filter(isVisible);
     } catch (cause) {
       throw new InputError(
         "unavailable",
@@ -69,6 +69,11 @@ export class ModelFolder implements ModelSource {
     };
     return [{ ...identity, signature, bytes: info.size, load }];
   }
+}
+
+/** Hidden folders are those of other programs, in which files are copied before they are renamed. */
+function isVisible(name: string): boolean {
+  return isModelName(name) && !name.startsWith(".");
 }
 
 async function readHash(path: string): Promise<string> {

@@ -96,7 +96,8 @@ Deno.test("A server of several models answers under their names in all protocols
     await putModel(`${folder}/numbered/2`, shiftedModel(1));
     await putModel(`${folder}/numbered/10`, shiftedModel(2));
     await Deno.mkdir(`${folder}/empty`);
-    await Deno.mkdir(`${folder}/.hidden`);
+    await putModel(`${folder}/.hidden`, shiftedModel(0));
+    await putModel(`${folder}/numbered/.11`, shiftedModel(0));
     const { app } = await serve(folder, { defaultName: "plain" });
     assertEquals(await labelOf(app, "/v1/classify"), LABELS[0]);
     assertEquals(await labelOf(app, "/v1/models/plain/classify"), LABELS[0]);
@@ -106,6 +107,7 @@ Deno.test("A server of several models answers under their names in all protocols
     assertMatch(JSON.stringify(outputs), /:1:middle/);
     const { versions } = await (await app.request("/v2/models/numbered")).json();
     assertEquals(versions, ["10", "2"]);
+    assertEquals((await app.request("/v2/models/.hidden")).status, 404);
     assertEquals(await (await app.request("/v2/models/numbered/versions/2/ready")).json(), {
       name: "numbered",
       ready: true,

@@ -56,7 +56,7 @@ const command = {
       }),
     }),
   },
-  notes: "At least one of --triton and --kserve is required; docs/deploy.md compares the engines.\n" +
+  notes: "At least one of --triton and --kserve is required; docs/scaling.md compares the engines.\n" +
     "Triton serves tensors only: it neither decodes nor preprocesses pictures.",
 } satisfies Command;
 
