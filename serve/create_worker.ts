@@ -26,7 +26,7 @@ import {
 import project from "../deno.json" with { type: "json" };
 import { DecodePool } from "./decode/pool.ts";
 import type { ModelFiles } from "./model_files.ts";
-import { announce } from "./announce.ts";
+import { announce, announceCard } from "./announce.ts";
 import { type OpenTelemetry, openTelemetry } from "./open_telemetry.ts";
 
 // Cloudflare's variables come with each request; elsewhere there is a process that has them.
@@ -99,6 +99,7 @@ function start(
   // deno-lint-ignore no-console -- this is an entry, and the console is where both platforms keep logs
   const log = createLog(config.logLevel, (line) => console.log(line));
   announce(log, config);
+  announceCard(log, files);
   const { FEEDBACK: bucket } = variables;
   if (bucket) requireKeys(config, "the bucket FEEDBACK");
   const telemetry = openTelemetry(project.version);

@@ -17,6 +17,12 @@ export interface ModelFiles {
 }
 
 /**
+ * Characters of a text that are rendered as Markdown. A card of 1,000 classes with names of 60 characters has 115,000; the
+ * time of markdown-it can grow with the square of the length.
+ */
+export const MAX_MARKDOWN_LENGTH = 128 * 1024;
+
+/**
  * Plots that are served. Not `mistakes.svg`: it shows pictures of the data set, and only `train --examples` allows to
  * publish those.
  */

@@ -12,6 +12,7 @@ import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { DecodePool } from "./decode/pool.ts";
 import { discardBody } from "./discard.ts";
+import { announceCard } from "./announce.ts";
 import { drainable } from "./drain.ts";
 import type { FeedbackStore } from "./feedback/feedback.ts";
 import { type HttpServer, keepListening } from "./keep_listening.ts";
@@ -78,13 +79,15 @@ async function modelFiles({ model, models }: Config): Promise<ModelFiles> {
 /**
  * Checks what is a mistake in the command line, such as a wrong path; a file that is not a model is only not ready.
  *
+ * @param log is told of what is only unexpected
  * @throws {InputError} if there is one
  */
-export async function checkModels(config: Config): Promise<void> {
+export async function checkModels(config: Config, log?: Log): Promise<void> {
   if (config.models === "") {
     if (config.model === "") return;
     await modelBytes(config);
-    await modelFiles(config);
+    const files = await modelFiles(config);
+    if (log) announceCard(log, files);
     return;
   }
   if (config.modelSha256 !== "") {
@@ -104,7 +107,7 @@ export async function checkModels(config: Config): Promise<void> {
 export async function startServer(
   { config, log, onListen, reusePort = false, repository, collectMetrics }: ServerOptions,
 ): Promise<Server> {
-  await checkModels(config);
+  await checkModels(config, log);
   const telemetry = openTelemetry(project.version);
   const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
   const create = config.runtime === "native" ? createNativeSession : undefined;

@@ -6,6 +6,7 @@
  */
 // The entry is one file, half as large in a worker as the other, and needs no browser.
 import MarkdownIt, { type StateCore, type Token } from "markdown-it/browser";
+import { MAX_MARKDOWN_LENGTH } from "../model_files.ts";
 
 /** How addresses in the text become addresses of the server. */
 export interface MarkdownOptions {
@@ -14,12 +15,6 @@ export interface MarkdownOptions {
   /** The address for an image, or undefined if the image is left out. */
   image: (address: string) => string | undefined;
 }
-
-/**
- * Characters of a text that are rendered. A card of 1,000 classes with names of 60 characters has 115,000; the time of
- * markdown-it can grow with the square of the length.
- */
-export const MAX_MARKDOWN_LENGTH = 128 * 1024;
 
 /** Characters of a paragraph or table cell that may contain links, emphasis and code, for the same reason. */
 const MAX_INLINE_LENGTH = 8 * 1024;

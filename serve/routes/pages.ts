@@ -4,6 +4,7 @@
  * @module
  */
 import type { Context, Handler } from "hono";
+import type { ModelDescription } from "../../shared/contract.ts";
 import { EXAMPLES_FILE } from "../../shared/examples.ts";
 import type { AppEnv } from "../context.ts";
 import { filesOf, type PublicFiles } from "../model_files.ts";
@@ -20,10 +21,23 @@ export async function publicFiles(c: Context<AppEnv>, service: Service): Promise
 }
 
 export function modelCard(service: Service): Handler<AppEnv> {
+  const render = rememberLast(modelPage);
   return async (c): Promise<Response> => {
     const { description } = await modelOf(c, service);
-    const content = modelPage(description, await publicFiles(c, service));
+    const content = render(description, await publicFiles(c, service));
     return await readingPage(`${description.name}: model card`, content, "/model");
+  };
+}
+
+/** Renders again only if the model, its card or its plots have changed: a long card can take half a second. */
+function rememberLast(render: typeof modelPage): typeof modelPage {
+  let last: { description: ModelDescription; texts: string; content: string } | undefined;
+  return (description, files) => {
+    const texts = JSON.stringify([files.card, Object.keys(files.plots)]);
+    if (last?.description !== description || last.texts !== texts) {
+      last = { description, texts, content: render(description, files) };
+    }
+    return last.content;
   };
 }
 

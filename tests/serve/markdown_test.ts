@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
-import { MAX_MARKDOWN_LENGTH, renderMarkdown } from "../../serve/pages/markdown.ts";
+import { MAX_MARKDOWN_LENGTH } from "../../serve/model_files.ts";
+import { renderMarkdown } from "../../serve/pages/markdown.ts";
 import { shippedFiles } from "../../serve/shipped_files.ts";
 import { escape } from "../../train/report/markdown.ts";
 import { modelCard } from "../../train/report/model_card.ts";

@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { announceCard } from "../../serve/announce.ts";
 import { createApp } from "../../serve/app.ts";
 import { readConfig } from "../../serve/config.ts";
+import { createLog } from "../../serve/log.ts";
+import { MAX_MARKDOWN_LENGTH } from "../../serve/model_files.ts";
 import { describeModel } from "../../shared/contract.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { assertProblem } from "../helpers/http.ts";
@@ -185,6 +188,38 @@ Deno.test("GET /model shows the model card with its plots, and GET /v1/model sen
   const redirect = await app.request("/v1/model", navigation);
   assertEquals([redirect.status, redirect.headers.get("location")], [303, "/model"]);
   assertEquals((await app.request("/v1/model", { headers: { accept: "*/*" } })).status, 200);
+});
+
+Deno.test("GET /model renders a card once, and again when it has changed", async () => {
+  const { version } = await describeModel(MODEL);
+  let card = `\`${version}\` ![Plot](asked.svg)`, rendered = 0;
+  // Asked for by the card only.
+  const plots = new Proxy<Record<string, string>>({}, {
+    getOwnPropertyDescriptor: (_, name) => void (name === "asked.svg" && rendered++),
+  });
+  const app = createApp({
+    load: () => Classifier.load(MODEL),
+    files: () => Promise.resolve({ card, plots }),
+    report: () => {},
+  });
+  const page = async (): Promise<string> => await (await app.request("/model")).text();
+  const first = await page();
+  assertEquals(await page(), first);
+  assertEquals(rendered, 1);
+  card += " changed";
+  assertStringIncludes(await page(), "changed");
+  assertEquals(rendered, 2);
+});
+
+Deno.test("announceCard() warns of a card that is shown without formatting", () => {
+  const lines: string[] = [];
+  const log = createLog("warn", (line) => lines.push(line));
+  announceCard(log, {});
+  announceCard(log, { card: "a".repeat(MAX_MARKDOWN_LENGTH) });
+  assertEquals(lines, []);
+  announceCard(log, { card: "a".repeat(MAX_MARKDOWN_LENGTH + 1) });
+  assertEquals(lines.length, 1);
+  assertStringIncludes(lines[0]!, "it has 131073 characters");
 });
 
 Deno.test("GET / shows the examples of the model, with their score, and not those of another model", async () => {
