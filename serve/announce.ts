@@ -1,6 +1,6 @@
 /**
- * Logs at the start what an operator may not expect: who has access, so that a forgotten API key shows up in the log, and
- * a model card that is too long.
+ * Logs at the start what an operator may not expect: who has access, so that a forgotten API key shows up in the log,
+ * and a model card that is too long.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Keeps a server listening when it cannot accept connections. `Deno.serve` gives up at the first error, as when too many
- * file descriptors are open, but the process has to go on.
+ * Keeps a server listening when it cannot accept connections. `Deno.serve` gives up at the first error, as when too
+ * many file descriptors are open, but the process has to go on.
  *
  * @module
  */

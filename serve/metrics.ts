@@ -101,7 +101,9 @@ export class Counter implements Metric {
 
   constructor(readonly name: string, readonly record?: RecordValue) {}
 
-  /** The series with these attributes. Callers that count often should keep it: the look-up costs more than counting. */
+  /**
+   * The series with these attributes. Callers that count often should keep it: the look-up costs more than counting.
+   */
   of(attributes: Attributes): Count {
     const key = braces(attributes);
     let count = this.#series.get(key);

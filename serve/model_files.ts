@@ -17,8 +17,8 @@ export interface ModelFiles {
 }
 
 /**
- * Characters of a text that are rendered as Markdown. A card of 1,000 classes with names of 60 characters has 115,000; the
- * time of markdown-it can grow with the square of the length.
+ * Characters of a text that are rendered as Markdown. A card of 1,000 classes with names of 60 characters has 115,000;
+ * the time of markdown-it can grow with the square of the length.
  */
 export const MAX_MARKDOWN_LENGTH = 128 * 1024;
 

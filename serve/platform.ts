@@ -70,8 +70,8 @@ export function onDeno(
 const MAX_ADDRESS = 64;
 
 /**
- * The address that the first of the trusted proxies has seen. Each proxy appends the address of its own client, so it is
- * the entry that many places from the end; earlier ones were sent by the client itself.
+ * The address that the first of the trusted proxies has seen. Each proxy appends the address of its own client, so it
+ * is the entry that many places from the end; earlier ones were sent by the client itself.
  */
 function addressOf(header: string | null, proxies: number): string | undefined {
   const entries = header?.split(",").map((entry) => entry.trim()).filter((entry) => entry !== "") ?? [];

@@ -34,7 +34,9 @@ export class Quota {
     return true;
   }
 
-  /** Takes an amount for a client until the result is disposed of; undefined if it would use more than it leaves free. */
+  /**
+   * Takes an amount for a client until the result is disposed of; undefined if it would use more than it leaves free.
+   */
   reserve(client: string, amount: number): Disposable | undefined {
     if (!this.take(client, amount)) return undefined;
     return { [Symbol.dispose]: () => this.give(client, amount) };

@@ -1,7 +1,7 @@
 /**
  * How long reading a request takes, estimated from its size and the headers of its pictures, before any of them is
- * decoded. The figures are of one core of a server in the cloud, for pictures that take long: estimates decide who waits,
- * not who is answered.
+ * decoded. The figures are of one core of a server in the cloud, for pictures that take long: estimates decide who
+ * waits, not who is answered.
  *
  * @module
  */

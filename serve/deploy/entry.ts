@@ -2,8 +2,8 @@
  * Bundles a model with the worker: wrangler takes the path of an entry, so a small generated one that imports the
  * model is enough, and no file of the project is changed.
  *
- * The model becomes a part of the bundle rather than a static asset or an object in R2. A deployment is then complete by
- * itself, a rollback brings back the old model, and the first request of an isolate fetches nothing.
+ * The model becomes a part of the bundle rather than a static asset or an object in R2. A deployment is then complete
+ * by itself, a rollback brings back the old model, and the first request of an isolate fetches nothing.
  *
  * @module
  */

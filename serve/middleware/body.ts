@@ -2,7 +2,8 @@
  * Reads a body within limits of size, time and memory. It is a function and not a middleware like `hono/body-limit`, as
  * it returns the bytes that it has counted instead of building a second request around them.
  *
- * Memory follows what has arrived, not what is declared: a client that announces 8 MB and sends one byte takes a few kB.
+ * Memory follows what has arrived, not what is declared: a client that announces 8 MB and sends one byte takes a few
+ * kB.
  *
  * @module
  */
@@ -43,8 +44,8 @@ export interface Body extends Disposable {
  * Reads the whole body, inflated if it is compressed.
  *
  * @throws {Problem} 413 as soon as there are too many bytes, compressed or inflated, 408 if they take too long, 400 if
- * the connection is interrupted, they cannot be inflated or arrive in too many small chunks, 415 if they are compressed in another way than with gzip or
- * deflate, 503 if there is no memory left for them
+ * the connection is interrupted, they cannot be inflated or arrive in too many small chunks, 415 if they are compressed
+ * in another way than with gzip or deflate, 503 if there is no memory left for them
  */
 export async function readBody(
   request: Request,

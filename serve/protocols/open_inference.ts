@@ -175,8 +175,8 @@ function get(
 
 /**
  * Asks proxies not to compress: Triton's asynchronous client accepts gzip, but does not inflate it
- * (https://developers.cloudflare.com/speed/optimization/content/compression/). `wrangler dev` does not read that header,
- * only the other one (as of 4.153).
+ * (https://developers.cloudflare.com/speed/optimization/content/compression/). `wrangler dev` does not read that
+ * header, only the other one (as of 4.153).
  */
 function uncompressed(): MiddlewareHandler<AppEnv> {
   return async (c, next): Promise<void> => {

@@ -1,6 +1,6 @@
 /**
- * `GET /metrics`: the counters of this process, with several threads those of each one, in Prometheus' text format. On Cloudflare many isolates share one
- * address and each scrape would reach another one, so there the path does not exist.
+ * `GET /metrics`: the counters of this process, with several threads those of each one, in Prometheus' text format. On
+ * Cloudflare many isolates share one address and each scrape would reach another one, so there the path does not exist.
  *
  * @module
  */

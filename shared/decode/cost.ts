@@ -11,12 +11,13 @@ import type { PictureLimits } from "./limits.ts";
 const FIXED_NANOS = 100_000;
 
 /**
- * ns for what each kind of picture consists of, on one core of an AMD EPYC of 2026 that other programs share, under Deno
- * 2.9. `deno task bench costly` prints the figures of the machine that it runs on, and how far these are from them.
+ * ns for what each kind of picture consists of, on one core of an AMD EPYC of 2026 that other programs share, under
+ * Deno 2.9. `deno task bench costly` prints the figures of the machine that it runs on, and how far these are from
+ * them.
  *
  * - `pixels` are fitted into the model's input, after decoding.
- * - `samples` are a JPEG's before scaling: 3 for a pixel of colour, or 1.5 if colours have half the resolution; its sides
- *   are filled to whole blocks.
+ * - `samples` are a JPEG's before scaling: 3 for a pixel of colour, or 1.5 if colours have half the resolution; its
+ *   sides are filled to whole blocks.
  * - `data` are a PNG's bytes when they are inflated, in `lines`; `file` are the bytes of the file.
  */
 export const NANOS = {
@@ -78,7 +79,9 @@ export function pictureWork(
   return png(bytes, length) ?? jpeg(bytes, length, limits) ?? webp(bytes, length);
 }
 
-/** What is decoded in one call that can take long; PNGs are decoded in parts, and other JPEGs are fast for their size. */
+/**
+ * What is decoded in one call that can take long; PNGs are decoded in parts, and other JPEGs are fast for their size.
+ */
 const CALLS: readonly string[] = [
   "webp",
   "transparentWebp",

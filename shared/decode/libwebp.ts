@@ -1,14 +1,14 @@
 /**
  * Runs libwebp 1.3.2, compiled to WebAssembly by the package `wasm-webp`, on Deno and on workerd.
  *
- * The package's loader compiles JavaScript at run time, which workerd forbids, so this file calls the program without it.
- * The program is C++ bound with Embind: when it starts, it announces its functions to the host, each with the number of an
- * invoker in its table. `decodeRGBA` gives its pixels to the host as a view of the program's memory, and then wraps them in a
- * JavaScript object; copying them when the view is given leaves nothing else to do, so all other imports do nothing.
- * A newer package with another binding shows in the tests.
+ * The package's loader compiles JavaScript at run time, which workerd forbids, so this file calls the program without
+ * it. The program is C++ bound with Embind: when it starts, it announces its functions to the host, each with the
+ * number of an invoker in its table. `decodeRGBA` gives its pixels to the host as a view of the program's memory, and
+ * then wraps them in a JavaScript object; copying them when the view is given leaves nothing else to do, so all other
+ * imports do nothing. A newer package with another binding shows in the tests.
  *
- * - **Nothing can be reached.** The imports are functions of this file: they copy inside the program's memory, grow it, or
- *   do nothing.
+ * - **Nothing can be reached.** The imports are functions of this file: they copy inside the program's memory, grow it,
+ *   or do nothing.
  * - **A ceiling.** {@linkcode memoryCeiling} bounds the memory; above it, the program's `malloc` gives null.
  * - **No growth over time.** An instance that has grown, or failed, is not used again.
  *

@@ -20,7 +20,9 @@ const KINDS: { mediaType: string; signature: RegExp; decode: Decode }[] = [
   { mediaType: "image/webp", signature: /^RIFF.{4}WEBP/s, decode: decodeWebp },
 ];
 
-/** Formats that are recognised, to name them in the error, but not read. ISO base media files have a brand at byte 8. */
+/**
+ * Formats that are recognised, to name them in the error, but not read. ISO base media files have a brand at byte 8.
+ */
 const OTHERS: { name: string; signature: RegExp }[] = [
   { name: "GIF", signature: /^GIF8[79]a/ },
   { name: "BMP", signature: /^BM.{4}\0{4}/s },
@@ -39,8 +41,8 @@ export const PICTURE_TYPES: readonly string[] = KINDS.map(({ mediaType }) => med
  * Decodes a picture.
  *
  * @param mediaType the declared type: bytes of an unknown format are reported as a broken file of this type
- * @throws {InputError} `invalid-format` if the file is broken or of an unknown format, `unsupported` if it is of a known
- * format that is not read, or an animation
+ * @throws {InputError} `invalid-format` if the file is broken or of an unknown format, `unsupported` if it is of a
+ * known format that is not read, or an animation
  * @throws {InputError} `too-large` if the picture has too many pixels, or would take longer than the limits allow
  */
 export async function decodePicture(

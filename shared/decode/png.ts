@@ -1,10 +1,10 @@
 /**
- * Decodes PNG files from untrusted sources (https://www.w3.org/TR/png-3/). A PNG of 400 kB can be made to fill 400 MB, so
- * everything that decides how much is allocated is checked first: the header's size against a budget of
+ * Decodes PNG files from untrusted sources (https://www.w3.org/TR/png-3/). A PNG of 400 kB can be made to fill 400 MB,
+ * so everything that decides how much is allocated is checked first: the header's size against a budget of
  * pixels, and then the inflated bytes against exactly what that header needs, counted while they arrive.
  *
- * All colour types, depths and Adam7 interlacing are read. Animations (APNG) are rejected, as in WebP: the first frame need
- * not show what the animation does. Text and colour management (`gAMA`,
+ * All colour types, depths and Adam7 interlacing are read. Animations (APNG) are rejected, as in WebP: the first frame
+ * need not show what the animation does. Text and colour management (`gAMA`,
  * `iCCP`, …) are ignored: the model was trained on samples as stored.
  *
  * @module
@@ -223,8 +223,8 @@ const STEP = 64 * 1024;
 /** Bytes of pixels after which other events are let in. */
 const TURN = 512 * 1024;
 /**
- * Bytes of compressed data after which they are let in too: blocks that hold nothing but tables of codes make no pixels, and
- * take about 80 ns a byte.
+ * Bytes of compressed data after which they are let in too: blocks that hold nothing but tables of codes make no
+ * pixels, and take about 80 ns a byte.
  */
 const SLICES_TURN = 64 * 1024;
 

@@ -1,6 +1,6 @@
 /**
- * From the inflated data of a PNG to its pixels, while the data arrives: undoes the filters and writes each pixel to its
- * place, so that nothing but the last two lines is kept beside the picture.
+ * From the inflated data of a PNG to its pixels, while the data arrives: undoes the filters and writes each pixel to
+ * its place, so that nothing but the last two lines is kept beside the picture.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Decodes WebP files from untrusted sources (RFC 9649). libwebp does the work. Before that, the file's chunks are checked
- * here and the size is read from the headers; there can be two, which must agree.
+ * Decodes WebP files from untrusted sources (RFC 9649). libwebp does the work. Before that, the file's chunks are
+ * checked here and the size is read from the headers; there can be two, which must agree.
  *
  * Lossy, lossless and transparent pictures are read. Animations are rejected: the first frame need not show what
  * the animation does. Unlike in JPEG, EXIF is ignored, as browsers do.
@@ -20,7 +20,8 @@ const ANIMATED = 0x02;
  * Decodes a WebP.
  *
  * @returns red, green, blue and alpha
- * @throws {InputError} `invalid-format` if the bytes are not a WebP file, or a broken one, `unsupported` if it is an animation
+ * @throws {InputError} `invalid-format` if the bytes are not a WebP file, or a broken one, `unsupported` if it is an
+ * animation
  * @throws {InputError} `too-large` if the picture has too many pixels
  */
 export function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Image {

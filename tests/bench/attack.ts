@@ -1,6 +1,6 @@
 /**
- * `deno task bench attack`: how long small requests of one client wait while another sends what takes long, and how much
- * memory the server needs meanwhile.
+ * `deno task bench attack`: how long small requests of one client wait while another sends what takes long, and how
+ * much memory the server needs meanwhile.
  *
  * @module
  */

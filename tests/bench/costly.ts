@@ -1,7 +1,7 @@
 /**
- * `deno task bench costly`: searches the picture of each format, within the default limits, that takes longest to decode,
- * and compares what pictures take with the estimates. The same seed tries the same pictures, as long as they are equally
- * fast.
+ * `deno task bench costly`: searches the picture of each format, within the default limits, that takes longest to
+ * decode, and compares what pictures take with the estimates. The same seed tries the same pictures, as long as they
+ * are equally fast.
  *
  * @module
  */

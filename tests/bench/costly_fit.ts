@@ -13,7 +13,8 @@ export interface Row {
 const ROUNDS = 10_000;
 
 /**
- * Finds the coefficients, 0 or more, whose sum of products with the values is closest to the targets, by coordinate descent.
+ * Finds the coefficients, 0 or more, whose sum of products with the values is closest to the targets, by coordinate
+ * descent.
  *
  * @returns one coefficient for each value of a row
  */

@@ -72,8 +72,8 @@ export async function costlyWebp(recipe: WebpRecipe): Promise<Uint8Array<ArrayBu
 }
 
 /**
- * What `deno task bench costly` has found: the costliest pictures within the default limits. The search starts from them,
- * and the attack bench sends them.
+ * What `deno task bench costly` has found: the costliest pictures within the default limits. The search starts from
+ * them, and the attack bench sends them.
  */
 export const COSTLIEST: { png: PngRecipe; mozjpeg: JpegRecipe; jpeg: ScansRecipe; webp: WebpRecipe } = {
   png: {

@@ -51,8 +51,8 @@ export function costlyPng(recipe: PngRecipe): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * A block of dynamic codes (section 3.2.7) in which only the end of the block has a code, as its bits from the first on: a
- * decoder builds its tables for nothing.
+ * A block of dynamic codes (section 3.2.7) in which only the end of the block has a code, as its bits from the first
+ * on: a decoder builds its tables for nothing.
  */
 const EMPTY_BLOCK = [
   "001", // not the last block, dynamic codes

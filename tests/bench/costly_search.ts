@@ -13,7 +13,9 @@ export interface Searched<R> {
   parameters: Parameters<R>;
   /** Tried first, for example what an earlier search has found. */
   starts: R[];
-  /** What is to be as high as possible; undefined if the recipe cannot be used. Noise may only make it lower or higher. */
+  /**
+   * What is to be as high as possible; undefined if the recipe cannot be used. Noise may only make it lower or higher.
+   */
   measure(recipe: R): Promise<number | undefined>;
   /** Whether to go on. */
   goesOn(phase: "random" | "climb"): boolean;

@@ -45,6 +45,11 @@ export function encodePng(source: PngSource): Uint8Array<ArrayBuffer> {
   );
 }
 
+/** Encodes a grey picture of 60×40 pixels with 8 bits. */
+export function encodeGreyPng(sample: (x: number, y: number) => number): Uint8Array<ArrayBuffer> {
+  return encodePng({ width: 60, height: 40, depth: 8, colour: 0, interlaced: false, filters: [0], sample });
+}
+
 /** A PNG file of these chunks. */
 export function pngFile(...chunks: (readonly [type: string, data: Uint8Array])[]): Uint8Array<ArrayBuffer> {
   const parts = [Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)];

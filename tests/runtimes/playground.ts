@@ -15,7 +15,7 @@ import {
 } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { shippedFiles } from "../../serve/shipped_files.ts";
-import { encodePng } from "../helpers/png_encoder.ts";
+import { encodeGreyPng } from "../helpers/png_encoder.ts";
 import { clear, draw, findFaults, open, png, settle, TROUSERS, upload } from "./page_view.ts";
 
 /** What the first view may weigh, in bytes as they are, not as they are sent. */
@@ -158,15 +158,7 @@ export async function tryAll(
   });
 
   await t.step("says that a blank picture has nothing to classify, as the server does", async () => {
-    const blank = encodePng({
-      width: 60,
-      height: 40,
-      depth: 8,
-      colour: 0,
-      interlaced: false,
-      filters: [0],
-      sample: () => 180,
-    });
+    const blank = encodeGreyPng(() => 180);
     const response = await fetch(new URL("/v1/classify", url), {
       method: "POST",
       headers: { "content-type": "image/png" },

@@ -3,30 +3,23 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { tinyModel } from "../helpers/tiny_model.ts";
-import { MAIN, start } from "./deno_server.ts";
 import { writeOnnx } from "../../shared/onnx/write.ts";
 import { Random } from "../../shared/random.ts";
 import { mlpToOnnx } from "../../train/artifact/export.ts";
 import { encodePng } from "../helpers/png_encoder.ts";
-import { clear, draw, findFaults, open, settle, test, TROUSERS, upload, type View } from "./page_view.ts";
+import { clear, draw, findFaults, settle, test, TROUSERS, upload, type View } from "./page_view.ts";
+import { withPage } from "./served_page.ts";
 
-/** Serves a model and opens its page. */
+/** Serves a model, and finds no fault with its page in the end. */
 async function withModel(
   browser: Browser,
   model: Uint8Array<ArrayBuffer>,
   use: (view: View) => Promise<void>,
 ): Promise<void> {
-  const file = await Deno.makeTempFile({ suffix: ".onnx" });
-  try {
-    await Deno.writeFile(file, model);
-    await using server = await start([...MAIN, "--port=0"], { MODEL: file });
-    await using view = await open(browser, `${server.url}/`);
+  await withPage(browser, model, async (view) => {
     await use(view);
     assertEquals(await findFaults(view.page), []);
-    assertEquals(view.complaints, []);
-  } finally {
-    await Deno.remove(file);
-  }
+  });
 }
 
 test("The playground is made for the model that is served", async (_t, browser) => {

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import { fitImage, PHOTO_FITS, type PhotoFit } from "../../shared/image.ts";
 import { prepareBackbone } from "../../train/backbone/backbone.ts";
@@ -11,30 +11,12 @@ import { photoModel } from "../helpers/photo_model.ts";
 import { encodePng } from "../helpers/png_encoder.ts";
 import { photo } from "../helpers/photos.ts";
 import { tinyNetwork } from "../helpers/tiny_network.ts";
-import { MAIN, start } from "./deno_server.ts";
-import { clear, draw, findFaults, open, settle, test, upload, type View } from "./page_view.ts";
+import { clear, draw, findFaults, settle, test, upload } from "./page_view.ts";
+import { withPage } from "./served_page.ts";
 
 const HALF = [0.5, 0.5, 0.5] as const;
 const NORMALIZATION = { mean: HALF, deviation: HALF };
 const BACKBONES = Deno.env.get("BACKBONES_DIR");
-
-/** Serves a model and opens its page. */
-async function withPage(
-  browser: Browser,
-  model: Uint8Array<ArrayBuffer>,
-  use: (view: View, url: string) => Promise<void>,
-): Promise<void> {
-  const file = await Deno.makeTempFile({ suffix: ".onnx" });
-  try {
-    await Deno.writeFile(file, model);
-    await using server = await start([...MAIN, "--port=0"], { MODEL: file });
-    await using view = await open(browser, `${server.url}/`);
-    await use(view, server.url);
-    assertEquals(view.complaints, [], "the console is quiet");
-  } finally {
-    await Deno.remove(file);
-  }
-}
 
 /** What the server answers to the file itself. */
 async function classify(

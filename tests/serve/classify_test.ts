@@ -8,7 +8,7 @@ import { Classifier } from "../../shared/inference/classifier.ts";
 import { writeOnnx } from "../../shared/onnx/write.ts";
 import { mlpToOnnx } from "../../train/artifact/export.ts";
 import { assertProblem } from "../helpers/http.ts";
-import { encodePng, headerOf, pngFile, type PngSource } from "../helpers/png_encoder.ts";
+import { encodeGreyPng, encodePng, headerOf, pngFile, type PngSource } from "../helpers/png_encoder.ts";
 import { tinyModel } from "../helpers/tiny_model.ts";
 
 // Images are 3×2 pixels, and each label is the sum of one column: "left", "middle", "<right>".
@@ -155,15 +155,7 @@ Deno.test("POST /v1/classify keeps fractions of JSON pixels", async () => {
 
 Deno.test("POST /v1/classify fits a PNG of another size into the model's input", async () => {
   // A black bar on the right of the upper half, on white; it is trimmed, so nothing but the bar is left.
-  const body = encodePng({
-    width: 60,
-    height: 40,
-    depth: 8,
-    colour: 0,
-    interlaced: false,
-    filters: [0],
-    sample: (x, y) => x >= 50 && y < 20 ? 0 : 255,
-  });
+  const body = encodeGreyPng((x, y) => x >= 50 && y < 20 ? 0 : 255);
   const [{ label, score }] = (await (await post("image/png", body)).json()).predictions;
   // Twice as high as wide: one full column, in the middle.
   assertEquals(label, "middle");

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { deflateSync } from "node:zlib";
 import { decodePng } from "../../shared/decode/png.ts";
-import { borderMedian, fitImage } from "../../shared/image.ts";
+import { borderMedian } from "../../shared/border_median.ts";
+import { fitImage } from "../../shared/image.ts";
 import { costlyPng } from "../bench/costly_png.ts";
 import { headerOf, pngFile } from "../helpers/png_encoder.ts";
 

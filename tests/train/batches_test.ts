@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
-import { borderMedian } from "../../shared/image.ts";
+import { borderMedian } from "../../shared/border_median.ts";
 import { Random } from "../../shared/random.ts";
 import {
   type Augmentation,

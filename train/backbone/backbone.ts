@@ -24,8 +24,9 @@ export const FEATURES = "features";
 const PREFIX = "backbone/";
 
 /**
- * Bytes of a model that a Cloudflare Worker can bundle: 64 MiB (https://developers.cloudflare.com/workers/platform/limits/,
- * read on 2026-11-24), without ONNX Runtime's 14.2 MB and 2 MiB for the program.
+ * Bytes of a model that a Cloudflare Worker can bundle: 64 MiB
+ * (https://developers.cloudflare.com/workers/platform/limits/, read on 2026-11-24), without ONNX Runtime's 14.2 MB and
+ * 2 MiB for the program.
  */
 const MAX_MODEL_BYTES = 64 * 1024 ** 2 - 14_300_000 - 2 * 1024 ** 2;
 

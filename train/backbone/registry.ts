@@ -53,7 +53,9 @@ function timm(name: string, size: number, sha256: string, top1: number): NamedBa
   };
 }
 
-/** The named backbones. The first is the default: the most accurate on ImageNet. With int8 weights, all fit a worker. */
+/**
+ * The named backbones. The first is the default: the most accurate on ImageNet. With int8 weights, all fit a worker.
+ */
 export const BACKBONES: Readonly<Record<string, NamedBackbone>> = {
   "mobilenetv3-large": timm(
     "mobilenetv3_large_100_Opset17",

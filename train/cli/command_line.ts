@@ -13,7 +13,8 @@ const OMITTED = new Set([
 ]);
 
 /**
- * The command that made a model, with each path shortened to `./NAME`, and with the seed and the backend that were used.
+ * The command that made a model, with each path shortened to `./NAME`, and with the seed and the backend that were
+ * used.
  *
  * @param args as in `Deno.args`
  */

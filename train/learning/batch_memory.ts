@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { borderMedian } from "../../shared/image.ts";
+import { borderMedian } from "../../shared/border_median.ts";
 import type { Random } from "../../shared/random.ts";
 import { simd } from "../backend/gemm/binaries.ts";
 

@@ -9,7 +9,7 @@
  * @module
  */
 import type { ImageShape } from "../../../shared/contract.ts";
-import { borderMedian } from "../../../shared/image.ts";
+import { borderMedian } from "../../../shared/border_median.ts";
 import type { Size } from "../../../shared/resample.ts";
 import { crossEntropy } from "../../../shared/softmax.ts";
 import type { Answer, Runner } from "./runner.ts";
