@@ -10,7 +10,7 @@ import { parseNetwork, readNetwork, writeNetwork } from "../../train/backbone/ne
 import { openBackbone } from "../../train/backbone/open.ts";
 import { fetchBackbone, IMAGENET } from "../../train/backbone/registry.ts";
 import { dequantize, quantize } from "../../train/backbone/store.ts";
-import { VIEWS } from "../../train/backbone/views.ts";
+import { viewOf, VIEWS } from "../../train/backbone/views.ts";
 import { sha256 } from "../../train/dataset/digest.ts";
 import { type TinyNetwork, tinyNetwork } from "../helpers/tiny_network.ts";
 
@@ -205,6 +205,23 @@ Deno.test("extractFeatures() computes once, finds features by pixels, and adds v
     assertEquals((await extractFeatures(backbone, changed, { directory })).computed, 6);
     const viewed = await extractFeatures(backbone, images, { directory, views: [VIEWS.mirror] });
     assertEquals([viewed.computed, viewed.views, viewed.features.length], [6, 2, 6 * 28]);
+    // Each view has features of its own, those from the cache too.
+    const { mirror, corners } = VIEWS;
+    const views = [mirror, corners[0]!, corners[1]!];
+    for (const computed of [12, 0]) {
+      const all = await extractFeatures(backbone, images, { directory, views });
+      assertEquals(all.computed, computed);
+      for (const [v, view] of [VIEWS.whole, ...views].entries()) {
+        const pixels = viewOf(images.subarray(192, 384), { height: 8, width: 8 }, view);
+        const expected = await run(
+          backbone.bytes,
+          INPUT,
+          FEATURES,
+          Float32Array.from(pixels, (x) => x / 255),
+        );
+        assertClose(all.features.subarray((4 + v) * 14, (5 + v) * 14), expected);
+      }
+    }
     // A damaged cache is computed again.
     for await (const { name } of Deno.readDir(directory)) {
       const bytes = await Deno.readFile(join(directory, name));
