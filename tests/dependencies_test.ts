@@ -86,7 +86,6 @@ Deno.test("the server installs these packages and no others", async () => {
     "flatbuffers@25.9.23",
     "guid-typescript@1.0.9",
     "hono@4.13.19",
-    "imagescript@1.3.1",
     "linkify-it@6.1.0",
     "long@5.3.2",
     "markdown-it@15.0.3",
@@ -99,7 +98,6 @@ Deno.test("the server installs these packages and no others", async () => {
     "uc.micro@3.0.0",
     "undici-types@8.9.0",
     "valibot@1.5.0",
-    "wasm-webp@0.1.0",
   ]);
 });
 

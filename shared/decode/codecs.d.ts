@@ -9,14 +9,12 @@ export interface EmscriptenOptions {
   /** Provides the compiled program. */
   instantiateWasm: (
     imports: WebAssembly.Imports,
-    receive: (instance: WebAssembly.Instance) => void,
+    receive: (instance: Pick<WebAssembly.Instance, "exports">) => void,
   ) => WebAssembly.Exports;
 }
 
 /** A decoder that is ready. */
 export interface EmscriptenDecoder {
-  /** The WebAssembly heap; replaced whenever it grows. */
-  HEAPU8: Uint8Array;
   /**
    * Decodes one picture.
    *
@@ -28,8 +26,8 @@ export interface EmscriptenDecoder {
   ): { width: number; height: number; data: Uint8ClampedArray } | null;
 }
 
-/** Starts a decoder. */
-export type MakeDecoder = (options: EmscriptenOptions) => Promise<EmscriptenDecoder>;
+/** Starts a decoder: turns the options into one, at once if its program is there. */
+export type MakeDecoder = (options: EmscriptenOptions & Partial<EmscriptenDecoder>) => Promise<unknown>;
 
 /** MozJPEG. */
 export const makeJpegDecoder: MakeDecoder;

@@ -16,7 +16,7 @@ import type { PictureLimits } from "./limits.ts";
 import { orient } from "./orientation.ts";
 import { Sandbox } from "./sandbox.ts";
 
-const mozjpeg = new Sandbox(makeJpegDecoder, jpegWasm);
+const mozjpeg = new Sandbox("JPEG", makeJpegDecoder, jpegWasm);
 
 /**
  * Decodes a JPEG.
@@ -26,18 +26,18 @@ const mozjpeg = new Sandbox(makeJpegDecoder, jpegWasm);
  * @throws {InputError} `invalid-format` if the bytes are not a JPEG file, or a broken or unsupported one
  * @throws {InputError} `too-large` if the decoded picture would have more pixels than allowed
  */
-export async function decodeJpeg(bytes: Uint8Array, limits: PictureLimits): Promise<Image> {
+export function decodeJpeg(bytes: Uint8Array, limits: PictureLimits): Image {
   const layout = parseJpeg(bytes, limits);
   const image = layout.scale > 1
     ? decodeReducedJpeg(bytes, layout, limits)
-    : await decodeFull(bytes.subarray(0, layout.end), layout);
+    : decodeFull(bytes.subarray(0, layout.end), layout);
   // Where data is missing the decoders fill in grey, which would be classified as if it had been there.
   if (!image) throw broken("its data is corrupt");
   return orient(image, layout.orientation);
 }
 
-async function decodeFull(bytes: Uint8Array, { width, height }: JpegLayout): Promise<Image | undefined> {
-  const decoded = await mozjpeg.decode(bytes, width * height, false);
+function decodeFull(bytes: Uint8Array, { width, height }: JpegLayout): Image | undefined {
+  const decoded = mozjpeg.decode(bytes, width * height, false);
   if (!decoded || decoded.width !== width || decoded.warnings.some(isSerious)) return undefined;
   return { width, height, channels: 4, data: decoded.data };
 }

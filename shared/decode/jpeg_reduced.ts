@@ -3,14 +3,14 @@
  * low frequencies of each block only, which is a block-wise average (libjpeg calls this scaling by `scale_denom`).
  * A photograph of 12 megapixels takes 30 to 70 ms and 4 to 10 MB this way.
  *
- * The decoder is the Rust crate `jpeg-decoder`, compiled to WebAssembly by ImageScript. It imports nothing, so it
- * cannot reach anything, and its memory is bounded by what `jpeg_layout.ts` lets pass. It fills in missing data
- * silently; {@linkcode PADDING} makes it fail instead.
+ * The decoder is the Rust crate `jpeg-decoder`, compiled to WebAssembly by ImageScript. It imports nothing but its memory
+ * (`arena.ts`), so it cannot reach anything. It fills in missing data silently; {@linkcode PADDING} makes it fail instead.
  *
  * @module
  */
 import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
+import { arena, memoryCeiling, Program } from "./arena.ts";
 import { reducedJpegWasm } from "./codecs.js";
 import { toSequential } from "./jpeg_dc.ts";
 import type { JpegLayout } from "./jpeg_layout.ts";
@@ -18,7 +18,6 @@ import type { PictureLimits } from "./limits.ts";
 
 /** The program's functions (https://github.com/matmen/ImageScript, `wasm/node/jpeg.js`). */
 interface Decoder {
-  memory: WebAssembly.Memory;
   walloc(bytes: number): number;
   /** Takes over the bytes and frees them; the scale is chosen to give at least this size. */
   decode(pointer: number, length: number, width: number, height: number): number;
@@ -49,45 +48,34 @@ const BLOCK_BYTES = 128;
  */
 const COEFFICIENT_BYTES_PER_PIXEL = 10;
 
-/** WebAssembly memory never shrinks, so an instance that has grown more is dropped. */
-const KEPT_BYTES = 24 * 1024 * 1024;
-
-let kept: Decoder | undefined;
+const program = new Program(() =>
+  new WebAssembly.Instance(reducedJpegWasm, { arena }).exports as unknown as Decoder
+);
 
 /**
  * Decodes at the scale that the layout says.
  *
  * @param limits bounds the memory of progressive files
  * @returns red, green and blue, or grey, as stored; undefined if the data is corrupt
- * @throws {InputError} `too-large` if a progressive file needs too much memory
+ * @throws {InputError} `too-large` if the file needs too much memory
  */
 export function decodeReducedJpeg(
   bytes: Uint8Array,
   layout: JpegLayout,
   { maxPixels }: PictureLimits,
 ): Image | undefined {
-  if (layout.progressive && !isDcEnough(layout)) checkCoefficients(layout, maxPixels);
+  const coefficients = layout.progressive && !isDcEnough(layout) ? coefficientBytes(layout, maxPixels) : 0;
   const width = Math.ceil(layout.width / layout.scale), height = Math.ceil(layout.height / layout.scale);
   const parts = decodedParts(bytes, layout);
   if (!parts) return undefined;
-  const decoder = kept ?? new WebAssembly.Instance(reducedJpegWasm).exports as unknown as Decoder;
-  // An instance that traps is not used again.
-  kept = undefined;
-  let image: Image | undefined;
-  try {
-    image = decode(decoder, parts, width, height);
-  } catch (error) {
-    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-    return undefined;
-  }
-  if (decoder.memory.buffer.byteLength <= KEPT_BYTES) kept = decoder;
-  return image;
+  const most = memoryCeiling(bytes.length, width * height) + coefficients;
+  return program.run("JPEG", most, (decoder) => decode(decoder, parts, width, height));
 }
 
-function checkCoefficients({ components }: JpegLayout, maxPixels: number): void {
+function coefficientBytes({ components }: JpegLayout, maxPixels: number): number {
   const size = BLOCK_BYTES * components.reduce((sum, { columns, rows }) => sum + columns * rows, 0);
   const most = COEFFICIENT_BYTES_PER_PIXEL * maxPixels;
-  if (size <= most) return;
+  if (size <= most) return size;
   throw new InputError(
     "too-large",
     `Cannot decode the JPEG as the coefficients of a progressive file must take at most ${most} bytes: ` +
@@ -99,7 +87,7 @@ function checkCoefficients({ components }: JpegLayout, maxPixels: number): void 
 function decode(decoder: Decoder, parts: Uint8Array[], width: number, height: number): Image | undefined {
   const size = parts.reduce((sum, { length }) => sum + length, 0);
   const file = decoder.walloc(size);
-  const memory = new Uint8Array(decoder.memory.buffer, file, size);
+  const memory = new Uint8Array(arena.memory.buffer, file, size);
   let at = 0;
   for (const part of parts) {
     memory.set(part, at);
@@ -111,7 +99,7 @@ function decode(decoder: Decoder, parts: Uint8Array[], width: number, height: nu
   const pixels = decoder.decode_buffer(image), length = decoder.wlen();
   const fits = decoder.decode_width(image) === width && decoder.decode_height(image) === height &&
     length === width * height * channels;
-  const data = fits ? new Uint8Array(decoder.memory.buffer, pixels, length).slice() : undefined;
+  const data = fits ? new Uint8Array(arena.memory.buffer, pixels, length).slice() : undefined;
   decoder.decode_free(image);
   return data && { width, height, channels, data };
 }

@@ -7,51 +7,40 @@
  * then wraps them in a JavaScript object; copying them when the view is given leaves nothing else to do, so all other
  * imports do nothing. A newer package with another binding shows in the tests.
  *
- * - **Nothing can be reached.** The imports are functions of this file: they copy inside the program's memory, grow it,
- *   or do nothing.
- * - **A ceiling.** {@linkcode memoryCeiling} bounds the memory; above it, the program's `malloc` gives null.
- * - **No growth over time.** An instance that has grown, or failed, is not used again.
+ * Nothing can be reached: the imports are functions of this file, which copy inside the program's memory or do nothing,
+ * and those of `arena.ts`, which grow it.
  *
  * @module
  */
+import { arena, memoryCeiling, Program, resizeHeap } from "./arena.ts";
 import { webpWasm } from "./codecs.js";
-import { KEPT_BYTES, memoryCeiling } from "./sandbox.ts";
 
 interface Exports {
-  memory: WebAssembly.Memory;
   __indirect_function_table: WebAssembly.Table;
   __wasm_call_ctors(): void;
   malloc(bytes: number): number;
   free(pointer: number): void;
 }
 
-const PAGE_BYTES = 65_536;
-
-let kept: Libwebp | undefined;
+const libwebp = new Program(() => new Libwebp());
 
 /**
  * Decodes a picture whose header has been checked.
  *
  * @param pixels width × height, as the header says; it sets how much memory the decoder may take
  * @returns red, green, blue and alpha, `[height, width, 4]`; undefined if the bytes cannot be decoded
+ * @throws {InputError} `too-large` if the decoder needs more memory
  */
 export function decodeRgba(bytes: Uint8Array, pixels: number): Uint8Array<ArrayBuffer> | undefined {
-  const libwebp = kept ?? new Libwebp();
-  kept = undefined;
-  let rgba: Uint8Array<ArrayBuffer> | undefined;
-  try {
-    rgba = libwebp.decode(bytes, memoryCeiling(bytes.length, pixels));
-  } catch {
-    // A trap, an exit or an exception of C++, for example for want of memory.
-    return undefined;
-  }
-  if (libwebp.bytes <= KEPT_BYTES) kept = libwebp;
-  return rgba?.length === 4 * pixels ? rgba : undefined;
+  return libwebp.run("WebP", memoryCeiling(bytes.length, pixels), (instance) => {
+    const rgba = instance.decode(bytes);
+    return rgba?.length === 4 * pixels ? rgba : undefined;
+  });
 }
 
 /** The version of libwebp in the program, such as `1.3.2`. */
 export function libwebpVersion(): string {
-  return new Libwebp().version();
+  return libwebp.run("WebP", memoryCeiling(0, 0), (instance) => instance.version())!;
 }
 
 /** An instance of the program. */
@@ -59,7 +48,6 @@ class Libwebp {
   readonly #program: Exports;
   /** The functions that it has announced, by name. */
   readonly #functions = new Map<string, (...pointers: number[]) => number>();
-  #ceiling = 0;
   // What the program gives to the host.
   #pixels: Uint8Array<ArrayBuffer> | undefined;
   #string = "";
@@ -69,13 +57,7 @@ class Libwebp {
     this.#program.__wasm_call_ctors();
   }
 
-  /** What its memory takes. */
-  get bytes(): number {
-    return this.#program.memory.buffer.byteLength;
-  }
-
-  decode(bytes: Uint8Array, ceiling: number): Uint8Array<ArrayBuffer> | undefined {
-    this.#ceiling = ceiling;
+  decode(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
     this.#pixels = undefined;
     // Embind's form of a std::string: its length and its bytes. The invoker copies it.
     const pointer = this.#program.malloc(4 + bytes.length);
@@ -93,20 +75,21 @@ class Libwebp {
   }
 
   #imports(): WebAssembly.Imports {
-    const imports: Record<string, Record<string, (...args: number[]) => number>> = {};
+    const imports: WebAssembly.Imports = {};
     for (const { module, name } of WebAssembly.Module.imports(webpWasm)) {
       (imports[module] ??= {})[name] = () => 0;
     }
+    imports["arena"] = arena;
     const fail = (): never => {
       throw new WebAssembly.RuntimeError("libwebp ended");
     };
-    Object.assign(imports.env!, {
+    Object.assign(imports["env"]!, {
       abort: fail,
       __cxa_throw: fail,
       emscripten_memcpy_js: (to: number, from: number, length: number) => {
         this.#memory().copyWithin(to, from, from + length);
       },
-      emscripten_resize_heap: (bytes: number) => this.#grow(bytes >>> 0),
+      emscripten_resize_heap: (bytes: number) => Number(resizeHeap(bytes)),
       _embind_register_function: (
         name: number,
         _count: number,
@@ -137,22 +120,12 @@ class Libwebp {
     return imports;
   }
 
-  #grow(bytes: number): number {
-    if (bytes > this.#ceiling) return 0;
-    try {
-      this.#program.memory.grow(Math.ceil((bytes - this.bytes) / PAGE_BYTES));
-    } catch {
-      return 0;
-    }
-    return 1;
-  }
-
   #memory(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#program.memory.buffer as ArrayBuffer);
+    return new Uint8Array(arena.memory.buffer as ArrayBuffer);
   }
 
   #view(): DataView {
-    return new DataView(this.#program.memory.buffer);
+    return new DataView(arena.memory.buffer);
   }
 
   #text(pointer: number): string {

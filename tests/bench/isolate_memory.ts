@@ -1,46 +1,13 @@
 /**
- * The memory of a worker's isolate on workerd, by what Cloudflare counts: the JavaScript heap, array buffers and
- * WebAssembly memories. workerd does not enforce the limit of 128 MB itself.
+ * The WebAssembly memories of a worker's isolate on workerd, which count in Cloudflare's limit of 128 MB. workerd does not
+ * enforce it itself.
  *
  * @module
  */
 import { join } from "node:path";
 import { writeEntry } from "../../serve/deploy/entry.ts";
+import { COUNTER, MEMORY_PATH, WRAPPER } from "../helpers/memory_counter.ts";
 import { startWorkerd } from "../runtimes/workerd_server.ts";
-
-/**
- * Wraps the worker, and counts WebAssembly memories, which nothing else shows. It is imported first, before the
- * program takes the constructors.
- */
-const COUNTER = `
-export const memories = [];
-const { Memory, Instance } = WebAssembly;
-WebAssembly.Memory = function (descriptor) {
-  const memory = new Memory(descriptor);
-  memories.push(new WeakRef(memory));
-  return memory;
-};
-WebAssembly.Memory.prototype = Memory.prototype;
-WebAssembly.Instance = function (module, imports) {
-  const instance = new Instance(module, imports);
-  for (const value of Object.values(instance.exports)) {
-    if (value instanceof Memory) memories.push(new WeakRef(value));
-  }
-  return instance;
-};
-WebAssembly.Instance.prototype = Instance.prototype;
-`;
-
-const WRAPPER = `
-import { memories } from "./counter.js";
-import worker from "./worker.js";
-export default {
-  fetch(request, env, context) {
-    if (new URL(request.url).pathname !== "/memory") return worker.fetch(request, env, context);
-    return Response.json(memories.map((memory) => memory.deref()?.buffer.byteLength ?? 0));
-  },
-};
-`;
 
 /** Classifies each file a few times, and says what the WebAssembly memories then are, in MB. */
 export async function isolateMemory(model: string, files: Uint8Array<ArrayBuffer>[]): Promise<string> {
@@ -62,7 +29,7 @@ export async function isolateMemory(model: string, files: Uint8Array<ArrayBuffer
       await response.body?.cancel();
     }
   }
-  const memories: number[] = await (await send("/memory")).json();
+  const memories: number[] = await (await send(MEMORY_PATH)).json();
   const mb = (value: number): string => (value / 1e6).toFixed(1);
   const wasm = memories.reduce((sum, size) => sum + size, 0);
   const largest = Math.max(...files.map(({ length }) => length));

@@ -11,7 +11,12 @@ export const MEMORY_PATH = "/memory";
 export const COUNTER = `
 export const memories = new Set();
 const { Memory, Instance } = WebAssembly;
-const add = (memory) => memories.add(new WeakRef(memory));
+const known = new WeakSet();
+const add = (memory) => {
+  if (known.has(memory)) return;
+  known.add(memory);
+  memories.add(new WeakRef(memory));
+};
 WebAssembly.Memory = function (descriptor) {
   const memory = new Memory(descriptor);
   add(memory);

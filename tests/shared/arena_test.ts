@@ -1,0 +1,86 @@
+import { assert, assertEquals, assertLess, assertStringIncludes, assertThrows } from "@std/assert";
+import { arena, FIRST_PAGES, memoryCeiling, Program, resizeHeap } from "../../shared/decode/arena.ts";
+import { decodePicture } from "../../shared/decode/picture.ts";
+import { buildProgram, PROGRAMS } from "../../shared/decode/programs/build.ts";
+import { crc32 } from "node:zlib";
+import { InputError } from "../../shared/errors.ts";
+import { costlyJpeg, costlyWebp } from "../bench/costly_pictures.ts";
+
+const PAGE = 65_536, MB = 1e6;
+
+for (const name of Object.keys(PROGRAMS) as (keyof typeof PROGRAMS)[]) {
+  Deno.test(`${name} is what deno task build:decoders makes of the package's program`, async () => {
+    const kept = await Deno.readFile(new URL(`../../shared/decode/programs/${name}`, import.meta.url));
+    assert(kept.toHex() === (await buildProgram(name)).toHex(), "run deno task build:decoders");
+  });
+}
+
+Deno.test("decodePicture() decodes every format in one memory, which has what the largest picture needs", async () => {
+  const pictures = await Promise.all([
+    costlyJpeg({ width: 800, height: 600, noise: 0.2, quality: 80, variant: true }),
+    costlyJpeg({ width: 800, height: 500, noise: 0.2, quality: 80, variant: true }),
+    costlyWebp({ width: 800, height: 600, noise: 1, quality: 95, variant: true }),
+  ]);
+  const limits = { maxPixels: 480_000, shortSide: 256 };
+  const decodeAll = async (): Promise<number[][]> =>
+    await Promise.all(pictures.map(async (picture) => {
+      const { width, height, data } = await decodePicture(picture, limits);
+      return [width, height, crc32(data)];
+    }));
+  const first = await decodeAll();
+  const size = arena.memory.buffer.byteLength;
+  // Two copies of the file, and for each pixel four bytes of the result and four of libwebp's own.
+  assertLess(size, 2 * pictures[2]!.length + 8 * limits.maxPixels + 2 * MB);
+  for (let round = 0; round < 3; round++) assertEquals(await decodeAll(), first);
+  assertEquals(arena.memory.buffer.byteLength, size);
+});
+
+/** What it finds at the start of its memory, and writes over it. */
+function writer(): Program<{ found: number }> {
+  return new Program(() => {
+    const bytes = new Uint8Array(arena.memory.buffer);
+    const found = bytes[PAGE]!;
+    bytes[PAGE] = 7;
+    return { found };
+  });
+}
+
+Deno.test("Program keeps its instance for the next picture, and starts in empty memory after another one or a failure", () => {
+  const one = writer(), other = writer();
+  const run = (program: typeof one): { found: number } =>
+    program.run("test", memoryCeiling(0, 0), (instance) => instance)!;
+  const first = run(one);
+  assertEquals(run(one), first);
+  assert(run(one) === first);
+  assertEquals(run(other).found, 0);
+  const again = run(one);
+  assert(again !== first);
+  assertEquals(again.found, 0);
+  const failed = one.run("test", memoryCeiling(0, 0), () => {
+    throw new WebAssembly.RuntimeError("unreachable");
+  });
+  assertEquals(failed, undefined);
+  assert(run(one) !== again);
+  assertEquals(run(one).found, 0);
+});
+
+Deno.test("Program refuses memory above the ceiling, and says that the picture is too large", () => {
+  const most = (FIRST_PAGES + 2) * PAGE;
+  let starts = 0;
+  const program = new Program(() => ++starts);
+  const grown: number[] = [];
+  program.run("test", most, () => grown.push(arena.grow(1), arena.size(), arena.grow(2), arena.size()));
+  assertEquals(grown, [FIRST_PAGES, FIRST_PAGES + 1, -1, FIRST_PAGES + 1]);
+  assertEquals(program.run("test", most, () => resizeHeap(most)), true);
+  assertEquals(starts, 1);
+  // Once more in new memory, as what is free in the old one may be in pieces.
+  const error = assertThrows(
+    () => program.run("test", most, () => resizeHeap(most + 1) || undefined),
+    InputError,
+  );
+  assertEquals([error.code, starts], ["too-large", 2]);
+  assertStringIncludes(
+    error.message,
+    `Cannot decode the test as it must take at most ${most} bytes of memory`,
+  );
+});
