@@ -14,6 +14,7 @@ import { FairQueue } from "./admission/fair_queue.ts";
 import { Quota } from "./admission/quota.ts";
 import type { Config } from "./config.ts";
 import { Problem } from "./problem.ts";
+import { release } from "../shared/release.ts";
 import { turn } from "./turn.ts";
 
 /** Largest batch: more images do not get cheaper, they only delay other requests. */
@@ -250,6 +251,7 @@ export class Engine {
       const pixels = concat(parts);
       const scores = await classifier.runScaled(pixels);
       const images = pixels.length / imageSize;
+      if (parts.length > 1) release(pixels);
       this.#options.onRun?.(images);
       const inferMs = this.#now() - start;
       this.#count(inferMs, images);
@@ -310,8 +312,8 @@ function batchImages(imageSize: number): number {
   return Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_NUMBERS / imageSize)));
 }
 
-function concat(parts: Part[]): Float32Array {
-  if (parts.length === 1) return parts[0]!.pixels;
+function concat(parts: Part[]): Float32Array<ArrayBuffer> {
+  if (parts.length === 1) return parts[0]!.pixels as Float32Array<ArrayBuffer>;
   const whole = new Float32Array(parts.reduce((sum, { pixels }) => sum + pixels.length, 0));
   let at = 0;
   for (const { pixels } of parts) {

@@ -12,8 +12,8 @@ import { Quota } from "./quota.ts";
 /** After this many queue timeouts, an active request is considered lost: decoding and waiting take far less. */
 const LOST_AFTER = 10;
 
-/** Bodies of the largest size that are in memory at a time. */
-const LARGEST_BODIES = 4;
+/** Bodies of the largest size that are in memory at a time: one client's, and with it the room for another's. */
+const LARGEST_BODIES = 3;
 
 /**
  * Estimated work that may be queued, in queue timeouts: one client may queue what takes one timeout, and others still
@@ -41,7 +41,7 @@ export interface AdmissionOptions {
 }
 
 export class Admission {
-  /** Bytes of bodies in memory. */
+  /** Bytes of bodies in memory, and of what they become. */
   readonly bodies: Quota;
   /** Estimated time in the models of what is queued, in µs. */
   readonly inference: Quota;

@@ -35,7 +35,10 @@ export function pictureReader(input: Target, limits: PictureLimits): ReadPicture
     }
     const image = await decodePicture(bytes, { ...limits, shortSide: shortSideFor(input) }, mediaType);
     try {
-      target.set(scale(fitImage(image, input)));
+      const fitted = fitImage(image, input), scaled = scale(fitted);
+      target.set(scaled);
+      release(fitted as Uint8Array<ArrayBuffer>);
+      release(scaled as Float32Array<ArrayBuffer>);
     } finally {
       release(image.data as Uint8Array<ArrayBuffer>);
     }

@@ -11,11 +11,13 @@ import { busy } from "../admission/admission.ts";
 import type { Quota } from "../admission/quota.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
+import { release } from "../../shared/release.ts";
 import { inflaterFor, tooLarge } from "./inflate.ts";
 import { SmallChunks } from "./small_chunks.ts";
 
-/** Bodies up to this size need no share of the memory for bodies; the first buffer of others is smaller. */
+/** Bodies up to this size make little work. */
 export const SMALL_BYTES = 64 * 1024;
+/** The first buffer. Bodies that fit into it need no share of the memory for bodies. */
 const FIRST_BYTES = 4 * 1024;
 /** Bytes that are read at a time. */
 const PIECE_BYTES = 256 * 1024;
@@ -24,6 +26,8 @@ const PIECE_BYTES = 256 * 1024;
 export interface BodyMemory {
   bodies: Quota;
   client: string;
+  /** Bytes that each byte of the body takes while it is processed, 1 by default. */
+  bytesPerByte?: number;
   work?: ExpectedWork;
 }
 
@@ -55,7 +59,7 @@ export async function readBody(
   const inflater = inflaterFor(request.headers.get("content-encoding"), limit);
   const declared = declaredLength(request.headers.get("content-length"));
   if (declared !== undefined && declared > limit) throw tooLarge(limit);
-  if (declared !== undefined && declared > SMALL_BYTES) checkRoom(memory, declared);
+  if (declared !== undefined && declared > FIRST_BYTES) checkRoom(memory, declared);
   const collector = new Collector(limit, inflater ? undefined : declared, memory);
   try {
     // Small bodies arrive in one piece mostly, and then a stream would take half of the time of a request.
@@ -81,9 +85,11 @@ function declaredLength(header: string | null): number | undefined {
 }
 
 /** @throws {Problem} 503 */
-function checkRoom({ bodies, client, work }: BodyMemory, bytes: number): void {
-  if (work?.hasRoom() === false) throw tooMuchWork();
-  if (!bodies.hasRoom(client, bytes)) throw busy(`${bodies.total} bytes of requests are in memory`, "bodies");
+function checkRoom({ bodies, client, bytesPerByte = 1, work }: BodyMemory, bytes: number): void {
+  if (bytes > SMALL_BYTES && work?.hasRoom() === false) throw tooMuchWork();
+  if (!bodies.hasRoom(client, bytesPerByte * bytes)) {
+    throw busy(`${bodies.total} bytes of requests are in memory`, "bodies");
+  }
 }
 
 function tooMuchWork(): Problem {
@@ -167,6 +173,8 @@ class Collector {
       }
     } finally {
       reader.releaseLock();
+      // It came back after it was given up.
+      if (this.#isReleased) release(this.#buffer);
     }
     return this.#buffer.subarray(0, this.#size);
   }
@@ -181,8 +189,8 @@ class Collector {
   release(): void {
     this.#isReleased = true;
     this.endExpecting();
-    if (this.#reserved > 0) this.#memory.bodies.give(this.#memory.client, this.#reserved);
-    this.#reserved = 0;
+    release(this.#buffer);
+    this.#giveBack();
   }
 
   #add(chunk: Uint8Array<ArrayBuffer>): void {
@@ -194,29 +202,42 @@ class Collector {
   }
 
   #makeRoom(size: number): void {
-    if (size > SMALL_BYTES && this.#reserved === 0) this.#reserve();
+    if (size > SMALL_BYTES) this.#work ??= this.#expect();
     if (size > this.#buffer.length) this.#grow(size);
   }
 
-  /** Takes the memory for the whole body, once it has turned out to come. */
-  #reserve(): void {
-    const { bodies, client, work } = this.#memory;
-    const bytes = this.#declared ?? this.#limit;
-    if (work && !(this.#work = work.expect())) throw tooMuchWork();
-    if (!bodies.take(client, bytes)) {
+  #expect(): Disposable | undefined {
+    const { work } = this.#memory;
+    const expected = work?.expect();
+    if (work && !expected) throw tooMuchWork();
+    return expected;
+  }
+
+  /** Takes the memory for so many bytes of the body. */
+  #reserve(capacity: number): void {
+    const { bodies, client, bytesPerByte = 1 } = this.#memory;
+    this.#giveBack();
+    if (!bodies.take(client, bytesPerByte * capacity)) {
       throw busy(`${bodies.total} bytes of other requests are in memory`, "bodies");
     }
-    this.#reserved = bytes;
+    this.#reserved = bytesPerByte * capacity;
+  }
+
+  #giveBack(): void {
+    if (this.#reserved > 0) this.#memory.bodies.give(this.#memory.client, this.#reserved);
+    this.#reserved = 0;
   }
 
   #grow(size: number): void {
     const most = this.#declared ?? this.#limit;
-    const grown = new Uint8Array(
-      this.#reserved > 0 && this.#declared
-        ? most
-        : Math.min(most, Math.max(size, FIRST_BYTES, 2 * this.#buffer.length)),
-    );
+    // A body of which more than the beginning has come is taken at its word.
+    const capacity = size > FIRST_BYTES && this.#declared
+      ? most
+      : Math.min(most, Math.max(size, FIRST_BYTES, 2 * this.#buffer.length));
+    if (capacity > FIRST_BYTES) this.#reserve(capacity);
+    const grown = new Uint8Array(capacity);
     grown.set(this.#buffer.subarray(0, this.#size));
+    release(this.#buffer);
     this.#buffer = grown;
   }
 }

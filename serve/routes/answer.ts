@@ -12,6 +12,7 @@ import { keyOf } from "../feedback/recent.ts";
 import { type Form, inputOf, type Read } from "../decode/task.ts";
 import { mediaTypeOf } from "../decode/classify.ts";
 import { isLarge } from "../decode/reader.ts";
+import { release } from "../../shared/release.ts";
 import { type ExpectedWork, readBody } from "../middleware/body.ts";
 import { clientOf } from "../middleware/rate_limit.ts";
 import { checkIdentity } from "../models/models.ts";
@@ -49,7 +50,12 @@ async function answerNow<F extends Form>(
   const client = clientOf(c);
   const contentType = c.req.header("content-type") ?? "";
   const work = expectedWork(client, mediaTypeOf(contentType), { reader, admission });
-  using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client, work });
+  using body = await readBody(c.req.raw, config, {
+    bodies: admission.bodies,
+    client,
+    bytesPerByte: bytesPerByte(mediaTypeOf(contentType)),
+    work,
+  });
   if (body.bytes.length === 0) throw new Problem(400, "Cannot classify as the body is empty");
   return await admission.admit(client, async () => {
     const name = c.req.param("model"), version = c.req.param("version");
@@ -78,6 +84,7 @@ async function answerNow<F extends Form>(
       )
     );
     timing.decodeMs = performance.now() - start;
+    release(body.bytes);
     const images = request.pixels.length / classifier.imageSize;
     if (large) admission.inferenceAverages.add(mediaTypeOf(contentType), engine.microsOf(images));
     try {
@@ -87,6 +94,7 @@ async function answerNow<F extends Form>(
         const failures = "failures" in request ? request.failures.keys() : [];
         feedback.recent.add(keyOf(classifier, c.get("requestId")), request.pixels, failures);
       }
+      release(request.pixels as Float32Array<ArrayBuffer>);
       const encoding = performance.now();
       const response = write(scores, request, classifier);
       statistics.countSuccess(images, { ...timing, encodeMs: performance.now() - encoding });
@@ -96,6 +104,12 @@ async function answerNow<F extends Form>(
       throw error;
     }
   });
+}
+
+/** Bytes in 0..255 become numbers of 4 bytes. Those of JSON have at least 2 characters each, with what separates them. */
+function bytesPerByte(mediaType: string): number {
+  if (mediaType === "application/octet-stream") return 1 + 4;
+  return mediaType === "application/json" ? 2 : 1;
 }
 
 /** The work that a body which arrives will make: what cannot be answered is refused before it is read. */

@@ -50,7 +50,7 @@ export function feedback(service: Service): Handler<AppEnv> {
       );
     }
     const client = clientOf(c);
-    using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client });
+    using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client, bytesPerByte: 2 });
     return await admission.admit(client, async () => {
       const classifier = await modelOf(c, service);
       const { picture, label } = mediaType === "application/json"
