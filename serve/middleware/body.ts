@@ -202,7 +202,6 @@ class Collector {
   }
 
   #makeRoom(size: number): void {
-    if (size > SMALL_BYTES) this.#work ??= this.#expect();
     if (size > this.#buffer.length) this.#grow(size);
   }
 
@@ -234,6 +233,7 @@ class Collector {
     const capacity = size > FIRST_BYTES && this.#declared
       ? most
       : Math.min(most, Math.max(size, FIRST_BYTES, 2 * this.#buffer.length));
+    if (capacity > SMALL_BYTES) this.#work ??= this.#expect();
     if (capacity > FIRST_BYTES) this.#reserve(capacity);
     const grown = new Uint8Array(capacity);
     grown.set(this.#buffer.subarray(0, this.#size));
