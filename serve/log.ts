@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../shared/errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./config.ts";
 
 /** Writes an entry, or nothing if its level is below the server's. */
@@ -35,9 +36,10 @@ export function createLog(
   );
 }
 
-/** An error as a field: its stack, and those of its causes. */
+/** An error as a field: its stack, and those of its causes; a user's mistake needs none. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof InputError) return [error.message, error.hint].filter(Boolean).join(". ");
   const own = error.stack ?? `${error.name}: ${error.message}`;
   return error.cause === undefined ? own : `${own}\nCaused by: ${describeError(error.cause)}`;
 }

@@ -21,6 +21,7 @@ import { loadModel } from "./model.ts";
 import type { ModelFiles } from "./model_files.ts";
 import type { MakeModel, Repository } from "./models/models.ts";
 import { ModelRegistry, type ModelSource } from "./models/registry.ts";
+import { surviveRejections } from "./survive.ts";
 import { openTelemetry } from "./open_telemetry.ts";
 import { onDeno } from "./platform.ts";
 
@@ -111,7 +112,12 @@ export async function startServer(
   const telemetry = openTelemetry(project.version);
   const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
   const create = config.runtime === "native" ? createNativeSession : undefined;
-  const source = config.models === "" ? undefined : await openModels(config, create);
+  const source = config.models === "" ? undefined : await openModels(config, create, (folder) => {
+    log("warn", "model ignored", {
+      folder,
+      error: "The name must have 1 to 128 letters, digits, spaces and any of _.+-, and not be stats",
+    });
+  });
   let registry: ModelRegistry | undefined;
   const app = createApp({
     load: source
@@ -166,6 +172,7 @@ export async function startServer(
   for (const { description } of ready && !registry ? app.models.loaded() : []) {
     log("info", "ready", { ...nameOf(description), runtime: config.runtime });
   }
+  surviveRejections(report);
   return {
     finished: server.finished,
     repository: app.models,
@@ -181,9 +188,13 @@ export async function startServer(
   };
 }
 
-async function openModels({ models }: Config, create?: CreateSession): Promise<ModelSource> {
+async function openModels(
+  { models }: Config,
+  create?: CreateSession,
+  onIgnored?: (name: string) => void,
+): Promise<ModelSource> {
   const { ModelFolder } = await import("./models/folder.ts");
-  return new ModelFolder(models, create);
+  return new ModelFolder(models, create, onIgnored);
 }
 
 async function openFeedback({ feedbackStore }: Config): Promise<FeedbackStore> {

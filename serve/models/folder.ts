@@ -18,11 +18,18 @@ const FILE = "model.onnx";
 export class ModelFolder implements ModelSource {
   readonly #folder: string;
   readonly #create: CreateSession | undefined;
+  readonly #onIgnored: (name: string) => void;
+  /** Folders that `onIgnored` has received. */
+  #ignored = new Set<string>();
 
-  /** @param create the build of ONNX Runtime that runs them; WebAssembly if absent */
-  constructor(folder: string, create?: CreateSession) {
+  /**
+   * @param create the build of ONNX Runtime that runs them; WebAssembly if absent
+   * @param onIgnored receives the name of each folder that is ignored as no model can have its name
+   */
+  constructor(folder: string, create?: CreateSession, onIgnored: (name: string) => void = () => {}) {
     this.#folder = folder;
     this.#create = create;
+    this.#onIgnored = onIgnored;
   }
 
   async list(): Promise<ModelFile[]> {
@@ -40,7 +47,11 @@ export class ModelFolder implements ModelSource {
 
   async #names(): Promise<string[]> {
     try {
-      return (await readdir(this.#folder)).filter(isVisible);
+      const entries = await readdir(this.#folder, { withFileTypes: true });
+      const ignored = entries.filter((entry) => !entry.isFile() && !isModelName(entry.name)).map(nameOf);
+      for (const name of ignored) if (!this.#ignored.has(name)) this.#onIgnored(name);
+      this.#ignored = new Set(ignored);
+      return entries.map(nameOf).filter(isVisible);
     } catch (cause) {
       throw new InputError(
         "unavailable",
@@ -69,6 +80,10 @@ export class ModelFolder implements ModelSource {
     };
     return [{ ...identity, signature, bytes: info.size, load }];
   }
+}
+
+function nameOf({ name }: { name: string }): string {
+  return name;
 }
 
 /** Hidden folders are those of other programs, in which files are copied before they are renamed. */

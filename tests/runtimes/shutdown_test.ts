@@ -83,6 +83,20 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "serve/main.ts logs an error that nobody handles, and goes on",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using server = await start(["run", "-A", "tests/helpers/rejecting_server.ts", "--port=0"]);
+    const ask = async (): Promise<string> => await (await fetch(`${server.url}/livez`)).text();
+    const answer = await ask();
+    Deno.kill(server.pid, "SIGUSR2");
+    await server.until(/"message":"failure","error":"Error: forgotten on purpose/);
+    assertEquals(await ask(), answer);
+    assertEquals((await server.stop("SIGTERM")).code, 0);
+  },
+});
+
 Deno.test("drainable() answers requests until it was idle for a moment, and refuses later ones", async () => {
   const { fetch: ask, drain } = drainable(() => new Response("answer"));
   const info = { remoteAddr: { hostname: "127.0.0.1" } };

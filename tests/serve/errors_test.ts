@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import { createApp } from "../../serve/app.ts";
 import { createLog, describeError } from "../../serve/log.ts";
+import { InputError } from "../../shared/errors.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { assertProblem } from "../helpers/http.ts";
 import { encodePng } from "../helpers/png_encoder.ts";
@@ -146,4 +147,13 @@ Deno.test("A bug in the decoding path is answered with 500 and logged, not blame
     assertEquals(level, "error");
     assertMatch(error, /^RangeError: offset is out of bounds[^]*decode\/picture\.ts/);
   }
+});
+
+Deno.test("describeError() gives the stack of a bug, and of a mistake only what to do", () => {
+  assertMatch(
+    describeError(new TypeError("no", { cause: new Error("why") })),
+    /^TypeError: no\n +at .*\nCaused by: Error: why\n/s,
+  );
+  const mistake = new InputError("invalid-format", "Cannot read the model", { hint: "Train another" });
+  assertEquals(describeError(mistake), "Cannot read the model. Train another");
 });

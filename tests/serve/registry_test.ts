@@ -47,8 +47,8 @@ async function serve(
   env: Record<string, string> = {},
 ): Promise<Fixture> {
   const { create, sessions } = countSessions();
-  const source = new ModelFolder(folder, create);
   const events: Fixture["events"] = [];
+  const source = new ModelFolder(folder, create, (name) => events.push(["model ignored", { name }]));
   let registry!: ModelRegistry;
   const app = createApp({
     load: {
@@ -89,6 +89,20 @@ async function infer(app: App, path: string, headers: HeadersInit = {}): Promise
   });
   return { status: response.status, ...await response.json() };
 }
+
+Deno.test("A folder whose name no model can have is ignored, and reported once", async () => {
+  await inTemporaryFolder(async (folder) => {
+    await putModel(`${folder}/plain`, shiftedModel(0));
+    await putModel(`${folder}/shoes (new)`, shiftedModel(1));
+    await Deno.writeTextFile(`${folder}/read me?.txt`, "");
+    const { registry, events } = await serve(folder);
+    await registry.refresh();
+    assertEquals(registry.list().map(({ name }) => name), ["plain"]);
+    assertEquals(events.filter(([event]) => event === "model ignored"), [["model ignored", {
+      name: "shoes (new)",
+    }]]);
+  });
+});
 
 Deno.test("A server of several models answers under their names in all protocols", async () => {
   await inTemporaryFolder(async (folder) => {
