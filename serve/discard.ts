@@ -6,6 +6,7 @@
  * @module
  */
 import { byteReader } from "./middleware/body.ts";
+import { ownTurn } from "./turn.ts";
 
 /** Bytes that are read at a time. */
 const PIECE_BYTES = 128 * 1024;
@@ -33,6 +34,7 @@ export async function discardBody({ body }: Request, { maxBytes, timeoutMs }: Di
   let buffer = buffers.pop() ?? new Uint8Array(PIECE_BYTES);
   try {
     for (let left = maxBytes; left > 0;) {
+      await ownTurn();
       const { done, value } = await reader.read(buffer);
       if (!value) break;
       buffer = new Uint8Array(value.buffer);

@@ -13,6 +13,7 @@ import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { release } from "../../shared/release.ts";
 import { inflaterFor, tooLarge } from "./inflate.ts";
+import { ownTurn } from "../turn.ts";
 import { SmallChunks } from "./small_chunks.ts";
 
 /** Bodies up to this size make little work. */
@@ -164,6 +165,7 @@ class Collector {
       while (this.#size < length && !this.#isReleased) {
         if (this.#size === this.#buffer.length) this.#makeRoom(this.#size + 1);
         const view = this.#buffer.subarray(this.#size, this.#size + PIECE_BYTES);
+        await ownTurn();
         const { done, value } = await reader.read(view, { min: view.length });
         if (!value) break;
         // The buffer has moved.
