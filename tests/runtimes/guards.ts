@@ -70,7 +70,7 @@ function atOnce(send: Send, count: number, body: BodyInit, type?: string): Promi
 /** A server with small limits. */
 export const LIMITS: Suite = {
   variables: {
-    MAX_BODY_BYTES: "20000",
+    MAX_BODY_BYTES: "500000",
     MAX_BATCH_SIZE: "4",
     MAX_PIXELS: "10000",
     MAX_TOP_K: "5",
@@ -83,7 +83,7 @@ export const LIMITS: Suite = {
         200,
       );
       await assertProblem(await post(send, new Uint8Array(5 * 784)), 413, "at most 4 images");
-      await assertProblem(await post(send, new Uint8Array(20_001)), 413, "at most 20000 bytes");
+      await assertProblem(await post(send, new Uint8Array(500_001)), 413, "at most 500000 bytes");
       assertEquals(await status(post(send, grey(100, 100), { type: "image/png" })), 200);
       await assertProblem(await post(send, grey(101, 100), { type: "image/png" }), 413, "10000 pixels");
       assertEquals(await status(post(send, PIXELS, { query: "?top_k=5" })), 200);
