@@ -26,10 +26,10 @@ const mozjpeg = new Sandbox("JPEG", makeJpegDecoder, jpegWasm);
  * @throws {InputError} `invalid-format` if the bytes are not a JPEG file, or a broken or unsupported one
  * @throws {InputError} `too-large` if the decoded picture would have more pixels than allowed
  */
-export function decodeJpeg(bytes: Uint8Array, limits: PictureLimits): Image {
+export async function decodeJpeg(bytes: Uint8Array, limits: PictureLimits): Promise<Image> {
   const layout = parseJpeg(bytes, limits);
   const image = layout.scale > 1
-    ? decodeReducedJpeg(bytes, layout, limits)
+    ? await decodeReducedJpeg(bytes, layout, limits)
     : decodeFull(bytes.subarray(0, layout.end), layout);
   // Where data is missing the decoders fill in grey, which would be classified as if it had been there.
   if (!image) throw broken("its data is corrupt");

@@ -32,12 +32,20 @@ interface Plane extends JpegComponent {
   dc: Int16Array;
 }
 
+/** Blocks that are read or written between turns of the event loop: each takes 20 to 40 ns. */
+const TURN_BLOCKS = 65_536;
+
 /**
  * Reads the DC coefficients and writes them as a sequential file.
  *
+ * @param turn lets other events in; it is called every few milliseconds
  * @returns the segments of the file between its signature and its end; undefined if the data is corrupt
  */
-export function toSequential(bytes: Uint8Array, layout: JpegLayout): Uint8Array[] | undefined {
+export async function toSequential(
+  bytes: Uint8Array,
+  layout: JpegLayout,
+  turn?: () => Promise<void>,
+): Promise<Uint8Array[] | undefined> {
   const unitsAcross = Math.ceil(
     layout.width / 8 / Math.max(...layout.components.map(({ across }) => across)),
   );
@@ -58,10 +66,11 @@ export function toSequential(bytes: Uint8Array, layout: JpegLayout): Uint8Array[
     else if (scan!.first === 0) {
       const names = [...segment.subarray(5, 5 + 2 * segment[4]!)];
       const scanned = planes.filter(({ id }) => names.some((name, i) => i % 2 === 0 && name === id));
-      if (!readScan(segment, scanned, { interval, tables, unitsAcross, unitsDown })) return undefined;
+      const context = { interval, tables, unitsAcross, unitsDown, turn };
+      if (!await readScan(segment, scanned, context)) return undefined;
     }
   }
-  const written = writeScan(planes, unitsAcross, unitsDown);
+  const written = await writeScan(planes, unitsAcross, unitsDown, turn);
   return written && [...parts, TABLES, scanHeader(planes), written];
 }
 
@@ -98,11 +107,12 @@ interface ScanContext {
   tables: readonly (Uint16Array | undefined)[];
   unitsAcross: number;
   unitsDown: number;
+  turn: (() => Promise<void>) | undefined;
 }
 
 /** Reads a scan of DC coefficients (sections G.1.2.1 and F.2.2.1); false if its data is corrupt. */
-function readScan(segment: Uint8Array, planes: Plane[], context: ScanContext): boolean {
-  const { interval, tables, unitsAcross, unitsDown } = context;
+async function readScan(segment: Uint8Array, planes: Plane[], context: ScanContext): Promise<boolean> {
+  const { interval, tables, unitsAcross, unitsDown, turn } = context;
   const count = segment[4]!, header = 2 + (segment[2]! << 8 | segment[3]!);
   const high = segment[header - 1]! >> 4, low = segment[header - 1]! & 15;
   const used = planes.map(({ id }) => {
@@ -115,6 +125,7 @@ function readScan(segment: Uint8Array, planes: Plane[], context: ScanContext): b
   const alone = count === 1;
   const across = alone ? planes[0]!.columns : unitsAcross, down = alone ? planes[0]!.rows : unitsDown;
   const places = placesOf(planes, alone);
+  let sinceTurn = 0;
   for (let y = 0, unit = 0; y < down; y++) {
     for (let x = 0; x < across; x++, unit++) {
       if (interval > 0 && unit > 0 && unit % interval === 0) {
@@ -137,6 +148,11 @@ function readScan(segment: Uint8Array, planes: Plane[], context: ScanContext): b
       }
     }
     if (reader.exhausted) return false;
+    sinceTurn += across * places.length;
+    if (turn && sinceTurn >= TURN_BLOCKS) {
+      await turn();
+      sinceTurn = 0;
+    }
   }
   return true;
 }
@@ -166,11 +182,16 @@ function placesOf(planes: Plane[], alone: boolean): Place[] {
 }
 
 /** Writes all DC coefficients in one scan; undefined if they are out of range. */
-function writeScan(planes: Plane[], unitsAcross: number, unitsDown: number): Uint8Array | undefined {
+async function writeScan(
+  planes: Plane[],
+  unitsAcross: number,
+  unitsDown: number,
+  turn?: () => Promise<void>,
+): Promise<Uint8Array | undefined> {
   const blocks = planes.reduce((sum, { dc }) => sum + dc.length, 0);
   // At most 16 bits a block, each byte followed by a stuffed one.
   const out = new Uint8Array(4 * blocks + 4);
-  let length = 0, buffer = 0, held = 0;
+  let length = 0, buffer = 0, held = 0, sinceTurn = 0;
   const predictions = new Int32Array(planes.length);
   const alone = planes.length === 1;
   const across = alone ? planes[0]!.columns : unitsAcross, down = alone ? planes[0]!.rows : unitsDown;
@@ -194,6 +215,11 @@ function writeScan(planes: Plane[], unitsAcross: number, unitsDown: number): Uin
           if (byte === 0xff) length++;
         }
       }
+    }
+    sinceTurn += across * places.length;
+    if (turn && sinceTurn >= TURN_BLOCKS) {
+      await turn();
+      sinceTurn = 0;
     }
   }
   // The rest of the last byte is ones (section F.1.2.3).

@@ -55,18 +55,18 @@ const program = new Program(() =>
 /**
  * Decodes at the scale that the layout says.
  *
- * @param limits bounds the memory of progressive files
+ * @param limits bounds the memory of progressive files; its turns are taken while DC coefficients are read
  * @returns red, green and blue, or grey, as stored; undefined if the data is corrupt
  * @throws {InputError} `too-large` if the file needs too much memory
  */
-export function decodeReducedJpeg(
+export async function decodeReducedJpeg(
   bytes: Uint8Array,
   layout: JpegLayout,
-  { maxPixels }: PictureLimits,
-): Image | undefined {
+  { maxPixels, turn }: PictureLimits,
+): Promise<Image | undefined> {
   const coefficients = layout.progressive && !isDcEnough(layout) ? coefficientBytes(layout, maxPixels) : 0;
   const width = Math.ceil(layout.width / layout.scale), height = Math.ceil(layout.height / layout.scale);
-  const parts = decodedParts(bytes, layout);
+  const parts = await decodedParts(bytes, layout, turn);
   if (!parts) return undefined;
   const most = memoryCeiling(bytes.length, width * height) + coefficients;
   return program.run("JPEG", most, (decoder) => decode(decoder, parts, width, height));
@@ -105,10 +105,14 @@ function decode(decoder: Decoder, parts: Uint8Array[], width: number, height: nu
 }
 
 /** The parts of the file that the picture depends on; undefined if they are corrupt. */
-function decodedParts(bytes: Uint8Array, layout: JpegLayout): Uint8Array[] | undefined {
+async function decodedParts(
+  bytes: Uint8Array,
+  layout: JpegLayout,
+  turn?: () => Promise<void>,
+): Promise<Uint8Array[] | undefined> {
   const signature = bytes.subarray(0, 2), end = bytes.subarray(layout.end - 2, layout.end);
   if (isDcEnough(layout)) {
-    const parts = toSequential(bytes, layout);
+    const parts = await toSequential(bytes, layout, turn);
     return parts && [signature, ...parts, PADDING, end];
   }
   const segments = layout.segments.flatMap(({ start, end, scan }) => {

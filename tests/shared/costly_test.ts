@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { deflateSync } from "node:zlib";
+import { decodePicture } from "../../shared/decode/picture.ts";
 import { decodePng } from "../../shared/decode/png.ts";
 import { borderMedian } from "../../shared/border_median.ts";
 import { fitImage } from "../../shared/image.ts";
+import { jpegOfScans } from "../bench/costly_jpeg.ts";
 import { costlyPng } from "../bench/costly_png.ts";
 import { headerOf, pngFile } from "../helpers/png_encoder.ts";
 
@@ -75,4 +77,27 @@ Deno.test("decodePng() lets other events in while it inflates blocks that make n
   const { data } = await decodePng(file, { maxPixels: 1_000_000, turn });
   assertEquals(data.length, 64);
   assert(turns >= Math.floor(tables / 70_000), `${turns} turns`);
+});
+
+Deno.test("decodePicture() lets other events in while it reads the DC coefficients of a large JPEG", async () => {
+  let turns = 0;
+  const turn = (): Promise<void> => {
+    turns++;
+    return Promise.resolve();
+  };
+  const side = 4096, blocks = (side / 8) ** 2;
+  const file = jpegOfScans({
+    size: { width: side, height: side },
+    components: 1,
+    sampling: [1, 1],
+    progressive: true,
+    coefficients: 0,
+    scans: 4,
+    refined: "dc",
+    interval: 0,
+  });
+  const { width } = await decodePicture(file, { maxPixels: 1_000_000, shortSide: 256, turn });
+  assertEquals(width, side / 8);
+  // Three scans have DC coefficients, and one is written.
+  assert(turns >= 4 * Math.floor(blocks / 70_000), `${turns} turns`);
 });
