@@ -27,10 +27,10 @@ export interface TaskPool {
 const SMALL_MICROS = 1000;
 
 /**
- * Without threads, no request is answered while a picture is decoded in one call. In µs, by the estimate: lossy WebP
- * files of 2 megapixels take up to 110,000 with the quality that photographs have, and one of noise twice as much.
+ * Without threads, no request is answered while a picture is decoded in one call. In µs, by the estimate: WebP and JPEG
+ * files of 2 megapixels take up to 105,000 with the quality that photographs have, and those of noise twice as much.
  */
-export const MAX_CALL_MICROS = 130_000;
+export const MAX_CALL_MICROS = 110_000;
 
 /**
  * Turns of the event loop before each large request on it, in which small ones that have arrived are answered. They need

@@ -11,25 +11,27 @@ import type { PictureLimits } from "./limits.ts";
 const FIXED_NANOS = 100_000;
 
 /**
- * ns for what each kind of picture consists of, on one core of an AMD EPYC of 2026 that other programs share, under
- * Deno 2.9. `deno task bench costly` prints the figures of the machine that it runs on, and how far these are from
- * them.
+ * ns for what each kind of picture consists of, under Deno 2.9 on one core of an AMD EPYC of 2026 that other programs
+ * share. They were chosen by hand, so that the costliest pictures take at most 1.3 times their estimate, as far as a
+ * header can tell, and usual ones at least a third of it. `deno task bench costly` prints how far that is true.
  *
  * - `pixels` are fitted into the model's input, after decoding.
  * - `samples` are a JPEG's before scaling: 3 for a pixel of colour, or 1.5 if colours have half the resolution; its
  *   sides are filled to whole blocks.
- * - `data` are a PNG's bytes when they are inflated, in `lines`; `file` are the bytes of the file.
+ * - `data` are a PNG's bytes when they are inflated, in `lines`; `file` are the bytes of the file, and `excess` those
+ *   beyond `data` and `lines`, which only deflate blocks that hold next to nothing need.
+ * - `alpha` are the bytes of a WebP's transparency; `file` are the other ones.
  */
 export const NANOS = {
-  png: { pixels: 16, data: 4, lines: 30, file: 40 },
-  jpeg: { pixels: 16, samples: 7, file: 12 },
-  progressiveJpeg: { pixels: 16, samples: 9, file: 60 },
-  reducedJpeg: { pixels: 24, samples: 0.8, file: 30 },
-  reducedProgressiveJpeg: { pixels: 24, samples: 8, file: 58 },
-  dcOfJpeg: { pixels: 24, samples: 1.3, file: 4 },
-  webp: { pixels: 38, file: 40 },
-  transparentWebp: { pixels: 25, file: 45 },
-  losslessWebp: { pixels: 30, file: 32 },
+  png: { pixels: 16, data: 4, lines: 75, file: 26, excess: 64 },
+  jpeg: { pixels: 16, samples: 7, file: 5 },
+  progressiveJpeg: { pixels: 16, samples: 10, file: 34 },
+  reducedJpeg: { pixels: 24, samples: 0.8, file: 18 },
+  reducedProgressiveJpeg: { pixels: 24, samples: 8, file: 46 },
+  dcOfJpeg: { pixels: 24, samples: 1.6, file: 4 },
+  webp: { pixels: 36, file: 60 },
+  transparentWebp: { pixels: 45, file: 50, alpha: 25 },
+  losslessWebp: { pixels: 22, file: 17 },
 } as const satisfies Record<string, Record<string, number>>;
 
 /** What decides how long a picture takes. */
@@ -80,17 +82,6 @@ export function pictureWork(
 }
 
 /**
- * What is decoded in one call that can take long; PNGs are decoded in parts, and other JPEGs are fast for their size.
- */
-const CALLS: readonly string[] = [
-  "webp",
-  "transparentWebp",
-  "losslessWebp",
-  "progressiveJpeg",
-  "reducedProgressiveJpeg",
-] satisfies PictureWork["kind"][];
-
-/**
  * Checks that a picture does not keep the thread for too long.
  *
  * @param bytes the file
@@ -104,16 +95,23 @@ export function limitCall(bytes: Uint8Array, limits: PictureLimits): void {
   throw new InputError(
     "too-large",
     `Cannot decode the image as that would take about ${
-      ms(microsOf(work))
+      ms(callMicros(work))
     } ms in one piece, and this server allows ` +
-      `${
-        ms(limits.maxCallMicros!)
-      } ms: send fewer pixels, a lossy WebP of lower quality, a baseline JPEG or a PNG`,
+      `${ms(limits.maxCallMicros!)} ms: send fewer pixels, lower quality or a PNG`,
   );
 }
 
 function isTooLong(work: PictureWork, { maxCallMicros = Infinity }: PictureLimits): boolean {
-  return CALLS.includes(work.kind) && microsOf(work) > maxCallMicros;
+  return callMicros(work) > maxCallMicros;
+}
+
+/** How long the longest call takes. Others get their turn while a PNG is decoded, and while DC coefficients are read. */
+function callMicros(work: PictureWork): number {
+  if (work.kind === "png") return 0;
+  // Few bytes are left when only the DC coefficients are decoded.
+  return microsOf(
+    work.kind === "dcOfJpeg" ? { ...work, kind: "reducedJpeg", counts: { ...work.counts, file: 0 } } : work,
+  );
 }
 
 function microsOf({ kind, counts }: PictureWork): number {
@@ -136,7 +134,8 @@ function png(bytes: Uint8Array, file: number): PictureWork | undefined {
   const height = uint32(bytes, 20), pixels = uint32(bytes, 16) * height;
   const data = pixels * (SAMPLES[bytes[25]!] ?? 4) * bytes[24]! / 8;
   const lines = bytes[28] === 1 ? INTERLACED_LINES * height : height;
-  return { kind: "png", counts: { pixels, data, lines, file }, spent: pixels };
+  const excess = Math.max(0, file - data - lines);
+  return { kind: "png", counts: { pixels, data, lines, file, excess }, spent: pixels };
 }
 
 function jpeg(bytes: Uint8Array, file: number, limits: PictureLimits): PictureWork | undefined {
@@ -188,8 +187,8 @@ function webp(bytes: Uint8Array, file: number): PictureWork | undefined {
     return undefined;
   }
   const [width, height] = webpSize(bytes);
-  const pixels = width * height;
-  return { kind: webpKind(bytes), counts: { pixels, file }, spent: pixels };
+  const pixels = width * height, { kind, alpha } = webpKind(bytes);
+  return { kind, counts: { pixels, file: Math.max(0, file - alpha), alpha }, spent: pixels };
 }
 
 const LAST_LETTER_OF = { VP8: 0x20, VP8L: 0x4c, VP8X: 0x58 };
@@ -208,16 +207,22 @@ function webpSize(bytes: Uint8Array): [number, number] {
 
 const ALPH = 0x414c5048, VP8 = 0x56503820;
 
-function webpKind(bytes: Uint8Array): "webp" | "transparentWebp" | "losslessWebp" {
+interface WebpKind {
+  kind: "webp" | "transparentWebp" | "losslessWebp";
+  /** Bytes of the transparency. */
+  alpha: number;
+}
+
+function webpKind(bytes: Uint8Array): WebpKind {
   // A profile may come before the picture; what cannot be seen is taken for the kind that takes longest.
   for (let at = 12; at + 8 <= bytes.length;) {
     const name = uint32(bytes, at);
-    if (name === VP8) return "webp";
-    if (name === ALPH) return "transparentWebp";
     const length = bytes[at + 4]! | bytes[at + 5]! << 8 | bytes[at + 6]! << 16;
+    if (name === VP8) return { kind: "webp", alpha: 0 };
+    if (name === ALPH) return { kind: "transparentWebp", alpha: length };
     at += 8 + length + (length & 1);
   }
-  return "losslessWebp";
+  return { kind: "losslessWebp", alpha: 0 };
 }
 
 function uint16(bytes: Uint8Array, at: number): number {

@@ -19,8 +19,8 @@ export interface PictureLimits {
    */
   shortSide?: number;
   /**
-   * How long a decoder may be estimated to take if it cannot let other events in, in µs: those of WebP and of progressive
-   * JPEGs. Without it, as long as the pixels allow.
+   * How long a decoder may be estimated to take if it cannot let other events in, in µs: those of WebP and of JPEG.
+   * Without it, as long as the pixels allow.
    */
   maxCallMicros?: number;
   /** Lets other events in, where decoding shares its thread with them; it is called every few milliseconds. */

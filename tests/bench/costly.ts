@@ -1,6 +1,6 @@
 /**
  * `deno task bench costly`: searches the picture of each format, within the default limits, that takes longest to
- * decode, and compares what pictures take with the estimates. The same seed tries the same pictures, as long as they
+ * decode, and compares what these and usual ones take with the estimates. The same seed tries the same pictures, as long as they
  * are equally fast.
  *
  * @module
@@ -12,7 +12,6 @@ import { NANOS, pictureMicros, type PictureWork, pictureWork } from "../../share
 import { shortSideFor } from "../../shared/decode/limits.ts";
 import type { Size } from "../../shared/image.ts";
 import { print } from "../../train/cli/command.ts";
-import { leastSquares } from "./costly_fit.ts";
 import { jpegOfScans, type ScansRecipe } from "./costly_jpeg.ts";
 import {
   COSTLIEST,
@@ -24,12 +23,13 @@ import {
 } from "./costly_pictures.ts";
 import type { PngRecipe } from "./costly_png.ts";
 import { type Parameters, searchCostliest } from "./costly_search.ts";
+import { USUAL_PICTURES } from "./usual_pictures.ts";
 
 const SEED = 15;
 /** How long each format is searched, in ms. */
-const RANDOM_MS = 20_000, CLIMB_MS = 30_000;
-/** The median of so many runs counts, as other programs interrupt some. */
-const RUNS = 3;
+const RANDOM_MS = 10_000, CLIMB_MS = 20_000;
+/** The median of so many runs counts, as other programs interrupt some; V8 compiles decoders again during the first. */
+const RUNS = 3, USUAL_RUNS = 11;
 
 /** Pictures that take less do not delay others, whatever their estimate is. */
 const SHORT_MS = 50;
@@ -107,6 +107,7 @@ const WEBPS: Parameters<WebpRecipe> = {
 };
 
 export async function benchCostly(signal: AbortSignal): Promise<void> {
+  await printUsual(signal);
   print(
     `\nThe costliest pictures within the limits, ${
       (RANDOM_MS + CLIMB_MS) / 1000
@@ -118,7 +119,31 @@ export async function benchCostly(signal: AbortSignal): Promise<void> {
     ...await search("JPEG of many scans", SCANS, COSTLIEST.jpeg, jpegOfScans, signal),
     ...await search("WebP", WEBPS, COSTLIEST.webp, costlyWebp, signal),
   ];
-  printFits(measured);
+  print(`\n  Time / estimate of pictures that take more than ${SHORT_MS} ms`);
+  for (const kind of Object.keys(NANOS)) {
+    const ratios = measured.filter((picture) => picture.kind === kind && picture.ms > SHORT_MS)
+      .map(({ ms, estimatedMs }) => ms / estimatedMs).sort((a, b) => a - b);
+    if (ratios.length === 0) continue;
+    const [lowest, median, highest] = [0, ratios.length >> 1, ratios.length - 1].map((i) =>
+      ratios[i]!.toFixed(2)
+    );
+    print(
+      `    ${kind.padEnd(24)}${String(ratios.length).padStart(4)}  ${lowest} to ${highest}, median ${median}`,
+    );
+  }
+}
+
+async function printUsual(signal: AbortSignal): Promise<void> {
+  print(`\n  ${"Usual pictures".padEnd(40)}     MB      ms  estimate  time / estimate`);
+  for (const [name, make] of Object.entries(USUAL_PICTURES)) {
+    signal.throwIfAborted();
+    const file = await make(), { ms } = await decodeMs(file, USUAL_RUNS);
+    const estimatedMs = pictureMicros(file, limits()) / 1000;
+    print(
+      `  ${name.padEnd(40)}${(file.length / 1e6).toFixed(2).padStart(7)}${ms.toFixed(0).padStart(8)}` +
+        `${estimatedMs.toFixed(0).padStart(10)}${(ms / estimatedMs).toFixed(2).padStart(17)}`,
+    );
+  }
 }
 
 interface Measured extends PictureWork {
@@ -183,40 +208,14 @@ async function search<R extends object>(
 }
 
 /** Decodes it and fits it into the model's input. What is refused takes its time as well. */
-async function decodeMs(file: File): Promise<{ ms: number; isDecoded: boolean }> {
+async function decodeMs(file: File, runs = RUNS): Promise<{ ms: number; isDecoded: boolean }> {
   const target = new Float32Array(INPUT.height * INPUT.width);
   const times: number[] = [];
   let isDecoded = true;
-  for (let run = 0; run < RUNS; run++) {
+  for (let run = 0; run < runs; run++) {
     const start = performance.now();
     await pictureReader(INPUT, pictureLimits(LIMITS))(file, target).catch(() => isDecoded = false);
     times.push(performance.now() - start);
   }
-  return { ms: times.sort((a, b) => a - b)[RUNS >> 1]!, isDecoded };
-}
-
-/** What the pictures of each kind took, as a sum of what they consist of. */
-function printFits(measured: Measured[]): void {
-  print(
-    "\n  ns for each of what pictures consist of: the least squares of relative errors, and the estimate's",
-  );
-  for (const [kind, nanos] of Object.entries(NANOS)) {
-    const own = measured.filter((picture) => picture.kind === kind);
-    const names = Object.keys(nanos);
-    const rows = own.map(({ ms, counts }) => ({
-      values: names.map((name) => counts[name]! / (1e6 * ms)),
-      target: 1,
-    }));
-    const fitted = leastSquares(rows);
-    const ratios = own.map(({ ms, estimatedMs }) => ms / estimatedMs).sort((a, b) => a - b);
-    const figures = names.map((name, i) => {
-      const estimate = (nanos as Record<string, number>)[name];
-      return `${name} ${fitted[i]?.toPrecision(2) ?? "–"} (${estimate})`;
-    });
-    print(
-      `    ${kind.padEnd(24)}${String(own.length).padStart(4)}  time / estimate ${
-        ratios.at(0)?.toFixed(2)
-      } to ${ratios.at(-1)?.toFixed(2)}  ${figures.join(", ")}`,
-    );
-  }
+  return { ms: times.sort((a, b) => a - b)[runs >> 1]!, isDecoded };
 }

@@ -2,7 +2,7 @@ import { assertEquals, assertGreater, assertLess } from "@std/assert";
 import { readConfig } from "../../serve/config.ts";
 import { estimateMicros } from "../../serve/decode/cost.ts";
 import type { Task } from "../../serve/decode/task.ts";
-import { pictureWork } from "../../shared/decode/cost.ts";
+import { pictureMicros, pictureWork } from "../../shared/decode/cost.ts";
 import { jpegOfScans, type ScansRecipe } from "../bench/costly_jpeg.ts";
 import { costlyWebp, form, type WebpRecipe } from "../bench/costly_pictures.ts";
 import { headerOf, pngFile } from "../helpers/png_encoder.ts";
@@ -115,8 +115,38 @@ Deno.test("What a picture's header counts is what its decoder has to do", () => 
   const interlaced = pngFile(["IHDR", headerOf({ ...size, depth: 16, colour: 2, interlaced: true })]);
   assertEquals(pictureWork(interlaced, limits, 5000), {
     kind: "png",
-    counts: { pixels: 600 * 520, data: 600 * 520 * 6, lines: 975, file: 5000 },
+    counts: { pixels: 600 * 520, data: 600 * 520 * 6, lines: 975, file: 5000, excess: 0 },
     spent: 600 * 520,
+  });
+  const data = 600 * 520 * 6 + 975;
+  assertEquals(pictureWork(interlaced, limits, data)!.counts.excess, 0);
+  assertEquals(pictureWork(interlaced, limits, data + 5000)!.counts.excess, 5000);
+});
+
+Deno.test("A PNG whose file is longer than its pixels need is more work for each byte", () => {
+  const micros = (file: number): number =>
+    pictureMicros(png(8, 8), { maxPixels: config.maxPixels, shortSide: SHORT_SIDE }, file);
+  // The bytes of blocks that hold nothing take 75 to 90 ns each.
+  assertGreater(micros(8_000_000), 8_000_000 * 0.07);
+});
+
+Deno.test("A WebP's transparency is counted by its own bytes", async () => {
+  const recipe: WebpRecipe = {
+    size: { width: 64, height: 64 },
+    noise: 1,
+    quality: 50,
+    lossless: false,
+    transparent: true,
+    method: 0,
+    smoothing: 0,
+  };
+  const bytes = await costlyWebp(recipe);
+  const at = new TextDecoder("latin1").decode(bytes).indexOf("ALPH");
+  const alpha = new DataView(bytes.buffer, bytes.byteOffset).getUint32(at + 4, true);
+  assertEquals(pictureWork(bytes, { maxPixels: config.maxPixels }), {
+    kind: "transparentWebp",
+    counts: { pixels: 64 * 64, file: bytes.length - alpha, alpha },
+    spent: 64 * 64,
   });
 });
 

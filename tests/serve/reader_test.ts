@@ -5,7 +5,9 @@ import { RequestReader } from "../../serve/decode/reader.ts";
 import { readTask, type Task } from "../../serve/decode/task.ts";
 import { InputError } from "../../shared/errors.ts";
 import { turn } from "../../serve/turn.ts";
-import { costlyJpeg, costlyWebp } from "../bench/costly_pictures.ts";
+import { jpegOfScans, type ScansRecipe } from "../bench/costly_jpeg.ts";
+import { costlyJpeg, costlyPng, costlyWebp } from "../bench/costly_pictures.ts";
+import { phonePhoto } from "../helpers/phone_photo.ts";
 import { encodeJpeg } from "../helpers/picture_encoders.js";
 
 const SIDE = 400;
@@ -82,6 +84,15 @@ Deno.test("RequestReader refuses no request for waiting while the first thread s
 const size = { width: 1448, height: 1448 };
 const webp = { size, noise: 0.05, quality: 85, lossless: false, transparent: false, method: 0, smoothing: 0 };
 const jpeg = { size, noise: 0.1, quality: 85, progressive: true, subsampling: 2 };
+const scans: Omit<ScansRecipe, "size"> = {
+  components: 3,
+  sampling: [1, 1],
+  progressive: false,
+  coefficients: 1,
+  scans: 4,
+  refined: "ac",
+  interval: 0,
+};
 
 /** Decodes a picture; whether something stands out in it does not matter. */
 async function assertDecodes(reader: RequestReader, body: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -92,7 +103,17 @@ async function assertDecodes(reader: RequestReader, body: Uint8Array<ArrayBuffer
 Deno.test("RequestReader without threads refuses pictures that would take long in one call", async (t) => {
   const noise = [
     await costlyWebp({ ...webp, noise: 1, lossless: true }),
+    await costlyWebp({ ...webp, noise: 1, quality: 100 }),
     await costlyJpeg({ ...jpeg, noise: 1, quality: 100, subsampling: 1 }),
+    jpegOfScans({ ...scans, size: { width: 8000, height: 8000 } }),
+    jpegOfScans({ ...scans, size: { width: 8000, height: 8000 }, progressive: true }),
+    jpegOfScans({
+      ...scans,
+      size: { width: 1448, height: 1448 },
+      coefficients: 40,
+      interval: 1,
+      progressive: true,
+    }),
   ];
   await t.step("without threads", async () => {
     const reader = new RequestReader(readConfig());
@@ -100,7 +121,7 @@ Deno.test("RequestReader without threads refuses pictures that would take long i
       const error = await assertRejects(
         () => reader.read(task(body), "a"),
         InputError,
-        "this server allows 130 ms: send fewer pixels",
+        "this server allows 110 ms: send fewer pixels",
       );
       assertEquals(error.code, "too-large");
     }
@@ -122,9 +143,14 @@ Deno.test("RequestReader without threads reads photographs and screenshots of th
   for (
     const body of [
       await costlyWebp(webp),
+      await costlyWebp({ ...webp, quality: 95, method: 4 }),
+      await costlyWebp({ ...webp, transparent: true, size: { width: 1000, height: 1000 } }),
       await costlyWebp(screenshot),
       await costlyJpeg(jpeg),
-      await costlyJpeg({ ...jpeg, progressive: false, noise: 1, quality: 100, subsampling: 1 }),
+      await costlyJpeg({ ...jpeg, size: { width: 4096, height: 511 } }),
+      await costlyJpeg({ ...jpeg, progressive: false, noise: 0.8, quality: 95, subsampling: 1 }),
+      await phonePhoto(),
+      costlyPng({ size, format: [2, 8], filter: 4, noise: 1 }),
     ]
   ) await assertDecodes(reader, body);
 });

@@ -1,6 +1,5 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { leastSquares } from "../bench/costly_fit.ts";
 import { searchCostliest } from "../bench/costly_search.ts";
 
 interface Point {
@@ -64,20 +63,4 @@ Deno.test("searchCostliest() is not led by a measurement that does not repeat, n
   });
   assertEquals(best!.recipe, { x: 17, y: 33, isDouble: false });
   assertEquals(best!.cost, 1000);
-});
-
-Deno.test("leastSquares() finds coefficients, none of them negative", () => {
-  const rows = [[1, 2, 0], [2, 1, 0], [3, 5, 0], [4, 4, 0]].map((values) => {
-    return { values, target: 3 * values[0]! + 0.5 * values[1]! };
-  });
-  const [first, second, third] = leastSquares(rows);
-  assertAlmostEquals(first!, 3, 1e-6);
-  assertAlmostEquals(second!, 0.5, 1e-6);
-  assertEquals(third, 0);
-  // Without the bound, the second were -1.
-  assertEquals(
-    leastSquares([{ values: [1, 0], target: 2 }, { values: [1, 1], target: 1 }]).map((x) => x.toFixed(6)),
-    ["1.500000", "0.000000"],
-  );
-  assertEquals(leastSquares([]), []);
 });
