@@ -87,8 +87,9 @@ function readFiles(bytes: Uint8Array<ArrayBuffer>, boundary: string, max: number
     const headersEnd = headers.indexOf("\r\n\r\n");
     if (headersEnd < 0) throw malformed();
     const content = start + headersEnd + 4;
-    const end = delimiter.find(bytes, content);
-    if (end < 0) throw malformed();
+    const end = delimiter.find(bytes, start);
+    // Not among the headers. The line break after them can be its own: then the part is empty.
+    if (end < content - 2) throw malformed();
     limitImages(files.length + 1, max);
     files.push({
       mediaType: readHeaders(headers.slice(0, headersEnd)),

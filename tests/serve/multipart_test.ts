@@ -53,7 +53,8 @@ Deno.test("decodeMultipart() finds boundaries among bytes that resemble them", a
       text(["-", "x", "--"], 8),
       fc.array(text(["\r", "\n", "\r\n--", "-", "x", "xx"], 30), { maxLength: 3 }),
       (boundary, contents) => {
-        const files = contents.filter((content) => !`${content}\r\n`.includes(`\r\n--${boundary}`));
+        // No line of a part may start with a delimiter (RFC 2046, section 5.1.1).
+        const files = contents.filter((content) => !`\r\n${content}\r\n`.includes(`\r\n--${boundary}`));
         const parts = files.map((content) =>
           `--${boundary}\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\n${content}\r\n`
         );
@@ -72,6 +73,8 @@ Deno.test("decodeMultipart() reads forms as RFC 2046 allows them", async () => {
   assertEquals((await read(`for readers of mail\r\n${part("1")}${end}\r\nand after`)).files, ["1"]);
   assertEquals((await read(part("\r\n--y\r\n\r\n") + end)).files, ["\r\n--y\r\n\r\n"]);
   assertEquals((await read(part("") + end)).files, [""]);
+  // The line break after the headers is the delimiter's own.
+  assertEquals((await read(part("1") + part("").slice(0, -2) + part("2") + end)).files, ["1", "", "2"]);
   assertEquals((await read(part("1") + end, 'multipart/form-data; charset=utf-8; BOUNDARY="x"')).files, [
     "1",
   ]);
@@ -89,6 +92,8 @@ Deno.test("decodeMultipart() refuses what is no form of files", async () => {
     ["--x", "malformed"],
     [`${head}\r\n1`, "malformed"],
     [`${head}--x--`, "malformed"],
+    // The headers of the first part do not end.
+    [head + part("1") + "--x--", "malformed"],
     [`${head}${"a: b\r\n".repeat(5000)}\r\n1\r\n--x--`, "malformed"],
     ["--x\r\n\r\n1\r\n--x--", "no content-disposition"],
     ["--x--", "no files"],
