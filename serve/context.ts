@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Context } from "hono";
 import type { RequestSpan } from "./open_telemetry.ts";
 
 /**
@@ -54,4 +55,14 @@ export interface AppEnv {
     /** First digits of the SHA-256 of the client's API key. */
     key?: string;
   };
+}
+
+/**
+ * Finishes a request even if its client disconnects: workerd would stop it between two steps, and never give back the
+ * memory and the turns that it has taken.
+ */
+export async function finish(c: Context<AppEnv>, answer: () => Promise<Response>): Promise<Response> {
+  const answered = answer();
+  c.env?.waitUntil?.(answered.catch(() => {}));
+  return await answered;
 }

@@ -7,7 +7,7 @@
 import type { Context } from "hono";
 import { InputError, type InputErrorCode } from "../../shared/errors.ts";
 import type { Classifier, Scores } from "../../shared/inference/classifier.ts";
-import type { AppEnv } from "../context.ts";
+import { type AppEnv, finish } from "../context.ts";
 import { keyOf } from "../feedback/recent.ts";
 import { type Form, inputOf, type Read } from "../decode/task.ts";
 import { mediaTypeOf } from "../decode/classify.ts";
@@ -36,10 +36,7 @@ export async function answer<F extends Form>(
   service: Service,
   codec: Codec<F>,
 ): Promise<Response> {
-  const answered = answerNow(c, service, codec);
-  // workerd stops a request whose client disconnects, but others may wait for what it has taken.
-  c.env?.waitUntil?.(answered.catch(() => {}));
-  return await answered;
+  return await finish(c, () => answerNow(c, service, codec));
 }
 
 async function answerNow<F extends Form>(

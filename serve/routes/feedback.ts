@@ -12,7 +12,7 @@ import type { Context, Handler } from "hono";
 import { PICTURE_TYPES } from "../../shared/decode/picture.ts";
 import { encodePng } from "../../shared/encode/png.ts";
 import type { Classifier } from "../../shared/inference/classifier.ts";
-import type { AppEnv } from "../context.ts";
+import { type AppEnv, finish } from "../context.ts";
 import { mediaTypeOf } from "../decode/classify.ts";
 import { parseJson } from "../decode/json.ts";
 import { inputOf } from "../decode/task.ts";
@@ -35,39 +35,41 @@ interface Labelled {
 }
 
 export function feedback(service: Service): Handler<AppEnv> {
-  return async (c): Promise<Response> => {
-    const { feedback, admission, config } = service;
-    if (!feedback) throw new Problem(404, "This server does not take feedback: it has no FEEDBACK_STORE");
-    const contentType = c.req.header("content-type") ?? "";
-    const mediaType = mediaTypeOf(contentType);
-    if (!TYPES.includes(mediaType)) {
+  return (c) => finish(c, () => store(c, service));
+}
+
+async function store(c: Context<AppEnv>, service: Service): Promise<Response> {
+  const { feedback, admission, config } = service;
+  if (!feedback) throw new Problem(404, "This server does not take feedback: it has no FEEDBACK_STORE");
+  const contentType = c.req.header("content-type") ?? "";
+  const mediaType = mediaTypeOf(contentType);
+  if (!TYPES.includes(mediaType)) {
+    throw new Problem(
+      415,
+      `Cannot read the feedback as the content-type must be one of ${TYPES.join(", ")}`,
+      {
+        "accept-post": TYPES.join(", "),
+      },
+    );
+  }
+  const client = clientOf(c);
+  using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client, bytesPerByte: 2 });
+  return await admission.admit(client, async () => {
+    const classifier = await modelOf(c, service);
+    const { picture, label } = mediaType === "application/json"
+      ? await recentPicture(body.bytes, classifier, service)
+      : await sentPicture(c, body.bytes, classifier, service);
+    const { name, labels } = classifier.description;
+    if (!labels.includes(label)) {
       throw new Problem(
-        415,
-        `Cannot read the feedback as the content-type must be one of ${TYPES.join(", ")}`,
-        {
-          "accept-post": TYPES.join(", "),
-        },
+        400,
+        `Cannot store the picture as label must be a label of the model: ` +
+          `current value is ${JSON.stringify(label.slice(0, 80))}`,
       );
     }
-    const client = clientOf(c);
-    using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client, bytesPerByte: 2 });
-    return await admission.admit(client, async () => {
-      const classifier = await modelOf(c, service);
-      const { picture, label } = mediaType === "application/json"
-        ? await recentPicture(body.bytes, classifier, service)
-        : await sentPicture(c, body.bytes, classifier, service);
-      const { name, labels } = classifier.description;
-      if (!labels.includes(label)) {
-        throw new Problem(
-          400,
-          `Cannot store the picture as label must be a label of the model: ` +
-            `current value is ${JSON.stringify(label.slice(0, 80))}`,
-        );
-      }
-      const file = await feedback.store.add(picture, folderOf(name, label, labels));
-      return c.json({ label, file }, 201);
-    });
-  };
+    const file = await feedback.store.add(picture, folderOf(name, label, labels));
+    return c.json({ label, file }, 201);
+  });
 }
 
 /** A picture in the body. It is read as one to classify is, so that only readable ones are stored. */

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import type { Handler } from "hono";
+import type { Context, Handler } from "hono";
 import { toSnakeCase } from "../../shared/naming.ts";
-import type { AppEnv } from "../context.ts";
+import { type AppEnv, finish } from "../context.ts";
 import { parseJson } from "../decode/json.ts";
 import { readBody } from "../middleware/body.ts";
 import { clientOf } from "../middleware/rate_limit.ts";
@@ -24,24 +24,26 @@ export function models({ models }: Service): Handler<AppEnv> {
   };
 }
 
-export function repositoryIndex({ models, config, admission }: Service): Handler<AppEnv> {
-  return async (c): Promise<Response> => {
-    using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client: clientOf(c) });
-    const { bytes } = body;
-    const { ready = false } = bytes.length === 0
-      ? {}
-      : await refusing(() =>
-        Promise.resolve(validate(RepositoryIndexRequest, parseJson(bytes), "the request"))
-      );
-    await models.ready();
-    const list = models.list().filter(({ isReady }) => isReady || !ready);
-    return c.json(list.map(({ name, version, isReady, reason }) => ({
-      name,
-      version,
-      state: isReady ? "READY" : "UNAVAILABLE",
-      reason,
-    })));
-  };
+export function repositoryIndex(service: Service): Handler<AppEnv> {
+  return (c) => finish(c, () => index(c, service));
+}
+
+async function index(c: Context<AppEnv>, { models, config, admission }: Service): Promise<Response> {
+  using body = await readBody(c.req.raw, config, { bodies: admission.bodies, client: clientOf(c) });
+  const { bytes } = body;
+  const { ready = false } = bytes.length === 0
+    ? {}
+    : await refusing(() =>
+      Promise.resolve(validate(RepositoryIndexRequest, parseJson(bytes), "the request"))
+    );
+  await models.ready();
+  const list = models.list().filter(({ isReady }) => isReady || !ready);
+  return c.json(list.map(({ name, version, isReady, reason }) => ({
+    name,
+    version,
+    state: isReady ? "READY" : "UNAVAILABLE",
+    reason,
+  })));
 }
 
 export function loadModel({ repository }: Service): Handler<AppEnv> {
