@@ -14,7 +14,7 @@ export function turn(): Promise<void> {
 }
 
 const isDeno = "Deno" in globalThis;
-let isTaken = false;
+let last: Promise<void> = Promise.resolve();
 
 /**
  * Waits until a turn of the event loop in which no other caller does its piece of work, so that pieces which become due at
@@ -24,7 +24,7 @@ let isTaken = false;
  */
 export async function ownTurn(): Promise<void> {
   if (!isDeno) return;
-  while (isTaken) await turn();
-  isTaken = true;
-  later(() => isTaken = false);
+  const previous = last;
+  last = previous.then(turn);
+  await previous;
 }
