@@ -56,7 +56,8 @@ export async function startSession(ort: OrtWeb, model: Uint8Array): Promise<Sess
   return {
     run: (...inputs) => alone(() => run(...inputs)),
     shapes: (...inputs) => alone(() => shapes(...inputs)),
-    release,
+    // Not while it runs, which would use memory that is free.
+    release: () => alone(release),
   };
 }
 

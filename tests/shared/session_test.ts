@@ -26,3 +26,18 @@ Deno.test("Sessions that run at the same time give the results that each gives a
   }
   for (const model of models) await model.close();
 });
+
+Deno.test("A session that runs is freed afterwards", async () => {
+  const classifier = await Classifier.load(tinyModel());
+  const pixels = new Float32Array(6 * 1000).map((_, i) => (i % 7) / 7);
+  const expected = await classifier.runScaled(pixels);
+  for (let steps = 0; steps < 12; steps++) {
+    const other = await Classifier.load(tinyModel());
+    const running = other.runScaled(pixels);
+    await settle(steps);
+    const closed = other.close();
+    assertEquals(await running, expected);
+    await closed;
+  }
+  await classifier.close();
+});
