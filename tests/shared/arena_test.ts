@@ -2,6 +2,7 @@ import { assert, assertEquals, assertLess, assertStringIncludes, assertThrows } 
 import { arena, FIRST_PAGES, memoryCeiling, Program, resizeHeap } from "../../shared/decode/arena.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
 import { buildProgram, PROGRAMS } from "../../shared/decode/programs/build.ts";
+import fc from "fast-check";
 import { crc32 } from "node:zlib";
 import { InputError } from "../../shared/errors.ts";
 import { costlyJpeg, costlyWebp } from "../bench/costly_pictures.ts";
@@ -86,5 +87,71 @@ Deno.test("Program refuses memory above the ceiling, and says that the picture i
   assertStringIncludes(
     error.message,
     `Cannot decode the test as it must take at most ${most} bytes of memory`,
+  );
+});
+
+Deno.test("Program starts in empty memory up to the last page that another one has had", () => {
+  const sizes = [5, 60, 3, 40, 20],
+    programs = sizes.map((pages) => ({
+      pages,
+      program: new Program(() => new Uint8Array(arena.memory.buffer).every((byte) => byte === 0)),
+    }));
+  for (const fails of [false, true]) {
+    for (const { pages, program } of programs) {
+      const isEmpty = program.run("test", 200 * PAGE, (isEmpty) => {
+        assertEquals(arena.size(), FIRST_PAGES);
+        arena.grow(pages);
+        new Uint8Array(arena.memory.buffer, 0, arena.size() * PAGE).fill(7);
+        if (fails) throw new WebAssembly.RuntimeError("unreachable");
+        return isEmpty;
+      });
+      assertEquals(isEmpty, fails ? undefined : true);
+    }
+  }
+  const last = new Program(() => new Uint8Array(arena.memory.buffer).every((byte) => byte === 0));
+  assertEquals(last.run("test", 200 * PAGE, (isEmpty) => isEmpty), true, "after a failure");
+});
+
+Deno.test("decodePicture() gives the same pixels after any broken pictures", async () => {
+  const size = { width: 160, height: 120 };
+  const jpeg = { size, noise: 0.2, quality: 80, subsampling: 1 };
+  const pictures = await Promise.all([
+    costlyJpeg({ ...jpeg, progressive: true }),
+    costlyJpeg({ ...jpeg, size: { width: 640, height: 480 }, progressive: false }),
+    costlyWebp({ size, noise: 1, quality: 95, lossless: true, transparent: true, method: 0, smoothing: 0 }),
+    costlyWebp({
+      size,
+      noise: 0.2,
+      quality: 80,
+      lossless: false,
+      transparent: false,
+      method: 0,
+      smoothing: 0,
+    }),
+  ]);
+  const limits = { maxPixels: 480_000, shortSide: 100 };
+  const decode = async (picture: Uint8Array<ArrayBuffer>): Promise<number> =>
+    crc32((await decodePicture(picture, limits)).data);
+  const expected: number[] = [];
+  for (const picture of pictures) expected.push(await decode(picture));
+  const one = fc.record({
+    n: fc.nat(pictures.length - 1),
+    // Where a picture is damaged, as a share of its length.
+    at: fc.option(fc.double({ min: 0.2, max: 0.99, noNaN: true }), { freq: 1 }),
+    byte: fc.nat(255),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(one, { minLength: 2, maxLength: 6 }), async (sequence) => {
+      for (const { n, at, byte } of sequence) {
+        if (at === null) {
+          assertEquals(await decode(pictures[n]!), expected[n]);
+          continue;
+        }
+        const damaged = pictures[n]!.slice();
+        damaged.fill(byte, Math.floor(at * damaged.length), Math.floor(at * damaged.length) + 20);
+        await decode(damaged).catch((error) => assert(error instanceof InputError, String(error)));
+      }
+    }),
+    { numRuns: 60 },
   );
 });
