@@ -211,6 +211,21 @@ Deno.test("GET /model renders a card once, and again when it has changed", async
   assertEquals(rendered, 2);
 });
 
+Deno.test("GET /model shows plots that appear beside the model later", async () => {
+  const { version } = await describeModel(MODEL);
+  const files = { card: `\`${version}\` ![Plot](reliability.svg)`, plots: {} };
+  const app = createApp({
+    load: () => Classifier.load(MODEL),
+    files: () => Promise.resolve(files),
+    report: () => {},
+  });
+  const hasPlot = async (): Promise<boolean> =>
+    (await (await app.request("/model")).text()).includes('<img src="/model/reliability.svg"');
+  assertEquals(await hasPlot(), false);
+  files.plots = { "reliability.svg": "<svg/>" };
+  assertEquals(await hasPlot(), true);
+});
+
 Deno.test("announceCard() warns of a card that is shown without formatting", () => {
   const lines: string[] = [];
   const log = createLog("warn", (line) => lines.push(line));

@@ -104,6 +104,22 @@ Deno.test("A folder whose name no model can have is ignored, and reported once",
   });
 });
 
+Deno.test("GET /model describes the model that has taken over", async () => {
+  await inTemporaryFolder(async (folder) => {
+    await putModel(`${folder}/plain`, shiftedModel(0));
+    const { app, registry } = await serve(folder);
+    const version = async (): Promise<string> => (await (await app.request("/v1/model")).json()).version;
+    const page = async (): Promise<string> => await (await app.request("/model")).text();
+    const before = await version();
+    assertStringIncludes(await page(), before);
+    await putModel(`${folder}/plain`, shiftedModel(1));
+    await registry.refresh();
+    const after = await version();
+    assert(after !== before);
+    assertStringIncludes(await page(), after);
+  });
+});
+
 Deno.test("A server of several models answers under their names in all protocols", async () => {
   await inTemporaryFolder(async (folder) => {
     await putModel(`${folder}/plain`, shiftedModel(0));
