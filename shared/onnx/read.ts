@@ -33,6 +33,9 @@ export type { OnnxModel } from "./schema.ts";
  *
  * Initializers that are not float32 are kept without data, as the project never computes with them.
  *
+ * @param bytes they must not change while the result is used, as weights are copied when they are first read
+ * @returns what the file contains
+ *
  * @throws {InputError} `invalid-format` if the bytes are not an ONNX file
  *
  * @example
