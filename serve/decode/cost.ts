@@ -14,8 +14,8 @@ import type { Task } from "./task.ts";
 
 /** Parsing a number takes 30 to 40 ns, and the shortest ones have two characters. */
 const MICROS_PER_JSON_BYTE = 0.02;
-/** Bytes to numbers in 0..1, and the search for blank images. */
-const MICROS_PER_PIXEL = 0.002;
+/** Bytes to numbers in 0..1, mostly for the memory of the numbers, and the search for blank images. */
+const MICROS_PER_PIXEL = 0.01;
 
 /** @returns µs */
 export function estimateMicros({ form, body, contentType, jsonLength, model, limits }: Task): number {

@@ -34,6 +34,8 @@ export function pictureReader(input: Target, limits: PictureLimits): ReadPicture
       );
     }
     const image = await decodePicture(bytes, { ...limits, shortSide: shortSideFor(input) }, mediaType);
+    // Both take long for a large picture.
+    await limits.turn?.();
     try {
       const fitted = fitImage(image, input), scaled = scale(fitted);
       target.set(scaled);

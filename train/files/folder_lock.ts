@@ -60,11 +60,17 @@ export async function lockFolder(folder: string): Promise<Disposable> {
 /**
  * Opens and locks the file.
  *
- * @returns undefined if its owner removed it meanwhile
+ * @returns undefined if its owner removed it, or the folder, meanwhile
  * @throws {InputError} `conflict` if another process has locked it
  */
 async function openLock(path: string): Promise<Deno.FsFile | undefined> {
-  const file = await Deno.open(path, { read: true, write: true, create: true });
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path, { read: true, write: true, create: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
   try {
     if (!await file.tryLock(true)) {
       const owner = await Deno.readTextFile(path).catch(() => "");
