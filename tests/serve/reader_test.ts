@@ -108,7 +108,7 @@ Deno.test("RequestReader without threads refuses pictures that would take long i
     jpegOfScans({ ...scans, size: { width: 8000, height: 8000 }, progressive: true }),
     jpegOfScans({
       ...scans,
-      size: { width: 2000, height: 2000 },
+      size: { width: 1800, height: 1800 },
       coefficients: 40,
       interval: 1,
       progressive: true,
