@@ -20,6 +20,12 @@ import { turn } from "./turn.ts";
 /** Largest batch: more images do not get cheaper, they only delay other requests. */
 const BATCH_IMAGES = 32;
 
+/**
+ * Images of a large request in a batch, which they have for themselves: a small request waits for a few batches, and
+ * more images would be only a few percent cheaper.
+ */
+const PART_IMAGES = 8;
+
 /** Numbers in a batch of more than one image: models of larger images take longer for each. */
 const BATCH_NUMBERS = 32 * 28 * 28;
 
@@ -30,7 +36,7 @@ const CLOSE = 1;
 const UNACCOMPANIED = 15;
 
 /** The time of an image is averaged over about this many runs. */
-const AVERAGED_RUNS = 16;
+const AVERAGED_RUNS = 64;
 
 export interface EngineOptions {
   /** Loads the model. It is called when the model is first needed, and again after a failure. */
@@ -70,6 +76,8 @@ interface Job {
 interface Part {
   job: Job;
   pixels: Float32Array;
+  /** Whether it needs a batch for itself. */
+  isAlone: boolean;
 }
 
 export class Engine {
@@ -194,10 +202,12 @@ export class Engine {
   #enqueue(pixels: Float32Array, client: string, imageSize: number): Job {
     const images = pixels.length / imageSize;
     const job: Job = { pixels, since: this.#now(), parts: [], left: images, queueMs: 0, inferMs: 0 };
-    const most = batchImages(imageSize) * imageSize;
+    const most = Math.min(PART_IMAGES, batchImages(imageSize)) * imageSize;
+    const isAlone = pixels.length > most;
     for (let at = 0; at < pixels.length; at += most) {
-      const part = pixels.length <= most ? pixels : pixels.subarray(at, at + most);
-      this.#queue.push(client, { cost: part.length / imageSize, rank: images }, { job, pixels: part });
+      const part = isAlone ? pixels.subarray(at, at + most) : pixels;
+      const weight = { cost: part.length / imageSize, rank: images };
+      this.#queue.push(client, weight, { job, pixels: part, isAlone });
     }
     this.#images += images;
     return job;
@@ -296,9 +306,10 @@ export class Engine {
         job.error = busy(`the model was not available within ${queueTimeoutMs} ms`, "queue_timeout");
       }
       if (!("error" in job)) {
-        if (images > 0 && images + count > most) break;
+        const places = part.isAlone ? most : count;
+        if (images > 0 && images + places > most) break;
         parts.push(part);
-        images += count;
+        images += places;
       }
       this.#queue.shift();
       this.#images -= count;

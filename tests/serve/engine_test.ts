@@ -51,7 +51,7 @@ Deno.test("Engine.run() batches pending requests and separates their results", a
   assert(runs.every((images) => images <= 32), `runs of ${runs}`);
 });
 
-Deno.test("Engine.run() splits a request that is larger than a batch", async () => {
+Deno.test("Engine.run() runs large requests in parts of their own", async () => {
   const { engine: large, runs } = engine();
   const answers = await Promise.all([
     large.run(images(2, 100)),
@@ -60,7 +60,7 @@ Deno.test("Engine.run() splits a request that is larger than a batch", async () 
   ]);
   assertEquals(answers.map(({ scores }) => scores.probabilities.length / 3), [100, 1, 40]);
   assertEquals(runs.reduce((sum, images) => sum + images), 141);
-  assert(runs.every((images) => images <= 32), `runs of ${runs}`);
+  assert(runs.every((images) => images <= 8), `runs of ${runs}`);
 });
 
 Deno.test("Engine.run() lets a small request pass large ones, of its own client and of others", async () => {
@@ -79,7 +79,7 @@ Deno.test("Engine.run() lets a small request pass large ones, of its own client 
   ]);
   assertEquals(order.slice(0, 2).sort(), ["small of another", "small of one"]);
   assertEquals(order.slice(2), Array.from({ length: 8 }, (_, i) => `large ${i}`));
-  assert(runs.every((images) => images <= 32), `runs of ${runs}`);
+  assert(runs.every((images) => images <= 8), `runs of ${runs}`);
 });
 
 Deno.test("Engine.run() recovers after all queued requests have waited too long", async () => {
@@ -117,7 +117,7 @@ Deno.test("Engine.run() stops a large request whose client has disconnected", as
   const { engine: one, runs } = engine();
   await one.run(images(0));
   const error = await assertRejects(() => one.run(images(0, 100), "a", () => runs.length > 1), Problem);
-  assertEquals([error.reason, runs], ["disconnected", [1, 32]]);
+  assertEquals([error.reason, runs], ["disconnected", [1, 8]]);
   assertEquals(best((await one.run(images(2))).scores.probabilities), 2);
 });
 
