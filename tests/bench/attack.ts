@@ -9,7 +9,7 @@ import { drawSilhouette } from "../../shared/silhouettes/silhouettes.ts";
 import { print } from "../../train/cli/command.ts";
 import { type Orders, type Report, startClient } from "./attack_load.ts";
 import type { LineProgram } from "./line_program.ts";
-import { costliestFiles, costlyJpeg, costlyPng, form } from "./costly_pictures.ts";
+import { costliestFiles, costlyJpeg, costlyPng, costlyWebp, form } from "./costly_pictures.ts";
 import { PeakMemory } from "./peak_memory.ts";
 import { type Running, startServers } from "./servers.ts";
 
@@ -40,6 +40,23 @@ async function attacks(): Promise<Attack[]> {
   const line = costlyPng({ size: { width: 2_097_152, height: 1 }, format: [6, 16], filter: 4, noise: 0 });
   const quarter = costlyPng({ size: { width: 550, height: 550 }, format: [2, 16], filter: 4, noise: 1 });
   const costliest = await costliestFiles();
+  // As much as is decoded in one call where there are no threads.
+  const telephone = await costlyJpeg({
+    size: { width: 4032, height: 3024 },
+    noise: 0.36,
+    quality: 90,
+    progressive: false,
+    subsampling: 2,
+  });
+  const webp = await costlyWebp({
+    size: { width: 1448, height: 1448 },
+    noise: 0.35,
+    quality: 90,
+    lossless: false,
+    transparent: false,
+    method: 0,
+    smoothing: 0,
+  });
   const raw = new Uint8Array(256 * 784).map((_, i) => i * i % 251);
   const numbers = new TextEncoder().encode(
     JSON.stringify({
@@ -57,6 +74,8 @@ async function attacks(): Promise<Attack[]> {
     { name: "64 forms of four 16-bit PNGs", connections: 64, ...form([quarter, quarter, quarter, quarter]) },
     { name: "one form of four PNGs of one line", connections: 1, ...form([line, line, line, line]) },
     { name: "64 such forms", connections: 64, ...form([line, line, line, line]) },
+    { name: "64 × 12 Mpx JPEG", connections: 64, type: "image/jpeg", body: telephone },
+    { name: "64 × 2 Mpx WebP", connections: 64, type: "image/webp", body: webp },
     { name: "64 × costliest PNG", connections: 64, type: "image/png", body: costliest.png },
     { name: "64 × costliest JPEG", connections: 64, type: "image/jpeg", body: costliest.jpeg },
     { name: "64 × costliest WebP", connections: 64, type: "image/webp", body: costliest.webp },
