@@ -14,9 +14,9 @@ const PIECE_BYTES = 128 * 1024;
 const MAX_BODIES = 64;
 
 export interface DiscardLimits {
-  /** What is left after so many bytes is left to Deno, */
+  /** Bytes that are read at most; Deno reads the rest. */
   maxBytes: number;
-  /** and what arrives after so many ms. */
+  /** Milliseconds after which reading stops. */
   timeoutMs: number;
 }
 

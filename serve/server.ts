@@ -4,15 +4,15 @@
  * @module
  */
 import project from "../deno.json" with { type: "json" };
-import type { ModelDescription } from "../shared/contract.ts";
+import { MODEL_NAME_RULE, type ModelDescription } from "../shared/contract.ts";
 import { InputError } from "../shared/errors.ts";
 import { createNativeSession } from "../shared/inference/ort_native.ts";
 import type { CreateSession } from "../shared/inference/session.ts";
+import { announceCard } from "./announce.ts";
 import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { DecodePool } from "./decode/pool.ts";
 import { discardBody } from "./discard.ts";
-import { announceCard } from "./announce.ts";
 import { drainable } from "./drain.ts";
 import type { FeedbackStore } from "./feedback/feedback.ts";
 import { type HttpServer, keepListening } from "./keep_listening.ts";
@@ -21,9 +21,9 @@ import { loadModel } from "./model.ts";
 import type { ModelFiles } from "./model_files.ts";
 import type { MakeModel, Repository } from "./models/models.ts";
 import { ModelRegistry, type ModelSource } from "./models/registry.ts";
-import { surviveRejections } from "./survive.ts";
 import { openTelemetry } from "./open_telemetry.ts";
 import { onDeno } from "./platform.ts";
+import { surviveRejections } from "./survive.ts";
 
 export interface ServerOptions {
   config: Config;
@@ -113,10 +113,7 @@ export async function startServer(
   const report = (error: unknown): void => log("error", "failure", { error: describeError(error) });
   const create = config.runtime === "native" ? createNativeSession : undefined;
   const source = config.models === "" ? undefined : await openModels(config, create, (folder) => {
-    log("warn", "model ignored", {
-      folder,
-      error: "The name must have 1 to 128 letters, digits, spaces and any of _.+-, and not be stats",
-    });
+    log("warn", "model ignored", { folder, error: `The name of a model ${MODEL_NAME_RULE}` });
   });
   let registry: ModelRegistry | undefined;
   const app = createApp({

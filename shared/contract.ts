@@ -267,9 +267,13 @@ function readLabels(model: OnnxModel): string[] {
   return labels;
 }
 
+/** What names of models must be, for errors. */
+export const MODEL_NAME_RULE =
+  "must have 1 to 128 letters, digits, spaces and any of _.+- and not be stats, . or ..";
+
 /**
- * Whether a model can have this name: 1 to 128 letters, digits, spaces and any of `_.+-`. It is a segment of paths, so it
- * cannot be `.` or `..`, nor `stats`, as `/v2/models/stats` is another route.
+ * Whether a model can have this name, by {@linkcode MODEL_NAME_RULE}. It is a segment of paths, so it cannot be `.` or
+ * `..`, nor `stats`, as `/v2/models/stats` is another route.
  */
 export function isModelName(name: string): boolean {
   return /^[\p{L}\p{M}\p{N} _.+-]{1,128}$/u.test(name) && !["", ".", "..", "stats"].includes(name.trim());
@@ -279,8 +283,8 @@ function checkName(name: string): void {
   if (isModelName(name)) return;
   throw new InputError(
     "unsupported",
-    "Cannot use the model as the name of its graph must have 1 to 128 letters, digits, spaces and any of _.+- and not " +
-      `be stats, . or ..: current value is ${JSON.stringify(name.slice(0, 200))}`,
+    `Cannot use the model as the name of its graph ${MODEL_NAME_RULE}: ` +
+      `current value is ${JSON.stringify(name.slice(0, 200))}`,
   );
 }
 

@@ -16,7 +16,7 @@ import { inflaterFor, tooLarge } from "./inflate.ts";
 import { ownTurn } from "../turn.ts";
 import { SmallChunks } from "./small_chunks.ts";
 
-/** Bodies up to this size make little work. */
+/** Bodies up to this size need little work. */
 export const SMALL_BYTES = 64 * 1024;
 /** The first buffer. Bodies that fit into it need no share of the memory for bodies. */
 const FIRST_BYTES = 4 * 1024;
@@ -231,7 +231,7 @@ class Collector {
 
   #grow(size: number): void {
     const most = this.#declared ?? this.#limit;
-    // A body of which more than the beginning has come is taken at its word.
+    // The declared length is trusted once more than the beginning has come.
     const capacity = size > FIRST_BYTES && this.#declared
       ? most
       : Math.min(most, Math.max(size, FIRST_BYTES, 2 * this.#buffer.length));

@@ -1,5 +1,5 @@
 /**
- * Refuses bodies that arrive in chunks of a few bytes: each chunk takes about 30 µs of the processor on Deno and 80 µs on
+ * Refuses bodies that arrive in chunks of a few bytes: each chunk takes about 30 µs of CPU time on Deno and 80 µs on
  * workerd, so a megabyte of single bytes would take half a minute or more.
  *
  * @module

@@ -52,10 +52,6 @@ async function attacks(): Promise<Attack[]> {
     size: { width: 1448, height: 1448 },
     noise: 0.35,
     quality: 90,
-    lossless: false,
-    transparent: false,
-    method: 0,
-    smoothing: 0,
   });
   const raw = new Uint8Array(256 * 784).map((_, i) => i * i % 251);
   const numbers = new TextEncoder().encode(

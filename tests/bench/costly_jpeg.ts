@@ -12,18 +12,18 @@ export interface ScansRecipe {
   size: Size;
   /** 1 or 3. */
   components: number;
-  /** Horizontal and vertical sampling factor of the first component, 1..4. */
-  sampling: readonly [number, number];
+  /** Horizontal and vertical sampling factor of the first component, 1..4; 1 by default. */
+  sampling?: readonly [number, number];
   /** Without it, there is one scan. */
   progressive: boolean;
   /** Coefficients of each block that are not 0, 0..63. */
   coefficients: number;
   /** In a progressive file, at least `components` + 1. */
   scans: number;
-  /** Which coefficients the scans refine that are not needed. */
-  refined: "dc" | "ac";
-  /** Minimum coded units between restart markers; 0 for none. */
-  interval: number;
+  /** Which coefficients the scans refine that are not needed; those of AC by default. */
+  refined?: "dc" | "ac";
+  /** Minimum coded units between restart markers; 0, the default, for none. */
+  interval?: number;
 }
 
 interface Component {
@@ -46,8 +46,8 @@ const LONGEST_RUN = 32_767;
 
 /** Writes the file. */
 export function jpegOfScans(recipe: ScansRecipe): Uint8Array<ArrayBuffer> {
-  const { size: { width, height }, progressive, interval } = recipe;
-  const [h, v] = recipe.components === 1 ? [1, 1] : recipe.sampling;
+  const { size: { width, height }, progressive, sampling = [1, 1], refined = "ac", interval = 0 } = recipe;
+  const [h, v] = recipe.components === 1 ? [1, 1] : sampling;
   const components = Array.from({ length: recipe.components }, (_, i): Component => {
     const [across, down] = i === 0 ? [h, v] : [1, 1];
     return {
@@ -90,8 +90,8 @@ export function jpegOfScans(recipe: ScansRecipe): Uint8Array<ArrayBuffer> {
   const needed = 1 + components.length, extra = Math.max(0, recipe.scans - needed);
   const ofAc = Math.ceil(extra / components.length);
   // Each scan adds a bit to what is there already.
-  const dcShift = recipe.refined === "dc" ? Math.min(13, extra) : 0;
-  const acShift = recipe.refined === "ac" ? Math.min(13, ofAc) : 0;
+  const dcShift = refined === "dc" ? Math.min(13, extra) : 0;
+  const acShift = refined === "ac" ? Math.min(13, ofAc) : 0;
   scan(components, 0, 0, dcShift);
   out.units(isAlone ? unitsOf(components[0]!) : units, () => out.put(0, blocks));
   for (const component of components) {
@@ -105,7 +105,7 @@ export function jpegOfScans(recipe: ScansRecipe): Uint8Array<ArrayBuffer> {
     }
   }
   for (let i = 0; i < extra; i++) {
-    if (recipe.refined === "dc") {
+    if (refined === "dc") {
       const low = Math.max(0, dcShift - 1 - i);
       scan(components, 0, 0, low + 1 << 4 | low);
       out.units(isAlone ? unitsOf(components[0]!) : units, () => out.noise(blocks));

@@ -52,16 +52,17 @@ export async function costlyJpeg(recipe: JpegRecipe): Promise<Uint8Array<ArrayBu
 
 /** How a WebP is made by libwebp. */
 export interface WebpRecipe extends PhotoRecipe {
-  lossless: boolean;
-  transparent: boolean;
+  lossless?: boolean;
+  transparent?: boolean;
   /** Effort, 0..6: which transforms of a lossless picture are tried, and how many modes of a lossy one. */
-  method: number;
+  method?: number;
   /** Strength of the filter that smooths the blocks of a lossy picture, 0..100. */
-  smoothing: number;
+  smoothing?: number;
 }
 
 export async function costlyWebp(recipe: WebpRecipe): Promise<Uint8Array<ArrayBuffer>> {
-  const { size, noise, quality, lossless, transparent, method, smoothing } = recipe;
+  const { size, noise, quality } = recipe;
+  const { lossless = false, transparent = false, method = 0, smoothing = 0 } = recipe;
   return await encodeWebp(noisy(size, noise, transparent), {
     quality,
     method,

@@ -22,10 +22,6 @@ Deno.test("workerd is not slowed down by one client", async (t) => {
       size,
       noise: 0.05,
       quality: 85,
-      lossless: false,
-      transparent: false,
-      method: 0,
-      smoothing: 0,
     };
     const post = async (body: Uint8Array<ArrayBuffer>): Promise<[number, string]> => {
       const response = await send("/v1/classify", {
@@ -38,12 +34,9 @@ Deno.test("workerd is not slowed down by one client", async (t) => {
     const baseline = jpegOfScans({
       size: { width: 8000, height: 8000 },
       components: 3,
-      sampling: [1, 1],
       progressive: false,
       coefficients: 1,
       scans: 1,
-      refined: "ac",
-      interval: 0,
     });
     for (const file of [await costlyWebp({ ...photo, noise: 1, quality: 100 }), baseline]) {
       const [status, text] = await post(file);

@@ -82,16 +82,13 @@ Deno.test("RequestReader refuses no request for waiting while the first thread s
 });
 
 const size = { width: 1448, height: 1448 };
-const webp = { size, noise: 0.05, quality: 85, lossless: false, transparent: false, method: 0, smoothing: 0 };
+const webp = { size, noise: 0.05, quality: 85 };
 const jpeg = { size, noise: 0.1, quality: 85, progressive: true, subsampling: 2 };
 const scans: Omit<ScansRecipe, "size"> = {
   components: 3,
-  sampling: [1, 1],
   progressive: false,
   coefficients: 1,
   scans: 4,
-  refined: "ac",
-  interval: 0,
 };
 
 /** Decodes a picture; whether something stands out in it does not matter. */

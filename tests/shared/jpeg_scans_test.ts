@@ -7,12 +7,9 @@ const LIMITS = { maxPixels: 1_000_000, shortSide: 256 };
 const RECIPE: ScansRecipe = {
   size: { width: 16, height: 16 },
   components: 1,
-  sampling: [1, 1],
   progressive: true,
   coefficients: 20,
   scans: 2,
-  refined: "ac",
-  interval: 0,
 };
 
 /** Puts scans before the end of a file. */
