@@ -256,7 +256,7 @@ function readLabels(model: OnnxModel): string[] {
   if (
     !Array.isArray(labels) || labels.length === 0 ||
     !labels.every((label): label is string => typeof label === "string" && label.trim() !== "") ||
-    new Set(labels).size < labels.length
+    new Set(labels.map((label) => label.trim())).size < labels.length
   ) {
     throw new InputError(
       "unsupported",

@@ -234,7 +234,9 @@ Deno.test("loadModel() refuses a model with the reason", async () => {
       {},
       "its weights must be in -1e19..1e19",
     ],
-    ...['["a","b","a"]', '["a","b",""]', "[]", '["a","b",3]'].map((labels): typeof cases[0] => [
+    ...['["a","b","a"]', '["a","b","a "]', '["a","b",""]', "[]", '["a","b",3]'].map((
+      labels,
+    ): typeof cases[0] => [
       changed(({ metadata }) => metadata.set("selvedge.labels", labels)),
       {},
       `array of class names, none of them empty or used twice: current value is ${labels}`,
