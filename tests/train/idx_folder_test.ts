@@ -157,6 +157,8 @@ Deno.test("parseLabels() refuses what names no classes", async () => {
     ["", "current number is 1"],
     ["a\n\nb", "none may be empty: label 1 is"],
     ["a\nb\na", 'labels 0 and 2 are both "a"'],
+    ['["a", "a "]', 'labels 0 and 1 are both "a"'],
+    ['["a", " "]', "none may be empty: label 1 is"],
     ['["a", 2]', "one is 2"],
     ['["a", "b"', "one a line, or a JSON array of strings"],
     [Array.from({ length: 1001 }, (_, i) => i).join("\n"), "current number is 1001"],

@@ -17,8 +17,8 @@ export function parseLabels(text: string, name: string): string[] {
   const whole = text.replace(/^\uFEFF/, "");
   const labels = whole.trimStart().startsWith("[")
     ? parseJson(whole, name)
-    : whole.replace(/\s+$/, "").split(/\r?\n/).map((line) => line.trim());
-  const all = labels.map((label) => label.normalize("NFC"));
+    : whole.replace(/\s+$/, "").split(/\r?\n/);
+  const all = labels.map((label) => label.trim().normalize("NFC"));
   if (all.length < MIN_CLASSES || all.length > MAX_CLASSES) {
     throw new InputError(
       "invalid-value",
@@ -27,7 +27,7 @@ export function parseLabels(text: string, name: string): string[] {
     );
   }
   for (const [i, label] of all.entries()) {
-    if (label.trim() === "") {
+    if (label === "") {
       throw new InputError(
         "invalid-value",
         `Cannot use the labels "${name}" as none may be empty: label ${i} is`,
