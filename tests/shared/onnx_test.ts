@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
 import { describeModel } from "../../shared/contract.ts";
@@ -171,6 +172,11 @@ const models: fc.Arbitrary<OnnxModel> = fc.record({
 
 Deno.test("readOnnx() reads back what writeOnnx() writes", () => {
   fc.assert(fc.property(models, (model) => assertEquals(readOnnx(writeOnnx(model)), model)));
+});
+
+Deno.test("readOnnx() reads a Buffer of Node.js as any other array of bytes", () => {
+  const bytes = writeOnnx(mlpToOnnx(layers, info));
+  assertEquals(readOnnx(Buffer.from(bytes)), readOnnx(bytes));
 });
 
 Deno.test("readOnnx() rejects damaged files or reads them, and never hangs or throws anything else", () => {
