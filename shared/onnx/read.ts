@@ -154,7 +154,8 @@ function readTensor(reader: WireReader): OnnxTensor {
 
 function readFloats(raw: Uint8Array, floats: number[]): Float32Array<ArrayBuffer> {
   if (raw.length === 0) return new Float32Array(floats);
-  // A copy, as floats must start at a multiple of four bytes (not slice(): that of a Buffer copies nothing). The file and all platforms are little-endian.
+  // A copy, as floats must start at a multiple of four bytes; not by slice(), which copies nothing if this is a Buffer.
+  // The file and all platforms are little-endian.
   return new Float32Array(new Uint8Array(raw.subarray(0, raw.length & ~3)).buffer);
 }
 
