@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess, assertStringIncludes, assertThrows } from "@std/assert";
 import { arena, FIRST_PAGES, memoryCeiling, Program, resizeHeap } from "../../shared/decode/arena.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
-import { buildProgram, PROGRAMS } from "../../shared/decode/programs/build.ts";
+import { buildProgram, PROGRAMS } from "../../shared/decode/programs/rewrite.ts";
 import fc from "fast-check";
 import { crc32 } from "node:zlib";
 import { InputError } from "../../shared/errors.ts";
