@@ -1,15 +1,18 @@
 /**
- * The memory in which the decoders in WebAssembly run, one at a time.
+ * The memories in which the decoders in WebAssembly run.
  *
  * WebAssembly memory cannot shrink, and V8, which does not count it, frees that of an instance minutes after nobody uses
  * the instance any more. If each decoder had its own, they would soon have more than the 128 MB of a Cloudflare isolate.
- * So their programs import this one (`programs/build.ts`), and ask it when they want to know or change its size:
+ * So their programs import one of these (`programs/build.ts`), and ask it when they want to know or change its size:
  *
- * - **One at a time.** A program stays as long as the pictures are of its kind. Before another one starts, the memory is
- *   filled with zeros, as if it were new; the same follows a failure, after which a program cannot be used again.
+ * - **One picture at a time.** A program stays as long as the pictures are of its kind. Before another one starts, the
+ *   memory is filled with zeros, as if it were new; the same follows a failure, after which a program cannot be used again.
  * - **A ceiling.** Some bytes of a header can make a decoder ask for 700 MB. Above a limit that follows from the picture,
  *   its `malloc` gives null.
  * - **No growth over time.** The memory has what the largest picture has needed.
+ *
+ * A large picture is decoded in pieces, between which other events are let in. There are two memories, so that small
+ * pictures, which need no pieces, do not wait for it.
  *
  * @module
  */
@@ -29,6 +32,13 @@ const BASE_BYTES = 2 * MiB;
  * and the result.
  */
 const BYTES_PER_PIXEL = 12;
+/** Pictures whose decoder may take no more than this are decoded in the small memory: up to 170,000 pixels. */
+const SMALL_BYTES = 4 * MiB;
+
+/** How long those that wait for the large memory sleep, in ms. */
+const SLEEP_MS = 2;
+/** workerd may drop a request between two pieces. Without a piece for so long, in ms, another picture gets the memory. */
+const LOST_MS = 10_000;
 
 /**
  * How much memory a decoder may take.
@@ -41,103 +51,180 @@ export function memoryCeiling(length: number, pixels: number): number {
   return BASE_BYTES + 2 * length + BYTES_PER_PIXEL * pixels;
 }
 
-const memory = new WebAssembly.Memory({ initial: FIRST_PAGES });
-/** The program that runs, or could go on. */
-let current: Program<unknown> | undefined;
-/** The pages that it has. */
-let pages = FIRST_PAGES;
-let ceiling = 0;
-/** Whether it has been refused memory. */
-let isShort = false;
-
-/** @returns the number of pages before, or -1 if there cannot be so many more */
-function grow(more: number): number {
-  const before = pages, wanted = before + (more >>> 0);
-  const missing = wanted - memory.buffer.byteLength / PAGE_BYTES;
-  try {
-    if (wanted * PAGE_BYTES > ceiling) throw new RangeError("Above the ceiling");
-    if (missing > 0) memory.grow(Math.ceil(missing / STEP_PAGES) * STEP_PAGES);
-  } catch {
-    isShort = true;
-    return -1;
-  }
-  pages = wanted;
-  return before;
-}
-
-/** What every program imports. */
-export const arena = {
-  memory,
-  /** Pages of the program that runs. */
-  size: (): number => pages,
-  grow,
-} as const;
+/** Lets other events in. */
+export type Turn = () => Promise<void>;
 
 /**
- * Gives the program that runs so much memory, as Emscripten's `emscripten_resize_heap`.
+ * Decodes a picture in pieces of work, with a `yield` between them. It leaves the program ready for the next picture if it
+ * does not throw.
  *
- * @returns whether it has them now
+ * @param instance of the program
+ * @param arena in which it runs
+ * @returns undefined if the file is broken
  */
-export function resizeHeap(bytes: number): boolean {
-  const more = Math.ceil((bytes >>> 0) / PAGE_BYTES) - pages;
-  return more <= 0 || grow(more) >= 0;
+export type Decode<T, R> = (instance: T, arena: Arena) => Generator<void, R | undefined, void>;
+
+/** The decoding of one picture. */
+interface Run {
+  /** Bytes that it may take. */
+  ceiling: number;
+  /** Whether it has been refused memory. */
+  isShort: boolean;
+  /** When its last piece ended, in ms. */
+  since: number;
 }
 
-/** A decoder that runs in the common memory. */
-export class Program<T> {
-  readonly #start: () => T;
-  #instance: T | undefined;
+/** A memory, and the program that runs in it. */
+export class Arena {
+  readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: FIRST_PAGES });
+  /** What programs import as `arena`. */
+  readonly imports: { memory: WebAssembly.Memory; size: () => number; grow: (more: number) => number } = {
+    memory: this.memory,
+    size: () => this.#pages,
+    grow: (more) => this.#grow(more),
+  };
+  /** The program that runs, or could go on. */
+  #program: Program<unknown> | undefined;
+  #instance: unknown;
+  /** The pages that it has. */
+  #pages = FIRST_PAGES;
+  /** The last picture. */
+  #run: Run = { ceiling: 0, isShort: false, since: 0 };
+  /** The picture of which some pieces are left. */
+  #unfinished: Run | undefined;
+  readonly #now: () => number;
 
-  /**
-   * Starts nothing yet.
-   *
-   * @param start makes an instance, which imports {@linkcode arena}
-   */
-  constructor(start: () => T) {
-    this.#start = start;
+  /** @param now the time in ms, on a clock that never goes back */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
   }
 
   /**
-   * Decodes a picture.
+   * Gives the program that runs so much memory, as Emscripten's `emscripten_resize_heap`.
    *
-   * @param format the format's name, as in "Cannot decode the PNG"
-   * @param most bytes of memory that the program may have
-   * @param decode does the work, without waiting for anything; undefined if the file is broken
-   * @returns undefined also if the program has failed
-   * @throws {InputError} `too-large` if the program needs more memory
+   * @returns whether it has them now
    */
-  run<R>(format: string, most: number, decode: (instance: T) => R | undefined): R | undefined {
+  resizeHeap(bytes: number): boolean {
+    const more = Math.ceil((bytes >>> 0) / PAGE_BYTES) - this.#pages;
+    return more <= 0 || this.#grow(more) >= 0;
+  }
+
+  /** As {@linkcode Program.run}. */
+  async run<T, R>(
+    program: Program<T>,
+    format: string,
+    most: number,
+    decode: Decode<T, R>,
+    turn?: Turn,
+  ): Promise<R | undefined> {
     for (;;) {
-      ceiling = most;
-      const isNew = current !== this;
-      if (isNew) this.#enter();
-      isShort = false;
+      while (this.#isTaken()) await sleep();
+      const isNew = this.#program !== program;
+      if (isNew) this.#enter(program);
+      const run = this.#run = { ceiling: most, isShort: false, since: this.#now() };
       let result: R | undefined;
       try {
-        result = decode(this.#instance!);
-      } catch {
+        const work = decode(this.#instance as T, this);
+        let piece = work.next();
+        while (!piece.done) {
+          if (turn) {
+            run.since = this.#now();
+            this.#unfinished = run;
+            await turn();
+            if (this.#unfinished !== run) throw new Lost();
+          }
+          piece = work.next();
+        }
+        result = piece.value;
+      } catch (error) {
+        if (error instanceof Lost) throw error;
         // A trap, an exit or an exception of C++: its message is about the decoder, not about the picture.
         this.#leave();
       }
-      if (result !== undefined || !isShort) return result;
+      this.#unfinished = undefined;
+      if (result !== undefined || !run.isShort) return result;
       this.#leave();
       // Other pictures may have left gaps that are too small.
       if (isNew) throw tooLarge(format, most);
     }
   }
 
-  #enter(): void {
-    if (current) current.#leave();
-    new Uint8Array(memory.buffer, 0, pages * PAGE_BYTES).fill(0);
-    pages = FIRST_PAGES;
-    this.#instance = this.#start();
-    current = this;
+  #isTaken(): boolean {
+    if (!this.#unfinished) return false;
+    if (this.#now() - this.#unfinished.since < LOST_MS) return true;
+    this.#unfinished = undefined;
+    this.#leave();
+    return false;
+  }
+
+  #enter(program: Program<unknown>): void {
+    this.#leave();
+    new Uint8Array(this.memory.buffer, 0, this.#pages * PAGE_BYTES).fill(0);
+    this.#pages = FIRST_PAGES;
+    this.#instance = program.start(this);
+    this.#program = program;
   }
 
   #leave(): void {
     this.#instance = undefined;
-    current = undefined;
+    this.#program = undefined;
   }
+
+  /** @returns the number of pages before, or -1 if there cannot be so many more */
+  #grow(more: number): number {
+    const before = this.#pages, wanted = before + (more >>> 0);
+    const missing = wanted - this.memory.buffer.byteLength / PAGE_BYTES;
+    try {
+      if (wanted * PAGE_BYTES > this.#run.ceiling) throw new RangeError("Above the ceiling");
+      if (missing > 0) this.memory.grow(Math.ceil(missing / STEP_PAGES) * STEP_PAGES);
+    } catch {
+      this.#run.isShort = true;
+      return -1;
+    }
+    this.#pages = wanted;
+    return before;
+  }
+}
+
+const small = new Arena(), large = new Arena();
+
+/** A decoder. */
+export class Program<T> {
+  /** Makes an instance, which imports the arena. */
+  readonly start: (arena: Arena) => T;
+
+  /**
+   * Starts nothing yet.
+   *
+   * @param start makes an instance, which imports the arena
+   */
+  constructor(start: (arena: Arena) => T) {
+    this.start = start;
+  }
+
+  /**
+   * Decodes a picture. Large ones wait for each other.
+   *
+   * @param format the format's name, as in "Cannot decode the PNG"
+   * @param most bytes of memory that the program may have
+   * @param decode does the work
+   * @param turn lets other events in between the pieces; small pictures do not need it
+   * @returns undefined also if the program has failed
+   * @throws {InputError} `too-large` if the program needs more memory
+   */
+  run<R>(format: string, most: number, decode: Decode<T, R>, turn?: Turn): Promise<R | undefined> {
+    if (most <= SMALL_BYTES) return small.run(this, format, most, decode);
+    return large.run(this, format, most, decode, turn);
+  }
+}
+
+/** After the request had been dropped, another picture got the memory. */
+class Lost extends Error {
+  override readonly message = `The decoder did not go on for ${LOST_MS} ms`;
+}
+
+async function sleep(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, SLEEP_MS));
 }
 
 function tooLarge(format: string, most: number): InputError {

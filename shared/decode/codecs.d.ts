@@ -35,5 +35,5 @@ export const makeJpegDecoder: MakeDecoder;
 export const jpegWasm: WebAssembly.Module;
 /** ImageScript's JPEG decoder, which can decode at reduced scale. It imports nothing. */
 export const reducedJpegWasm: WebAssembly.Module;
-/** libwebp, bound with Embind. */
+/** libwebp, with the functions of `programs/webp.c`. */
 export const webpWasm: WebAssembly.Module;

@@ -4,6 +4,6 @@
 export { default as makeJpegDecoder } from "@jsquash/jpeg/codec/dec/mozjpeg_dec.js";
 import source jpegWasm from "./programs/mozjpeg.wasm";
 import source reducedJpegWasm from "./programs/jpeg_reduced.wasm";
-import source webpWasm from "./programs/libwebp.wasm";
+import source webpWasm from "./programs/webp.wasm";
 
 export { jpegWasm, reducedJpegWasm, webpWasm };

@@ -105,9 +105,12 @@ function isTooLong(work: PictureWork, { maxCallMicros = Infinity }: PictureLimit
   return callMicros(work) > maxCallMicros;
 }
 
-/** How long the longest call takes. Others get their turn while a PNG is decoded, and while DC coefficients are read. */
+/**
+ * How long the longest call takes. Others get their turn while a PNG or WebP is decoded, and while DC coefficients are
+ * read.
+ */
 function callMicros(work: PictureWork): number {
-  if (work.kind === "png") return 0;
+  if (!/jpeg$/i.test(work.kind)) return 0;
   // Few bytes are left when only the DC coefficients are decoded.
   return microsOf(
     work.kind === "dcOfJpeg" ? { ...work, kind: "reducedJpeg", counts: { ...work.counts, file: 0 } } : work,

@@ -30,14 +30,14 @@ export async function decodeJpeg(bytes: Uint8Array, limits: PictureLimits): Prom
   const layout = parseJpeg(bytes, limits);
   const image = layout.scale > 1
     ? await decodeReducedJpeg(bytes, layout, limits)
-    : decodeFull(bytes.subarray(0, layout.end), layout);
+    : await decodeFull(bytes.subarray(0, layout.end), layout);
   // Where data is missing the decoders fill in grey, which would be classified as if it had been there.
   if (!image) throw broken("its data is corrupt");
   return orient(image, layout.orientation);
 }
 
-function decodeFull(bytes: Uint8Array, { width, height }: JpegLayout): Image | undefined {
-  const decoded = mozjpeg.decode(bytes, width * height, false);
+async function decodeFull(bytes: Uint8Array, { width, height }: JpegLayout): Promise<Image | undefined> {
+  const decoded = await mozjpeg.decode(bytes, width * height, false);
   if (!decoded || decoded.width !== width || decoded.warnings.some(isSerious)) return undefined;
   return { width, height, channels: 4, data: decoded.data };
 }

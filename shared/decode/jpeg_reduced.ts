@@ -10,7 +10,7 @@
  */
 import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
-import { arena, memoryCeiling, Program } from "./arena.ts";
+import { memoryCeiling, Program } from "./arena.ts";
 import { reducedJpegWasm } from "./codecs.js";
 import { toSequential } from "./jpeg_dc.ts";
 import type { JpegLayout } from "./jpeg_layout.ts";
@@ -48,8 +48,8 @@ const BLOCK_BYTES = 128;
  */
 const COEFFICIENT_BYTES_PER_PIXEL = 10;
 
-const program = new Program(() =>
-  new WebAssembly.Instance(reducedJpegWasm, { arena }).exports as unknown as Decoder
+const program = new Program(({ imports }) =>
+  new WebAssembly.Instance(reducedJpegWasm, { arena: imports }).exports as unknown as Decoder
 );
 
 /**
@@ -69,7 +69,11 @@ export async function decodeReducedJpeg(
   const parts = await decodedParts(bytes, layout, turn);
   if (!parts) return undefined;
   const most = memoryCeiling(bytes.length, width * height) + coefficients;
-  return program.run("JPEG", most, (decoder) => decode(decoder, parts, width, height));
+  return await program.run(
+    "JPEG",
+    most,
+    (decoder, { memory }) => decode(decoder, memory, parts, width, height),
+  );
 }
 
 function coefficientBytes({ components }: JpegLayout, maxPixels: number): number {
@@ -84,13 +88,20 @@ function coefficientBytes({ components }: JpegLayout, maxPixels: number): number
   );
 }
 
-function decode(decoder: Decoder, parts: Uint8Array[], width: number, height: number): Image | undefined {
+// deno-lint-ignore require-yield -- in one piece
+function* decode(
+  decoder: Decoder,
+  memory: WebAssembly.Memory,
+  parts: Uint8Array[],
+  width: number,
+  height: number,
+): Generator<void, Image | undefined> {
   const size = parts.reduce((sum, { length }) => sum + length, 0);
   const file = decoder.walloc(size);
-  const memory = new Uint8Array(arena.memory.buffer, file, size);
+  const copy = new Uint8Array(memory.buffer, file, size);
   let at = 0;
   for (const part of parts) {
-    memory.set(part, at);
+    copy.set(part, at);
     at += part.length;
   }
   const image = decoder.decode(file, size, width, height);
@@ -99,7 +110,7 @@ function decode(decoder: Decoder, parts: Uint8Array[], width: number, height: nu
   const pixels = decoder.decode_buffer(image), length = decoder.wlen();
   const fits = decoder.decode_width(image) === width && decoder.decode_height(image) === height &&
     length === width * height * channels;
-  const data = fits ? new Uint8Array(arena.memory.buffer, pixels, length).slice() : undefined;
+  const data = fits ? new Uint8Array(memory.buffer, pixels, length).slice() : undefined;
   decoder.decode_free(image);
   return data && { width, height, channels, data };
 }

@@ -1,135 +1,81 @@
 /**
- * Runs libwebp 1.3.2, compiled to WebAssembly by the package `wasm-webp`, on Deno and on workerd.
- *
- * The package's loader compiles JavaScript at run time, which workerd forbids, so this file calls the program without
- * it. The program is C++ bound with Embind: when it starts, it announces its functions to the host, each with the
- * number of an invoker in its table. `decodeRGBA` gives its pixels to the host as a view of the program's memory, and
- * then wraps them in a JavaScript object; copying them when the view is given leaves nothing else to do, so all other
- * imports do nothing. A newer package with another binding shows in the tests.
- *
- * Nothing can be reached: the imports are functions of this file, which copy inside the program's memory or do nothing,
- * and those of `arena.ts`, which grow it.
+ * Runs libwebp, compiled to WebAssembly (`programs/webp.c`), on Deno and on workerd. The program can reach nothing but its
+ * memory in `arena.ts`.
  *
  * @module
  */
-import { arena, memoryCeiling, Program, resizeHeap } from "./arena.ts";
+import type { Size } from "../image.ts";
+import { type Arena, memoryCeiling, Program, type Turn } from "./arena.ts";
 import { webpWasm } from "./codecs.js";
 
-interface Exports {
-  __indirect_function_table: WebAssembly.Table;
-  __wasm_call_ctors(): void;
+/** The functions of `programs/webp.c`. */
+interface Libwebp {
   malloc(bytes: number): number;
   free(pointer: number): void;
+  start(file: number, length: number): number;
+  decode(rows: number): number;
+  pixels(): number;
+  width(): number;
+  height(): number;
+  finish(): void;
 }
 
-const libwebp = new Program(() => new Libwebp());
+/** Statuses of libwebp. The others are errors. */
+const OK = 0, SUSPENDED = 5;
+
+/** Pixels that are decoded in one piece, which takes up to 20 ms. */
+const PIECE = 128 * 1024;
+/** The decoder keeps rows of the picture, also if it has fewer. */
+const MIN_ROWS = 32;
+
+const libwebp = new Program(({ imports }) =>
+  new WebAssembly.Instance(webpWasm, { arena: imports }).exports as unknown as Libwebp
+);
 
 /**
  * Decodes a picture whose header has been checked.
  *
- * @param pixels width × height, as the header says; it sets how much memory the decoder may take
+ * @param size as the header says; it sets how much memory the decoder may take
+ * @param turn lets other events in between pieces of the work
+ * @param piece pixels that are decoded in one piece, at least a row
  * @returns red, green, blue and alpha, `[height, width, 4]`; undefined if the bytes cannot be decoded
  * @throws {InputError} `too-large` if the decoder needs more memory
  */
-export function decodeRgba(bytes: Uint8Array, pixels: number): Uint8Array<ArrayBuffer> | undefined {
-  return libwebp.run("WebP", memoryCeiling(bytes.length, pixels), (instance) => {
-    const rgba = instance.decode(bytes);
-    return rgba?.length === 4 * pixels ? rgba : undefined;
-  });
+export async function decodeRgba(
+  bytes: Uint8Array,
+  size: Size,
+  turn?: Turn,
+  piece: number = PIECE,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const most = memoryCeiling(bytes.length, size.width * Math.max(size.height, MIN_ROWS));
+  return await libwebp.run(
+    "WebP",
+    most,
+    (instance, arena) => decode(instance, arena, bytes, size, piece),
+    turn,
+  );
 }
 
-/** The version of libwebp in the program, such as `1.3.2`. */
-export function libwebpVersion(): string {
-  return libwebp.run("WebP", memoryCeiling(0, 0), (instance) => instance.version())!;
-}
-
-/** An instance of the program. */
-class Libwebp {
-  readonly #program: Exports;
-  /** The functions that it has announced, by name. */
-  readonly #functions = new Map<string, (...pointers: number[]) => number>();
-  // What the program gives to the host.
-  #pixels: Uint8Array<ArrayBuffer> | undefined;
-  #string = "";
-
-  constructor() {
-    this.#program = new WebAssembly.Instance(webpWasm, this.#imports()).exports as unknown as Exports;
-    this.#program.__wasm_call_ctors();
+function* decode(
+  instance: Libwebp,
+  { memory }: Arena,
+  bytes: Uint8Array,
+  { width, height }: Size,
+  piece: number,
+): Generator<void, Uint8Array<ArrayBuffer> | undefined> {
+  const file = instance.malloc(bytes.length);
+  if (file === 0) return undefined;
+  new Uint8Array(memory.buffer).set(bytes, file);
+  let status = instance.start(file, bytes.length);
+  while (status === SUSPENDED) {
+    yield;
+    status = instance.decode(Math.ceil(piece / width));
   }
-
-  decode(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
-    this.#pixels = undefined;
-    // Embind's form of a std::string: its length and its bytes. The invoker copies it.
-    const pointer = this.#program.malloc(4 + bytes.length);
-    if (pointer === 0) return undefined;
-    this.#view().setUint32(pointer, bytes.length, true);
-    this.#memory().set(bytes, pointer + 4);
-    this.#functions.get("decodeRGBA")!(pointer);
-    this.#program.free(pointer);
-    return this.#pixels;
-  }
-
-  version(): string {
-    this.#functions.get("decoder_version")!();
-    return this.#string;
-  }
-
-  #imports(): WebAssembly.Imports {
-    const imports: WebAssembly.Imports = {};
-    for (const { module, name } of WebAssembly.Module.imports(webpWasm)) {
-      (imports[module] ??= {})[name] = () => 0;
-    }
-    imports["arena"] = arena;
-    const fail = (): never => {
-      throw new WebAssembly.RuntimeError("libwebp ended");
-    };
-    Object.assign(imports["env"]!, {
-      abort: fail,
-      __cxa_throw: fail,
-      emscripten_memcpy_js: (to: number, from: number, length: number) => {
-        this.#memory().copyWithin(to, from, from + length);
-      },
-      emscripten_resize_heap: (bytes: number) => Number(resizeHeap(bytes)),
-      _embind_register_function: (
-        name: number,
-        _count: number,
-        _types: number,
-        _signature: number,
-        invoker: number,
-        bound: number,
-      ) => {
-        this.#functions.set(
-          this.#text(name),
-          (...pointers) => this.#program.__indirect_function_table.get(invoker)!(bound, ...pointers),
-        );
-      },
-      _emval_new_u8string: (text: number) => {
-        this.#string = this.#text(text);
-        return 0;
-      },
-      // `Uint8Array(view)`: the arguments are the view's length and its pointer, 0 if the data is corrupt.
-      _emval_call: (_caller: number, _constructor: number, _destructors: number, view: number) => {
-        const length = this.#view().getUint32(view, true), pointer = this.#view().getUint32(view + 4, true);
-        if (pointer === 0) return 0;
-        this.#pixels = this.#memory().slice(pointer, pointer + length);
-        // The program never frees them.
-        this.#program.free(pointer);
-        return 0;
-      },
-    });
-    return imports;
-  }
-
-  #memory(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(arena.memory.buffer as ArrayBuffer);
-  }
-
-  #view(): DataView {
-    return new DataView(arena.memory.buffer);
-  }
-
-  #text(pointer: number): string {
-    const bytes = this.#memory().subarray(pointer);
-    return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
-  }
+  const isWhole = status === OK && instance.width() === width && instance.height() === height;
+  const rgba = isWhole
+    ? new Uint8Array(memory.buffer as ArrayBuffer, instance.pixels(), 4 * width * height).slice()
+    : undefined;
+  instance.finish();
+  instance.free(file);
+  return rgba;
 }

@@ -19,7 +19,7 @@ export interface PictureLimits {
    */
   shortSide?: number;
   /**
-   * How long a decoder may be estimated to take if it cannot let other events in, in µs: those of WebP and of JPEG.
+   * How long a decoder may be estimated to take if it cannot let other events in, in µs: those of JPEG.
    * Without it, as long as the pixels allow.
    */
   maxCallMicros?: number;

@@ -1,6 +1,6 @@
 /**
  * Runs decoders that Emscripten has compiled to WebAssembly (https://github.com/jamsinclair/jSquash) on Deno and on
- * workerd, in the memory of `arena.ts`: every trick that this needs is in this file.
+ * workerd, in a memory of `arena.ts`: every trick that this needs is in this file.
  *
  * - **No compiling at run time.** Emscripten's loaders fetch and compile their program, which workerd forbids;
  *   `instantiateWasm` answers with an instance of the module that the platform has compiled (`codecs.js`).
@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { arena, memoryCeiling, Program, resizeHeap } from "./arena.ts";
+import { type Arena, memoryCeiling, Program } from "./arena.ts";
 import type { EmscriptenDecoder, EmscriptenOptions, MakeDecoder } from "./codecs.js";
 
 /** Red, green, blue and alpha. */
@@ -31,7 +31,7 @@ export class Sandbox {
   readonly #format: string;
   readonly #make: MakeDecoder;
   readonly #module: WebAssembly.Module;
-  readonly #program: Program<EmscriptenDecoder> = new Program(() => this.#start());
+  readonly #program: Program<EmscriptenDecoder> = new Program((arena) => this.#start(arena));
   #warnings: string[] = [];
 
   /**
@@ -53,26 +53,29 @@ export class Sandbox {
    * @returns undefined if the bytes cannot be decoded
    * @throws {InputError} `too-large` if the decoder needs more memory
    */
-  decode(bytes: Uint8Array, pixels: number, ...options: boolean[]): Decoded | undefined {
-    return this.#program.run(this.#format, memoryCeiling(bytes.length, pixels), (decoder) => {
-      this.#warnings = [];
+  async decode(bytes: Uint8Array, pixels: number, ...options: boolean[]): Promise<Decoded | undefined> {
+    const warnings: string[] = this.#warnings = [];
+    // deno-lint-ignore require-yield -- in one piece
+    function* decode(decoder: EmscriptenDecoder): Generator<void, Decoded | undefined> {
+      warnings.length = 0;
       const image = decoder.decode(bytes, ...options);
       if (image?.data.length !== 4 * pixels) return undefined;
       const { width, height, data: { buffer, byteOffset, length } } = image;
-      return { width, height, data: new Uint8Array(buffer, byteOffset, length), warnings: this.#warnings };
-    });
+      return { width, height, data: new Uint8Array(buffer, byteOffset, length), warnings };
+    }
+    return await this.#program.run(this.#format, memoryCeiling(bytes.length, pixels), decode);
   }
 
-  #start(): EmscriptenDecoder {
+  #start(arena: Arena): EmscriptenDecoder {
     const decoder: EmscriptenOptions & Partial<EmscriptenDecoder> = {
       noInitialRun: true,
       print: () => {},
       printErr: (line) => this.#warnings.push(line),
       instantiateWasm: (imports, receive) => {
-        replaceImport(imports, "emval_get_global", confineGlobals);
-        replaceImport(imports, "emscripten_resize_heap", resizeArena);
-        const { exports } = new WebAssembly.Instance(this.#module, { ...imports, arena });
-        receive({ exports: hideGrow(exports) });
+        replaceImport(imports, "emval_get_global", (lookUp) => confineGlobals(arena, lookUp));
+        replaceImport(imports, "emscripten_resize_heap", (makeViews) => resizeArena(arena, makeViews));
+        const { exports } = new WebAssembly.Instance(this.#module, { ...imports, arena: arena.imports });
+        receive({ exports: hideGrow(arena, exports) });
         return exports;
       },
     };
@@ -101,7 +104,7 @@ function replaceImport(
 }
 
 /** Looks up the globals that decoders need, and no others. */
-function confineGlobals(lookUp: Import): Import {
+function confineGlobals(arena: Arena, lookUp: Import): Import {
   return (pointer) => {
     const bytes = new Uint8Array(arena.memory.buffer, pointer);
     const name = String.fromCharCode(...bytes.subarray(0, Math.min(bytes.indexOf(0), 64)));
@@ -111,12 +114,12 @@ function confineGlobals(lookUp: Import): Import {
 }
 
 /** Grows the arena. All that is left to Emscripten is to make new views of the memory. */
-function resizeArena(makeViews: Import): Import {
-  return (bytes) => resizeHeap(bytes) && makeViews(bytes);
+function resizeArena(arena: Arena, makeViews: Import): Import {
+  return (bytes) => arena.resizeHeap(bytes) && makeViews(bytes);
 }
 
 /** Emscripten calls `grow` of the memory that it finds among the exports: here it has grown already. */
-function hideGrow(exports: WebAssembly.Exports): WebAssembly.Exports {
+function hideGrow(arena: Arena, exports: WebAssembly.Exports): WebAssembly.Exports {
   const memory = {
     get buffer(): ArrayBuffer {
       return arena.memory.buffer as ArrayBuffer;

@@ -24,10 +24,10 @@ const ANIMATED = 0x02;
  * animation
  * @throws {InputError} `too-large` if the picture has too many pixels
  */
-export function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Image {
+export async function decodeWebp(bytes: Uint8Array, limits: PictureLimits): Promise<Image> {
   const { width, height, end } = readChunks(bytes);
   spendPixels("WebP", { width, height }, limits);
-  const data = decodeRgba(bytes.subarray(0, end), width * height);
+  const data = await decodeRgba(bytes.subarray(0, end), { width, height }, limits.turn);
   if (!data) throw broken("its data is corrupt");
   return { width, height, channels: 4, data };
 }

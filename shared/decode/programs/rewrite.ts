@@ -14,7 +14,6 @@ import { FIRST_PAGES } from "../arena.ts";
 export const PROGRAMS = {
   "mozjpeg.wasm": import.meta.resolve("@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm"),
   "jpeg_reduced.wasm": import.meta.resolve("imagescript/wasm/any/jpeg.wasm"),
-  "libwebp.wasm": import.meta.resolve("wasm-webp/dist/esm/webp-wasm.wasm"),
 } as const;
 
 /**

@@ -95,8 +95,9 @@ EXPORT("start") int start(const uint8_t* file, size_t length) {
   return headers.is_lossless ? start_lossless() : start_lossy(&headers);
 }
 
-// Decodes at least one row and about so many. Returns VP8_STATUS_SUSPENDED, VP8_STATUS_OK at the end, or an error.
+// Decodes about so many rows, at least one. Returns VP8_STATUS_SUSPENDED, VP8_STATUS_OK at the end, or an error.
 EXPORT("decode") int decode(int rows) {
+  if (rows < 1) rows = 1;
   return picture.lossy != NULL ? decode_lossy(rows) : decode_lossless(rows);
 }
 
@@ -116,6 +117,3 @@ EXPORT("finish") void finish(void) {
   picture.lossy = NULL;
   picture.lossless = NULL;
 }
-
-// As 0x010600 for 1.6.0.
-EXPORT("version") int version(void) { return WebPGetDecoderVersion(); }
