@@ -76,6 +76,7 @@ interface Run {
 
 /** A memory, and the program that runs in it. */
 export class Arena {
+  /** Programs write into it, and decoders read pictures from it. */
   readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: FIRST_PAGES });
   /** What programs import as `arena`. */
   readonly imports: { memory: WebAssembly.Memory; size: () => number; grow: (more: number) => number } = {
@@ -94,7 +95,11 @@ export class Arena {
   #unfinished: Run | undefined;
   readonly #now: () => number;
 
-  /** @param now the time in ms, on a clock that never goes back */
+  /**
+   * Makes an empty memory.
+   *
+   * @param now the time in ms, on a clock that never goes back
+   */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
