@@ -60,9 +60,9 @@ export function requestPictures(
 }
 
 /** The limits of the image files of one request. */
-export function pictureLimits({ maxPixels, maxCallMicros }: Task["limits"]): PictureLimits {
+export function pictureLimits({ maxPixels }: Task["limits"]): PictureLimits {
   const budget = { pixels: LARGEST_PICTURES * maxPixels };
-  return { maxPixels, budget, ...(maxCallMicros !== undefined && { maxCallMicros }) };
+  return { maxPixels, budget };
 }
 
 /**

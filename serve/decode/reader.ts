@@ -27,13 +27,6 @@ export interface TaskPool {
 const SMALL_MICROS = 1000;
 
 /**
- * Without threads, no request is answered while a picture is decoded in one call. In µs, by the estimate: WebP and JPEG
- * files of 2 megapixels take up to 105,000 with the quality that photographs have, and those of noise twice as much; a
- * telephone's JPEG of 12 megapixels and 6 MB takes 145,000.
- */
-export const MAX_CALL_MICROS = 150_000;
-
-/**
  * Turns of the event loop before each large request on it, in which small ones that have arrived are answered. They need
  * some: for the connection, the head, the body and the model.
  */
@@ -72,8 +65,7 @@ export class RequestReader {
    * @throws {InputError} if the request is wrong
    * @throws {Problem} 503 if too much work is queued
    */
-  async read<F extends Form>(sent: Task<F>, client: string, isGone?: () => boolean): Promise<Read<F>> {
-    const task = this.#pool ? sent : { ...sent, limits: { ...sent.limits, maxCallMicros: MAX_CALL_MICROS } };
+  async read<F extends Form>(task: Task<F>, client: string, isGone?: () => boolean): Promise<Read<F>> {
     const micros = estimateMicros(task);
     if (isLarge(task)) this.#averages.add(mediaTypeOf(task.contentType), micros);
     if (micros <= SMALL_MICROS) return await readTask(task, stay);

@@ -5,7 +5,6 @@
  * @module
  */
 import type { ImageShape } from "../../shared/contract.ts";
-import type { PictureLimits } from "../../shared/decode/limits.ts";
 import type { Preprocessing } from "../../shared/image.ts";
 import type { Classifier } from "../../shared/inference/classifier.ts";
 import type { Config } from "../config.ts";
@@ -46,7 +45,7 @@ export interface Task<F extends Form = Form> {
   /** Of the header Inference-Header-Content-Length. */
   jsonLength?: string;
   model: ModelInput;
-  limits: Pick<Config, "maxBatchSize" | "maxPixels" | "maxTopK"> & Pick<PictureLimits, "maxCallMicros">;
+  limits: Pick<Config, "maxBatchSize" | "maxPixels" | "maxTopK">;
 }
 
 /** Lets other events in, where they share the thread. */

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { InputError } from "../errors.ts";
 import { MAX_STORED_PIXELS, scaleOf, STORED_PIXEL_COST } from "./jpeg_layout.ts";
 import type { PictureLimits } from "./limits.ts";
 
@@ -81,42 +80,6 @@ export function pictureWork(
   return png(bytes, length) ?? jpeg(bytes, length, limits) ?? webp(bytes, length);
 }
 
-/**
- * Checks that a picture does not keep the thread for too long.
- *
- * @param bytes the file
- * @throws {InputError} `too-large` if it is estimated to take longer than `maxCallMicros` of the limits
- */
-export function limitCall(bytes: Uint8Array, limits: PictureLimits): void {
-  const work = pictureWork(bytes, limits);
-  // Its own decoder refuses what has too many pixels, and says so.
-  if (!work || work.counts.pixels! > limits.maxPixels || !isTooLong(work, limits)) return;
-  const ms = (micros: number): number => Math.round(micros / 1000);
-  throw new InputError(
-    "too-large",
-    `Cannot decode the image as that would take about ${
-      ms(callMicros(work))
-    } ms in one piece, and this server allows ` +
-      `${ms(limits.maxCallMicros!)} ms: send fewer pixels, lower quality or a PNG`,
-  );
-}
-
-function isTooLong(work: PictureWork, { maxCallMicros = Infinity }: PictureLimits): boolean {
-  return callMicros(work) > maxCallMicros;
-}
-
-/**
- * How long the longest call takes. Others get their turn while a PNG or WebP is decoded, and while DC coefficients are
- * read.
- */
-function callMicros(work: PictureWork): number {
-  if (!/jpeg$/i.test(work.kind)) return 0;
-  // Few bytes are left when only the DC coefficients are decoded.
-  return microsOf(
-    work.kind === "dcOfJpeg" ? { ...work, kind: "reducedJpeg", counts: { ...work.counts, file: 0 } } : work,
-  );
-}
-
 function microsOf({ kind, counts }: PictureWork): number {
   let nanos = FIXED_NANOS;
   for (const [name, each] of Object.entries(NANOS[kind])) nanos += each * counts[name]!;
@@ -126,7 +89,6 @@ function microsOf({ kind, counts }: PictureWork): number {
 /** Whether the limits allow it; then the pixels are spent, as by the decoder. */
 function isDecoded(work: PictureWork, limits: PictureLimits): boolean {
   const { counts, spent } = work, { maxPixels, budget } = limits;
-  if (isTooLong(work, limits)) return false;
   if (counts.pixels! > maxPixels || spent > (budget?.pixels ?? Number.MAX_VALUE)) return false;
   if (budget) budget.pixels -= spent;
   return true;

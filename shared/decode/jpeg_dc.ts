@@ -1,10 +1,10 @@
 /**
- * Rewrites a progressive JPEG as a sequential one that keeps the DC coefficients only. At 1/8 of the size, a
- * block's mean is its only sample, and the DC coefficient is that mean.
+ * Rewrites a JPEG of several scans, as progressive ones are, as one of a single scan that has the DC coefficients only. At
+ * 1/8 of the size, a block's mean is its only sample, and the DC coefficient is that mean.
  *
- * A decoder keeps all coefficients of a progressive file in memory, as each scan adds to them: 37 MB for 12
- * megapixels, where a Worker has 128 MB for everything. The DC coefficients alone take 0.6 MB, and a sequential file
- * is decoded block by block. Most of the time is saved too, since nine tenths of the data are not read.
+ * A decoder keeps all coefficients of such a file in memory, as each scan adds to them: 37 MB for 12 megapixels, where a
+ * Worker has 128 MB for everything. The DC coefficients alone take 0.6 MB, and a single scan is decoded block by block.
+ * Most of the time is saved too, since nine tenths of the data of a progressive file are not read.
  *
  * The section numbers are those of ITU-T T.81.
  *
@@ -12,7 +12,7 @@
  */
 import type { JpegComponent, JpegLayout } from "./jpeg_layout.ts";
 
-const SOF0 = 0xc0, SOF2 = 0xc2, DHT = 0xc4, SOS = 0xda, DRI = 0xdd;
+const SOF0 = 0xc0, SOF2 = 0xc2, DHT = 0xc4, SOI = 0xd8, EOI = 0xd9, SOS = 0xda, DRI = 0xdd;
 
 /** Differences of DC coefficients have up to 11 bits (table F.1). */
 const MAX_BITS = 11;
@@ -34,18 +34,20 @@ interface Plane extends JpegComponent {
 
 /** Blocks that are read or written between turns of the event loop: each takes 20 to 40 ns. */
 const TURN_BLOCKS = 65_536;
+/** Reading a block of a sequential file takes as long as reading so many DC coefficients. */
+const WHOLE_BLOCK = 16;
 
 /**
- * Reads the DC coefficients and writes them as a sequential file.
+ * Reads the DC coefficients and writes them as a file of a single scan.
  *
  * @param turn lets other events in; it is called every few milliseconds
- * @returns the segments of the file between its signature and its end; undefined if the data is corrupt
+ * @returns the file; undefined if the data is corrupt
  */
-export async function toSequential(
+export async function toSingleScan(
   bytes: Uint8Array,
   layout: JpegLayout,
   turn?: () => Promise<void>,
-): Promise<Uint8Array[] | undefined> {
+): Promise<Uint8Array | undefined> {
   const unitsAcross = Math.ceil(
     layout.width / 8 / Math.max(...layout.components.map(({ across }) => across)),
   );
@@ -55,23 +57,34 @@ export async function toSequential(
     return { ...component, stride, dc: new Int16Array(stride * unitsDown * component.down) };
   });
   const tables: (Uint16Array | undefined)[] = [];
-  const parts: Uint8Array[] = [];
+  const parts: Uint8Array[] = [Uint8Array.of(0xff, SOI)];
   let interval = 0;
   for (const { start, end, scan } of layout.segments.slice(0, -1)) {
     const segment = bytes.subarray(start, end), marker = bytes[start + 1];
     if (marker === DHT) readTables(segment, tables);
     else if (marker === DRI) interval = segment[4]! << 8 | segment[5]!;
-    else if (marker === SOF2) parts.push(sequentialFrame(segment));
+    else if (marker! >= SOF0 && marker! <= SOF2) parts.push(sequentialFrame(segment));
     else if (marker !== SOS) parts.push(segment);
     else if (scan!.first === 0) {
       const names = [...segment.subarray(5, 5 + 2 * segment[4]!)];
       const scanned = planes.filter(({ id }) => names.some((name, i) => i % 2 === 0 && name === id));
-      const context = { interval, tables, unitsAcross, unitsDown, turn };
+      const { progressive } = layout;
+      const context = { progressive, interval, tables, unitsAcross, unitsDown, turn };
       if (!await readScan(segment, scanned, context)) return undefined;
     }
   }
   const written = await writeScan(planes, unitsAcross, unitsDown, turn);
-  return written && [...parts, TABLES, scanHeader(planes), written];
+  return written && concat([...parts, TABLES, scanHeader(planes), written, Uint8Array.of(0xff, EOI)]);
+}
+
+function concat(parts: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function sequentialFrame(segment: Uint8Array): Uint8Array {
@@ -85,23 +98,26 @@ function scanHeader(planes: Plane[]): Uint8Array {
   return Uint8Array.of(0xff, SOS, 0, 6 + components.length, planes.length, ...components, 0, 63, 0);
 }
 
-/** Reads the DC tables of a segment, each as what the next 16 bits mean: symbol × 32 + the length of its code. */
+/**
+ * Reads the tables of a segment, each as what the next 16 bits mean: symbol × 32 + the length of its code. Tables of DC
+ * coefficients are 0..3, those of AC coefficients 4..7.
+ */
 function readTables(segment: Uint8Array, tables: (Uint16Array | undefined)[]): void {
   for (let at = 4; at < segment.length;) {
     const name = segment[at]!, counts = segment.subarray(at + 1, at + 17);
-    const isDc = name >> 4 === 0;
-    const table = new Uint16Array(isDc ? 1 << 16 : 0);
+    const table = new Uint16Array(1 << 16);
     at += 17;
     for (let length = 1, code = 0; length <= 16; length++, code *= 2) {
       for (let i = 0; i < counts[length - 1]!; i++, code++, at++) {
-        if (isDc) table.fill(segment[at]! << 5 | length, code << 16 - length, (code + 1) << 16 - length);
+        table.fill(segment[at]! << 5 | length, code << 16 - length, (code + 1) << 16 - length);
       }
     }
-    if (isDc) tables[name & 15] = table;
+    tables[4 * (name >> 4) + (name & 15)] = table;
   }
 }
 
 interface ScanContext {
+  progressive: boolean;
   /** Minimum coded units between restart markers; 0 for none. */
   interval: number;
   tables: readonly (Uint16Array | undefined)[];
@@ -110,14 +126,17 @@ interface ScanContext {
   turn: (() => Promise<void>) | undefined;
 }
 
-/** Reads a scan of DC coefficients (sections G.1.2.1 and F.2.2.1); false if its data is corrupt. */
+/** Reads the DC coefficients of a scan (sections G.1.2.1 and F.2.2); false if its data is corrupt. */
 async function readScan(segment: Uint8Array, planes: Plane[], context: ScanContext): Promise<boolean> {
-  const { interval, tables, unitsAcross, unitsDown, turn } = context;
+  const { progressive, interval, tables, unitsAcross, unitsDown, turn } = context;
   const count = segment[4]!, header = 2 + (segment[2]! << 8 | segment[3]!);
-  const high = segment[header - 1]! >> 4, low = segment[header - 1]! & 15;
+  const approximation = progressive ? segment[header - 1]! : 0,
+    high = approximation >> 4,
+    low = approximation & 15;
   const used = planes.map(({ id }) => {
     const place = [0, 1, 2].find((i) => i < count && segment[5 + 2 * i] === id)!;
-    return tables[segment[6 + 2 * place]! >> 4];
+    const names = segment[6 + 2 * place]!;
+    return { dc: tables[names >> 4], ac: tables[4 + (names & 15)] };
   });
   const reader = new BitReader(segment, header);
   const predictions = new Int32Array(planes.length);
@@ -139,20 +158,35 @@ async function readScan(segment: Uint8Array, planes: Plane[], context: ScanConte
           dc[at]! |= reader.read(1) << low;
           continue;
         }
-        const entry = used[plane]![reader.peek16()]!, bits = entry >> 5;
+        const entry = used[plane]!.dc![reader.peek16()]!, bits = entry >> 5;
         if (entry === 0 || bits > MAX_BITS) return false;
         reader.skip(entry & 31);
         const value = reader.read(bits);
         predictions[plane]! += bits > 0 && value < 1 << bits - 1 ? value - (1 << bits) + 1 : value;
         dc[at] = predictions[plane]! << low;
+        if (!progressive && !skipAc(reader, used[plane]!.ac!)) return false;
       }
     }
     if (reader.exhausted) return false;
-    sinceTurn += across * places.length;
+    sinceTurn += across * places.length * (progressive ? 1 : WHOLE_BLOCK);
     if (turn && sinceTurn >= TURN_BLOCKS) {
       await turn();
       sinceTurn = 0;
     }
+  }
+  return true;
+}
+
+/** Skips the AC coefficients of a block (section F.2.2.2); false if the data is corrupt. */
+function skipAc(reader: BitReader, table: Uint16Array): boolean {
+  for (let k = 1; k < 64; k++) {
+    const entry = table[reader.peek16()]!, run = entry >> 9, bits = entry >> 5 & 15;
+    if (entry === 0) return false;
+    reader.skip(entry & 31);
+    // The end of the block, or 16 zeros.
+    if (bits === 0 && run < 15) break;
+    reader.read(bits);
+    k += run;
   }
   return true;
 }

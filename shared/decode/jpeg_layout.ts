@@ -24,6 +24,8 @@ const MAX_SCANS = 32;
  * library makes 3, and MozJPEG up to 4.
  */
 const MAX_PASSES = 5;
+/** Pixels of a side: a limit of libjpeg (`JPEG_MAX_DIMENSION`). */
+const MAX_SIDE = 65_500;
 /** Pixels before scaling, which bounds the time: phones take pictures of 12 to 50 million. */
 export const MAX_STORED_PIXELS = 64_000_000;
 /** At reduced scale, reading a stored pixel takes 3 to 6 ns; decoding one at full size takes 20 to 30 ns. */
@@ -39,8 +41,10 @@ export interface JpegLayout {
   scale: number;
   /** EXIF orientation, 1..8. */
   orientation: number;
-  /** Whether the picture comes in several scans of growing detail, which a decoder has to keep in memory. */
+  /** Whether coefficients come in scans of growing detail. */
   progressive: boolean;
+  /** Whether the picture comes in several scans, so that a decoder has to keep all coefficients in memory. */
+  multiScan: boolean;
   /** Brightness, or brightness and two colour differences. */
   components: readonly JpegComponent[];
   /** The segments that matter for decoding, in order: tables, frame, scans with their data, the end. */
@@ -110,6 +114,7 @@ class Parser {
   #frame: Frame | undefined;
   readonly #segments: JpegSegment[] = [];
   #scans = 0;
+  #multiScan = false;
   /** Of the current scan; one with fewer bits is broken, and decoding it would take long for nothing. */
   #fewestBits = 0;
   #scan = { first: 0, last: 63 };
@@ -162,7 +167,8 @@ class Parser {
 
   #finish(end: number): JpegLayout {
     if (!this.#frame || this.#scans === 0) throw broken("it has no picture");
-    return { ...this.#frame, orientation: this.#orientation, segments: this.#segments, end };
+    const { progressive } = this.#frame, multiScan = progressive || this.#multiScan;
+    return { ...this.#frame, multiScan, orientation: this.#orientation, segments: this.#segments, end };
   }
 
   #segment(marker: number, content: Uint8Array): void {
@@ -193,9 +199,8 @@ class Parser {
     }
     const height = content[1]! << 8 | content[2]!;
     const width = content[3]! << 8 | content[4]!;
-    if (width === 0 || height === 0) {
-      throw broken(`its sides must be in 1..65535: current size is ${width}x${height}`);
-    }
+    const wrongSides = `its sides must be in 1..${MAX_SIDE}: current size is ${width}x${height}`;
+    if (width === 0 || height === 0) throw broken(wrongSides);
     const components = Array.from({ length: count }, (_, i): JpegComponent => {
       const [id, sampling, table] = [...content.subarray(6 + 3 * i, 9 + 3 * i)] as [number, number, number];
       return { id, across: sampling >> 4, down: sampling & 15, table, columns: 0, rows: 0 };
@@ -212,15 +217,14 @@ class Parser {
     if (new Set(components.map(({ id }) => id)).size < count) {
       throw broken("two components have the same identifier");
     }
-    const isNamedRgb = String.fromCharCode(...components.map(({ id }) => id)) === "RGB";
-    // Only MozJPEG respects such names.
-    const scale = this.#spend(width, height, isNamedRgb ? Infinity : this.#limits.shortSide);
+    const scale = this.#spend(width, height);
+    if (Math.max(width, height) > MAX_SIDE) throw broken(wrongSides);
     this.#frame = { width, height, scale, progressive: marker === SOF2, components };
   }
 
   /** Chooses the scale, and takes from the limits what decoding at it costs. */
-  #spend(width: number, height: number, shortSide: number | undefined): number {
-    const scale = scaleOf({ width, height }, shortSide);
+  #spend(width: number, height: number): number {
+    const scale = scaleOf({ width, height }, this.#limits.shortSide);
     if (scale > 1 && width > Math.floor(MAX_STORED_PIXELS / height)) {
       throw new InputError(
         "too-large",
@@ -273,6 +277,7 @@ class Parser {
     if (count < 1 || count > components.length || content.length !== 4 + 2 * count) {
       throw broken("a scan header has a wrong length");
     }
+    if (count < components.length) this.#multiScan = true;
     const [first, last, approximation] = [...content.subarray(1 + 2 * count)] as [number, number, number];
     const isDc = first === 0, refines = approximation >> 4 !== 0;
     if (

@@ -18,11 +18,6 @@ export interface PictureLimits {
    * their size, which is faster and takes less memory. Without it, everything is decoded at full size.
    */
   shortSide?: number;
-  /**
-   * How long a decoder may be estimated to take if it cannot let other events in, in µs: those of JPEG.
-   * Without it, as long as the pixels allow.
-   */
-  maxCallMicros?: number;
   /** Lets other events in, where decoding shares its thread with them; it is called every few milliseconds. */
   turn?: () => Promise<void>;
 }

@@ -6,7 +6,6 @@
  */
 import { InputError } from "../errors.ts";
 import type { Image } from "../image.ts";
-import { limitCall } from "./cost.ts";
 import { decodeJpeg } from "./jpeg.ts";
 import type { PictureLimits } from "./limits.ts";
 import { decodePng } from "./png.ts";
@@ -43,7 +42,7 @@ export const PICTURE_TYPES: readonly string[] = KINDS.map(({ mediaType }) => med
  * @param mediaType the declared type: bytes of an unknown format are reported as a broken file of this type
  * @throws {InputError} `invalid-format` if the file is broken or of an unknown format, `unsupported` if it is of a
  * known format that is not read, or an animation
- * @throws {InputError} `too-large` if the picture has too many pixels, or would take longer than the limits allow
+ * @throws {InputError} `too-large` if the picture has too many pixels, or needs too much memory
  */
 export async function decodePicture(
   bytes: Uint8Array<ArrayBuffer>,
@@ -63,6 +62,5 @@ export async function decodePicture(
   if (!kind) {
     throw new InputError("invalid-format", "Cannot decode the image as it must be a PNG, JPEG or WebP file");
   }
-  if (limits.maxCallMicros !== undefined) limitCall(bytes, limits);
   return await kind.decode(bytes, limits);
 }

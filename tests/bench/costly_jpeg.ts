@@ -14,8 +14,10 @@ export interface ScansRecipe {
   components: number;
   /** Horizontal and vertical sampling factor of the first component, 1..4; 1 by default. */
   sampling?: readonly [number, number];
-  /** Without it, there is one scan. */
+  /** Without it, there is one scan, or one for each component. */
   progressive: boolean;
+  /** Whether the components of a sequential file have a scan each. */
+  separate?: boolean;
   /** Coefficients of each block that are not 0, 0..63. */
   coefficients: number;
   /** In a progressive file, at least `components` + 1. */
@@ -77,14 +79,17 @@ export function jpegOfScans(recipe: ScansRecipe): Uint8Array<ArrayBuffer> {
   const { coefficients } = recipe;
 
   if (!progressive) {
-    scan(components, 0, 63, 0);
-    out.units(isAlone ? unitsOf(components[0]!) : units, () => {
-      for (let block = 0; block < blocks; block++) {
-        out.put(0, 1);
-        out.block(coefficients);
-        if (coefficients < 63) out.put(END_CODE, END_BITS);
-      }
-    });
+    for (const scanned of recipe.separate ? components.map((component) => [component]) : [components]) {
+      scan(scanned, 0, 63, 0);
+      const isSingle = scanned.length === 1;
+      out.units(isSingle ? unitsOf(scanned[0]!) : units, () => {
+        for (let block = 0; block < (isSingle ? 1 : blocks); block++) {
+          out.put(0, 1);
+          out.block(coefficients);
+          if (coefficients < 63) out.put(END_CODE, END_BITS);
+        }
+      });
+    }
     return out.end();
   }
   const needed = 1 + components.length, extra = Math.max(0, recipe.scans - needed);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { jpegOfScans } from "../bench/costly_jpeg.ts";
-import { costlyWebp } from "../bench/costly_pictures.ts";
+import { COSTLIEST, costlyWebp } from "../bench/costly_pictures.ts";
 import { A, ATTACK, B } from "./attack.ts";
 import { Connection, headOf } from "./connections.ts";
 import { MAIN, start } from "./deno_server.ts";
@@ -16,30 +16,32 @@ Deno.test("workerd is not slowed down by one client", async (t) => {
   await using server = await startWorkerd({ attack: { variables: ATTACK.variables } });
   const { send } = server.workers["attack"]!;
   await runSuite(t, ATTACK, send);
-  await t.step("as it refuses pictures that would take long in one call", async () => {
+  await t.step("by pictures that take long to decode", async () => {
     const size = { width: 1448, height: 1448 };
-    const photo = { size, quality: 100 };
-    const post = async (body: Uint8Array<ArrayBuffer>): Promise<[number, string]> => {
-      const response = await send("/v1/classify", {
-        method: "POST",
-        headers: { "content-type": "image/webp" },
-        body,
-      });
-      return [response.status, await response.text()];
+    const pictures = {
+      "image/jpeg": [
+        jpegOfScans({
+          size: { width: 8000, height: 8000 },
+          components: 3,
+          progressive: false,
+          coefficients: 1,
+          scans: 1,
+        }),
+        jpegOfScans(COSTLIEST.jpeg),
+      ],
+      "image/webp": await Promise.all([0.05, 1].map((noise) => costlyWebp({ size, quality: 100, noise }))),
     };
-    const baseline = jpegOfScans({
-      size: { width: 8000, height: 8000 },
-      components: 3,
-      progressive: false,
-      coefficients: 1,
-      scans: 1,
-    });
-    const [status, text] = await post(baseline);
-    assertEquals(status, 413);
-    assertStringIncludes(text, "this server allows 150 ms: send fewer pixels, lower quality or a PNG");
-    for (const noise of [0.05, 1]) {
-      // The noise is no content.
-      assert([200, 422].includes((await post(await costlyWebp({ ...photo, noise })))[0]));
+    for (const [type, bodies] of Object.entries(pictures)) {
+      for (const body of bodies) {
+        const response = await send("/v1/classify", {
+          method: "POST",
+          headers: { "content-type": type },
+          body,
+        });
+        await response.text();
+        // Noise is no content.
+        assert([200, 422].includes(response.status), `${type}: ${response.status}`);
+      }
     }
   });
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertGreater } from "@std/assert";
 import { readConfig } from "../../serve/config.ts";
 import { DecodePool } from "../../serve/decode/pool.ts";
 import { RequestReader } from "../../serve/decode/reader.ts";
@@ -97,43 +97,11 @@ async function assertDecodes(reader: RequestReader, body: Uint8Array<ArrayBuffer
   assert(code === "none" || code === "no-content", code);
 }
 
-Deno.test("RequestReader without threads refuses pictures that would take long in one call", async (t) => {
-  const noise = [
-    await costlyJpeg({ ...jpeg, noise: 1, quality: 100, subsampling: 1 }),
-    jpegOfScans({ ...scans, size: { width: 8000, height: 8000 } }),
-    jpegOfScans({ ...scans, size: { width: 8000, height: 8000 }, progressive: true }),
-    jpegOfScans({
-      ...scans,
-      size: { width: 1800, height: 1800 },
-      coefficients: 40,
-      interval: 1,
-      progressive: true,
-    }),
-  ];
-  await t.step("without threads", async () => {
-    const reader = new RequestReader(readConfig());
-    for (const body of noise) {
-      const error = await assertRejects(
-        () => reader.read(task(body), "a"),
-        InputError,
-        "this server allows 150 ms: send fewer pixels",
-      );
-      assertEquals(error.code, "too-large");
-    }
-    assertEquals(reader.queuedMicros, 0);
+Deno.test("RequestReader reads pictures of the largest size without threads, also those that take long, and with them", async () => {
+  const pool = new DecodePool((error) => {
+    throw error;
   });
-  await t.step("but reads them with threads", async () => {
-    const pool = new DecodePool((error) => {
-      throw error;
-    });
-    const reader = new RequestReader(readConfig(), pool);
-    for (const body of noise) await assertDecodes(reader, body);
-    pool.close();
-  });
-});
-
-Deno.test("RequestReader without threads reads photographs and screenshots of the largest size, and any WebP", async () => {
-  const reader = new RequestReader(readConfig());
+  const readers = [new RequestReader(readConfig()), new RequestReader(readConfig(), pool)];
   const screenshot = { ...webp, noise: 0, lossless: true };
   for (
     const body of [
@@ -146,8 +114,19 @@ Deno.test("RequestReader without threads reads photographs and screenshots of th
       await costlyJpeg(jpeg),
       await costlyJpeg({ ...jpeg, size: { width: 4096, height: 511 } }),
       await costlyJpeg({ ...jpeg, progressive: false, noise: 0.8, quality: 95, subsampling: 1 }),
+      await costlyJpeg({ ...jpeg, noise: 1, quality: 100, subsampling: 1 }),
+      jpegOfScans({ ...scans, size: { width: 8000, height: 8000 } }),
+      jpegOfScans({ ...scans, size: { width: 8000, height: 8000 }, progressive: true }),
+      jpegOfScans({
+        ...scans,
+        size: { width: 1800, height: 1800 },
+        coefficients: 40,
+        interval: 1,
+        progressive: true,
+      }),
       await phonePhoto(),
       costlyPng({ size, format: [2, 8], filter: 4, noise: 1 }),
     ]
-  ) await assertDecodes(reader, body);
+  ) for (const reader of readers) await assertDecodes(reader, body);
+  pool.close();
 });

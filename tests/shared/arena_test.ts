@@ -1,20 +1,12 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { Arena, type Decode, FIRST_PAGES, Program } from "../../shared/decode/arena.ts";
 import { decodePicture } from "../../shared/decode/picture.ts";
-import { buildProgram, PROGRAMS } from "../../shared/decode/programs/rewrite.ts";
 import fc from "fast-check";
 import { crc32 } from "node:zlib";
 import { InputError } from "../../shared/errors.ts";
 import { costlyJpeg, costlyWebp } from "../bench/costly_pictures.ts";
 
 const PAGE = 65_536, MB = 1e6;
-
-for (const name of Object.keys(PROGRAMS) as (keyof typeof PROGRAMS)[]) {
-  Deno.test(`${name} is what deno task build:decoders makes of the package's program`, async () => {
-    const kept = await Deno.readFile(new URL(`../../shared/decode/programs/${name}`, import.meta.url));
-    assert(kept.toHex() === (await buildProgram(name)).toHex(), "run deno task build:decoders");
-  });
-}
 
 Deno.test("decodePicture() decodes every format in the same memories, which have what the largest picture needs", async () => {
   const size = { width: 800, height: 600 };

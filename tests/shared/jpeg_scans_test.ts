@@ -45,10 +45,10 @@ Deno.test("decodePicture() refuses a sequential JPEG whose component comes twice
 });
 
 Deno.test("decodePicture() refuses many scans of one coefficient each", async () => {
-  // The code of an end of four blocks, 10010, its two bits 00, and a one.
+  // The code of an end of four blocks, 10010, its two bits 00, and a bit to correct the coefficient of each.
   const scanOf = (coefficient: number): number[] => [
     ...[0xff, 0xda, 0, 8, 1, 1, 0, coefficient, coefficient, 0x10],
-    0b10010001,
+    ...[0b10010001, 0b11100000],
   ];
   const file = jpegOfScans(RECIPE);
   const scans = (count: number): number[][] => Array.from({ length: count }, (_, i) => scanOf(i + 1));

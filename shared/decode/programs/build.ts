@@ -53,7 +53,20 @@ export const PROGRAMS: Record<string, Recipe> = {
       "src/webp": "",
     },
     own: ["webp.c"],
-    options: ["-DWEBP_REDUCE_SIZE"],
+    options: ["-msimd128", "-DWEBP_REDUCE_SIZE"],
+  },
+  "jpeg.wasm": {
+    url: "https://github.com/libjpeg-turbo/libjpeg-turbo/archive/3.1.3/libjpeg-turbo-3.1.3.tar.gz",
+    sha256: "3a13a5ba767dc8264bc40b185e41368a80d5d5f945944d1dbaa4b2fb0099f4e5",
+    files: {
+      "src": "jcomapi jdapimin jdhuff jdinput jdmarker jdmaster jdphuff jmemmgr jmemnobs",
+      "src/wrapper":
+        "jdapistd-8 jdcoefct-8 jdcolor-8 jddctmgr-8 jdmainct-8 jdpostct-8 jdsample-8 jidctint-8 " +
+        "jidctred-8 jutils-8",
+    },
+    own: ["jpeg.c", "jconfig.h", "jconfigint.h"],
+    // What jdmaster calls for 12 or 16 bits, lossless files and palettes is not there: calling it is a trap.
+    options: ["-Isrc", "-DNO_GETENV", "-DNO_PUTENV", "-Wl,--unresolved-symbols=ignore-all"],
   },
 };
 
@@ -61,7 +74,7 @@ export const PROGRAMS: Record<string, Recipe> = {
 const STACK_BYTES = 131_072;
 const OPTIONS = [
   "--target=wasm32-wasip1",
-  ...["-O3", "-msimd128", "-DNDEBUG", "-I."],
+  ...["-O3", "-DNDEBUG", "-I."],
   ...["-nostartfiles", "-Wl,--no-entry,--export=malloc,--export=free,--strip-all"],
   // At address 0, so that an overflow is a trap.
   `-Wl,--stack-first,-z,stack-size=${STACK_BYTES},--initial-memory=${FIRST_PAGES * 65_536}`,
