@@ -17,6 +17,7 @@ interface Libwebp {
   pixels(): number;
   width(): number;
   height(): number;
+  rows(): number;
   finish(): void;
 }
 
@@ -66,16 +67,18 @@ function* decode(
   const file = instance.malloc(bytes.length);
   if (file === 0) return undefined;
   new Uint8Array(memory.buffer).set(bytes, file);
-  let status = instance.start(file, bytes.length);
-  while (status === SUSPENDED) {
+  const rgba = new Uint8Array(4 * width * height);
+  let status = instance.start(file, bytes.length), done = 0;
+  const fits = instance.width() === width && instance.height() === height;
+  while (fits && status === SUSPENDED) {
     yield;
     status = instance.decode(Math.ceil(piece / width));
+    // In pieces too, as touching so much memory for the first time takes as long as decoding.
+    const rows = 4 * width * instance.rows();
+    rgba.set(new Uint8Array(memory.buffer, instance.pixels() + done, rows - done), done);
+    done = rows;
   }
-  const isWhole = status === OK && instance.width() === width && instance.height() === height;
-  const rgba = isWhole
-    ? new Uint8Array(memory.buffer as ArrayBuffer, instance.pixels(), 4 * width * height).slice()
-    : undefined;
   instance.finish();
   instance.free(file);
-  return rgba;
+  return fits && status === OK ? rgba : undefined;
 }

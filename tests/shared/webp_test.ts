@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { memoryCeiling } from "../../shared/decode/arena.ts";
 import { decodeRgba } from "../../shared/decode/libwebp.ts";
@@ -142,4 +142,40 @@ Deno.test("decodePicture() refuses damaged WebPs while it lets other events in, 
     { numRuns: 15 },
   );
   assertEquals(await Promise.all(files.map((file) => decodePicture(file, limits))), expected);
+});
+
+/** A picture of 8×8 transparent pixels that begins with so many groups of five tables of one code (RFC 9649, section 6). */
+function losslessWithTables(groups: number): File {
+  const bits: number[] = [];
+  const put = (...fields: [value: number, bits: number][]): void => {
+    for (const [value, count] of fields) for (let i = 0; i < count; i++) bits.push(value >> i & 1);
+  };
+  const one = (): void => put([1, 1], [0, 3]);
+  const symbol = (value: number): void => put([1, 1], [0, 1], [1, 1], [value, 8]);
+  // Signature, sides, no transparency, version, no transform, no cache; groups for blocks of 4×4.
+  put([0x2f, 8], [7, 14], [7, 14], [0, 1], [0, 3], [0, 1], [0, 1], [1, 1], [0, 3]);
+  // The picture of the groups, all of which are the last one.
+  put([0, 1]);
+  symbol(groups - 1 & 255);
+  symbol(groups - 1 >> 8);
+  for (let i = 0; i < 3 + 5 * groups; i++) one();
+  put(...new Array(40).fill([0, 8]));
+  const data = new Uint8Array(2 * Math.ceil(bits.length / 16));
+  bits.forEach((bit, i) => data[i >> 3]! |= bit << (i & 7));
+  const file = new Uint8Array(20 + data.length), view = new DataView(file.buffer);
+  file.set(new TextEncoder().encode("RIFF....WEBPVP8L"));
+  view.setUint32(4, 12 + data.length, true);
+  view.setUint32(16, data.length, true);
+  file.set(data, 20);
+  return file;
+}
+
+Deno.test("decodePicture() refuses a lossless WebP whose tables would take long in one piece", async () => {
+  const { data } = await decodePicture(losslessWithTables(2000), { maxPixels: 64 });
+  assertEquals(data, new Uint8Array(4 * 64));
+  await assertRejects(
+    () => decodePicture(losslessWithTables(65_536), { maxPixels: 64 }),
+    InputError,
+    "its data is corrupt",
+  );
 });
