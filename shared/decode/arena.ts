@@ -104,16 +104,6 @@ export class Arena {
     this.#now = now;
   }
 
-  /**
-   * Gives the program that runs so much memory, as Emscripten's `emscripten_resize_heap`.
-   *
-   * @returns whether it has them now
-   */
-  resizeHeap(bytes: number): boolean {
-    const more = Math.ceil((bytes >>> 0) / PAGE_BYTES) - this.#pages;
-    return more <= 0 || this.#grow(more) >= 0;
-  }
-
   /** As {@linkcode Program.run}. */
   async run<T, R>(
     program: Program<T>,
@@ -143,7 +133,7 @@ export class Arena {
         result = piece.value;
       } catch (error) {
         if (error instanceof Lost) throw error;
-        // A trap, an exit or an exception of C++: its message is about the decoder, not about the picture.
+        // A trap: its message is about the decoder, not about the picture.
         this.#leave();
       }
       this.#unfinished = undefined;
