@@ -47,6 +47,15 @@ Deno.test("a created project is well-formed, trains, passes its test, serves and
       return stdout + stderr;
     };
 
+    await t.step("deno task serve has the library's settings of memory", async () => {
+      const [own, library] = await Promise.all(
+        [folder, ROOT].map(async (folder) =>
+          JSON.parse(await Deno.readTextFile(join(folder, "deno.json"))).tasks.serve.command
+        ),
+      );
+      const [settings] = /^GLIBC_TUNABLES=\S+ deno run --v8-flags=\S+/.exec(library)!;
+      assert(own.startsWith(`${settings} `), own);
+    });
     await t.step("deno task train learns a folder of pictures", async () => {
       await write(folder, squares(["boots", "shirts"], 12, "pictures/"));
       assertMatch(

@@ -151,7 +151,17 @@ Deno.test("both lock files have the dependencies that the configurations name", 
 Deno.test("the tasks that serve may read the server's variables and no others", async () => {
   const { tasks, permissions } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   for (const [task, set] of [["serve", "serve"], ["serve:native", "serve-native"]] as const) {
-    assertMatch(tasks[task].command, new RegExp(`deno run --v8-flags=--min-semi-space-size=4 -P=${set} `));
+    assertMatch(tasks[task].command, new RegExp(`deno run --v8-flags=\\S+ -P=${set} `));
     assertEquals(permissions[set].env, VARIABLES.map(({ name }) => name), task);
   }
+});
+
+Deno.test("the tasks that serve and the image have the same settings of memory", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const image = await Deno.readTextFile(new URL("Dockerfile", ROOT));
+  const settingsOf = (text: string): string[] =>
+    [/GLIBC_TUNABLES=\S+/, /--v8-flags=[^\s"]+/].map((setting) => setting.exec(text)![0]);
+  const settings = settingsOf(tasks.serve.command);
+  assertEquals(settingsOf(tasks["serve:native"].command), settings);
+  assertEquals(settingsOf(image), settings);
 });

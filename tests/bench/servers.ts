@@ -4,6 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import project from "../../deno.json" with { type: "json" };
 import { NATIVE_PACKAGE } from "../../shared/inference/ort_native.ts";
 import { SHIPPED_MODEL } from "../../shared/models.ts";
 import { print } from "../../train/cli/command.ts";
@@ -85,10 +86,12 @@ export async function cpuMicros(pid: number): Promise<number> {
 type Made = { peer: Peer; port: number } | string;
 
 function wasm({ model }: Setting, port: number): Promise<Made> {
-  // The settings of `deno task serve`.
-  const args = ["run", "--v8-flags=--min-semi-space-size=4", "-A", `${ROOT}serve/main.ts`, `--port=${port}`];
+  const [, tunables, flags] = /^GLIBC_TUNABLES=(\S+) deno run (--v8-flags=\S+)/.exec(
+    project.tasks.serve.command,
+  )!;
+  const args = ["run", flags!, "-A", `${ROOT}serve/main.ts`, `--port=${port}`];
   const env = {
-    GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
+    GLIBC_TUNABLES: tunables!,
     LOG_LEVEL: "error",
     // As users start it, who name no model.
     ...(model !== SHIPPED_MODEL && { MODEL: model }),

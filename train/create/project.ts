@@ -107,6 +107,8 @@ async function linkBetween(folder: string, library: string): Promise<string> {
 /** @param link the path from the project to the library's folder; undefined to use JSR */
 function denoConfig(link: string | undefined): unknown {
   const wrangler = config.tasks.dev.command.match(/npm:wrangler@\S+/)![0];
+  // With the settings of memory.
+  const denoRun = config.tasks.serve.command.match(/^GLIBC_TUNABLES=\S+ deno run --v8-flags=\S+/)![0];
   // wrangler bundles the worker with the packages that the library has installed.
   const run = (command: string): string =>
     link === undefined
@@ -125,7 +127,8 @@ function denoConfig(link: string | undefined): unknown {
       },
       serve: {
         description: "Serve the model on Deno at http://127.0.0.1:8000/; PORT and --port name another port",
-        command: "deno run --allow-net --allow-env main.ts",
+        // The threads that decode pictures are started from files.
+        command: `${denoRun} --allow-net --allow-env --allow-read main.ts`,
       },
       dev: {
         description: "Serve the model on workerd, as Cloudflare does, at http://127.0.0.1:8787/",
