@@ -5,9 +5,8 @@
  * @module
  */
 import { InputError, type InputErrorCode } from "../../shared/errors.ts";
-import { turn } from "../turn.ts";
 import type { TaskPool } from "./reader.ts";
-import { type Form, type Read, readTask, type Task } from "./task.ts";
+import type { Form, Read, Task } from "./task.ts";
 
 /** More threads would need more memory than the documentation promises. */
 const MAX_THREADS = 4;
@@ -52,10 +51,10 @@ export class DecodePool implements TaskPool {
   readonly #report: (error: unknown) => void;
   readonly #threads = new Set<Thread>();
   readonly #waiting: Job[] = [];
-  /** Of the first thread. */
-  readonly #started = Promise.withResolvers<void>();
-  /** Whether threads cannot be started, for example as the program may not read files. */
-  #isBroken = false;
+  /** Whether the first thread has started. */
+  readonly #started = Promise.withResolvers<boolean>();
+  /** Threads that can be started; fewer than `size` after one has failed to. */
+  #most: number;
 
   /**
    * @param report receives the reason if a thread fails
@@ -64,19 +63,18 @@ export class DecodePool implements TaskPool {
   constructor(report: (error: unknown) => void, servers = 1) {
     this.#report = report;
     const cores = Math.floor(navigator.hardwareConcurrency / servers);
-    this.size = Math.max(1, Math.min(MAX_THREADS, cores - 1));
+    this.size = this.#most = Math.max(1, Math.min(MAX_THREADS, cores - 1));
   }
 
-  ready(): Promise<void> {
-    if (this.#threads.size === 0 && !this.#isBroken) this.#start();
-    return this.#started.promise;
+  async ready(): Promise<boolean> {
+    if (this.#threads.size === 0 && this.#most > 0) this.#start();
+    return await this.#started.promise && this.#most > 0;
   }
 
   run<F extends Form>(task: Task<F>): Promise<Read<F>> {
-    if (this.#isBroken) return readTask(task, turn);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.push({ task, resolve, reject });
-    if (![...this.#threads].some(isIdle) && this.#threads.size < this.size) this.#start();
+    if (![...this.#threads].some(isIdle) && this.#threads.size < this.#most) this.#start();
     this.#next();
     return promise as Promise<Read<F>>;
   }
@@ -94,7 +92,7 @@ export class DecodePool implements TaskPool {
     worker.onmessage = ({ data }: MessageEvent<Reply>): void => {
       if ("started" in data) {
         thread.isStarted = true;
-        this.#started.resolve();
+        this.#started.resolve(true);
       } else settle(thread.job!, data);
       thread.job = undefined;
       this.#next();
@@ -104,15 +102,16 @@ export class DecodePool implements TaskPool {
       event.preventDefault();
       worker.terminate();
       this.#threads.delete(thread);
-      this.#report(new Error(`A thread that reads requests has ended: ${event.message}`));
+      if (!thread.isStarted) this.#most = this.#threads.size;
+      const what = thread.isStarted ? "has ended" : "cannot be started";
+      this.#report(new Error(`A thread that reads requests ${what}: ${event.message}`));
       thread.job?.reject(new Error("The thread that read the request has ended"));
-      if (!thread.isStarted) this.#isBroken = true;
-      this.#started.resolve();
-      if (this.#isBroken) {
-        for (const { task, resolve, reject } of this.#waiting.splice(0)) {
-          readTask(task, turn).then(resolve, reject);
+      this.#started.resolve(false);
+      if (this.#most === 0) {
+        for (const { reject } of this.#waiting.splice(0)) {
+          reject(new Error("The thread that reads the request cannot be started"));
         }
-      } else if (this.#waiting.length > 0) this.#start();
+      } else if (this.#waiting.length > 0 && this.#threads.size < this.#most) this.#start();
     };
   }
 

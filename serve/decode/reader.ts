@@ -17,8 +17,8 @@ import { type Form, type Read, readTask, type Task } from "./task.ts";
 export interface TaskPool {
   /** Number of threads. */
   readonly size: number;
-  /** Resolves when one of them can take a task. */
-  ready(): Promise<void>;
+  /** Resolves when one of them can take a task, to false if none can be started. */
+  ready(): Promise<boolean>;
   /** Transfers the body. */
   run<F extends Form>(task: Task<F>): Promise<Read<F>>;
 }
@@ -33,14 +33,16 @@ const SMALL_MICROS = 1000;
 const REST_TURNS = 5;
 
 export class RequestReader {
-  readonly #pool: TaskPool | undefined;
-  readonly #turns: Turns;
+  readonly #queueTimeoutMs: number;
+  #pool: TaskPool | undefined;
+  #turns: Turns;
   /** What large requests of a media type take, in µs. */
   readonly #averages = new Averages();
 
   constructor({ queueTimeoutMs }: Pick<Config, "queueTimeoutMs">, pool?: TaskPool) {
+    this.#queueTimeoutMs = queueTimeoutMs;
     this.#pool = pool;
-    this.#turns = new Turns({ slots: pool?.size ?? 1, queueTimeoutMs, ...(!pool && { rest }) });
+    this.#turns = turnsOf(queueTimeoutMs, pool);
   }
 
   /** Estimated work that is queued or runs, in µs. */
@@ -70,9 +72,22 @@ export class RequestReader {
     if (isLarge(task)) this.#averages.add(mediaTypeOf(task.contentType), micros);
     if (micros <= SMALL_MICROS) return await readTask(task, stay);
     // The first thread takes a second to start on a slow machine, in which no request is refused for waiting.
-    await this.#pool?.ready();
-    return await this.#turns.run(client, micros, () => this.#pool?.run(task) ?? readTask(task, turn), isGone);
+    if (this.#pool && !await this.#pool.ready()) this.#goWithout();
+    const pool = this.#pool;
+    return await this.#turns.run(client, micros, () => pool?.run(task) ?? readTask(task, turn), isGone);
   }
+
+  /** From now on as where there are no threads; the pool has reported why it cannot start them. */
+  #goWithout(): void {
+    // Another request may have waited for the same threads.
+    if (!this.#pool) return;
+    this.#pool = undefined;
+    this.#turns = turnsOf(this.#queueTimeoutMs);
+  }
+}
+
+function turnsOf(queueTimeoutMs: number, pool?: TaskPool): Turns {
+  return new Turns({ slots: pool?.size ?? 1, queueTimeoutMs, ...(!pool && { rest }) });
 }
 
 /** Whether it is one of those that are expected while their bodies arrive. */

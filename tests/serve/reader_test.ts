@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { readConfig } from "../../serve/config.ts";
 import { DecodePool } from "../../serve/decode/pool.ts";
 import { RequestReader } from "../../serve/decode/reader.ts";
@@ -32,19 +32,54 @@ function task(body = JPEG, contentType = "image/jpeg"): Task<"classify"> {
   };
 }
 
-Deno.test("RequestReader without threads lets events in before each large request", async () => {
-  const reader = new RequestReader(readConfig());
+/** 256 images. */
+const BYTES = new Uint8Array(256 * 784).map((_, i) => i % 251);
+
+/** Reads two large requests, with events before each. */
+async function assertLetsIn(reader: RequestReader): Promise<void> {
   let turns = 0, isOver = false;
   const counting = (async () => {
     for (; !isOver; turns++) await turn();
   })();
   for (const name of ["first", "second"]) {
     const before = turns;
-    await reader.read(task(), "a");
-    assertGreater(turns - before, 3, `the ${name} request, as decoding is one call`);
+    await reader.read(task(BYTES, "application/octet-stream"), "a");
+    assertGreater(turns - before, 3, `the ${name} request, which is read in one call`);
   }
   isOver = true;
   await counting;
+}
+
+Deno.test("RequestReader without threads lets events in before each large request", async () => {
+  await assertLetsIn(new RequestReader(readConfig()));
+});
+
+Deno.test({
+  name: "RequestReader goes on without threads if none can be started, and says so once",
+  // They are started from a file.
+  permissions: { read: false },
+  async fn(): Promise<void> {
+    const errors: unknown[] = [];
+    const reader = new RequestReader(readConfig(), new DecodePool((error) => errors.push(error)));
+    await Promise.all([reader.read(task(), "a"), reader.read(task(), "b")]);
+    await assertLetsIn(reader);
+    assertEquals(errors.length, 1);
+    assertMatch(String(errors[0]), /A thread that reads requests cannot be started: .*read access/);
+  },
+});
+
+Deno.test("RequestReader reads large arrays of bytes in threads, and small ones at once", async () => {
+  const pool = new DecodePool((error) => {
+    throw error;
+  });
+  const reader = new RequestReader(readConfig(), pool);
+  for (const [images, isTransferred] of [[8, false], [256, true]] as const) {
+    const bytes = task(BYTES.subarray(0, 784 * images), "application/octet-stream");
+    const { count } = await reader.read(bytes, "a");
+    assertEquals(count, images);
+    assertEquals(bytes.body.buffer.detached, isTransferred, `${images} images`);
+  }
+  pool.close();
 });
 
 Deno.test("RequestReader expects of a body what the last ones of its type took", async () => {
@@ -65,7 +100,7 @@ Deno.test("RequestReader expects of a body what the last ones of its type took",
 });
 
 Deno.test("RequestReader refuses no request for waiting while the first thread starts", async () => {
-  const started = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<boolean>();
   const result = await readTask(task(), turn);
   const reader = new RequestReader({ queueTimeoutMs: 50 }, {
     size: 1,
@@ -77,7 +112,7 @@ Deno.test("RequestReader refuses no request for waiting while the first thread s
   });
   const reading = [1, 2].map(() => reader.read(task(), "a"));
   // Longer than a request may wait for its turn.
-  setTimeout(started.resolve, 100);
+  setTimeout(() => started.resolve(true), 100);
   assertEquals(await Promise.all(reading), [result, result]);
 });
 
