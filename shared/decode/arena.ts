@@ -27,13 +27,10 @@ const STEP_PAGES = 16;
 const MiB = 1024 * 1024;
 /** What a decoder needs for any picture: its stack, its tables and its buffers. */
 const BASE_BYTES = 2 * MiB;
-/**
- * Bytes a pixel on top of that. The most that honest files take is 10: three coefficients of 2 bytes in a progressive JPEG,
- * and the result.
- */
-const BYTES_PER_PIXEL = 12;
-/** Pictures whose decoder may take no more than this are decoded in the small memory: up to 170,000 pixels. */
-const SMALL_BYTES = 4 * MiB;
+/** Bytes a pixel on top of that. The most that honest files take is 6: the samples of a lossless WebP and its transforms. */
+const BYTES_PER_PIXEL = 8;
+/** Pictures whose decoder may take no more than this are decoded in the small memory: up to 130,000 pixels. */
+const SMALL_BYTES = 3 * MiB;
 
 /** How long those that wait for the large memory sleep, in ms. */
 const SLEEP_MS = 2;
@@ -43,12 +40,12 @@ const LOST_MS = 10_000;
 /**
  * How much memory a decoder may take.
  *
- * @param length of the file, of which the decoder has two copies
+ * @param length of the file, if the decoder has a copy of it
  * @param pixels of the picture
  * @returns bytes
  */
 export function memoryCeiling(length: number, pixels: number): number {
-  return BASE_BYTES + 2 * length + BYTES_PER_PIXEL * pixels;
+  return BASE_BYTES + length + BYTES_PER_PIXEL * pixels;
 }
 
 /** Lets other events in. */

@@ -12,8 +12,8 @@ import { webpWasm } from "./codecs.js";
 interface Libwebp {
   malloc(bytes: number): number;
   free(pointer: number): void;
-  start(file: number, length: number): number;
-  decode(rows: number): number;
+  start(file: number, length: number, rows: number): number;
+  decode(): number;
   pixels(): number;
   width(): number;
   height(): number;
@@ -68,17 +68,16 @@ function* decode(
   if (file === 0) return undefined;
   new Uint8Array(memory.buffer).set(bytes, file);
   const rgba = new Uint8Array(4 * width * height);
-  let status = instance.start(file, bytes.length), done = 0;
+  let status = instance.start(file, bytes.length, Math.min(Math.ceil(piece / width), height)), done = 0;
   const fits = instance.width() === width && instance.height() === height;
   while (fits && status === SUSPENDED) {
     yield;
-    status = instance.decode(Math.ceil(piece / width));
-    // In pieces too, as touching so much memory for the first time takes as long as decoding.
-    const rows = 4 * width * instance.rows();
-    rgba.set(new Uint8Array(memory.buffer, instance.pixels() + done, rows - done), done);
-    done = rows;
+    status = instance.decode();
+    const rows = new Uint8Array(memory.buffer, instance.pixels(), 4 * width * instance.rows());
+    rgba.set(rows, done);
+    done += rows.length;
   }
   instance.finish();
   instance.free(file);
-  return fits && status === OK ? rgba : undefined;
+  return done === rgba.length && status === OK ? rgba : undefined;
 }

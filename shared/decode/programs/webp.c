@@ -26,17 +26,35 @@ static int build_table(HuffmanTables* tables, int bits, const int lengths[], int
 #define VP8LBuildHuffmanTable build_table
 #include "src/dec/vp8l_dec.c"
 
+// The filter and the upsampler give rows later than they are decoded: 9 at most, and they give these with the last ones.
+#define LATE_ROWS 16
+
 static struct {
   VP8Io io;
   WebPDecParams params;
+  // Of a lossy picture.
+  VP8IoPutHook put;
+  // Has room for the rows of one piece.
   WebPDecBuffer output;
+  // Rows to decode in a piece.
+  int rows;
+  // Of a lossy picture: the first row that the piece gives, and that with which the buffer begins.
+  int start, first;
   // One of the two.
   VP8Decoder* lossy;
   VP8LDecoder* lossless;
 } picture;
 
 static VP8StatusCode allocate_output(void) {
-  return WebPAllocateDecBuffer(picture.io.width, picture.io.height, NULL, &picture.output);
+  return WebPAllocateDecBuffer(picture.io.width, picture.rows + LATE_ROWS, NULL, &picture.output);
+}
+
+// Puts rows where they belong in the buffer. Only the picture's first row, which has none above it, is put at its beginning.
+static int put_rows(const VP8Io* io) {
+  VP8Io moved = *io;
+  moved.mb_y -= picture.first;
+  moved.crop_bottom -= picture.first;
+  return picture.put(&moved);
 }
 
 static VP8StatusCode start_lossy(const WebPHeaderStructure* headers) {
@@ -52,9 +70,9 @@ static VP8StatusCode start_lossy(const WebPHeaderStructure* headers) {
 }
 
 // As ParseFrame() of vp8_dec.c.
-static VP8StatusCode decode_lossy(int rows) {
+static VP8StatusCode decode_lossy(void) {
   VP8Decoder* const dec = picture.lossy;
-  for (const int end = dec->mb_y + (rows + 15) / 16; dec->mb_y < dec->br_mb_y; ++dec->mb_y) {
+  for (const int end = dec->mb_y + picture.rows / 16; dec->mb_y < dec->br_mb_y; ++dec->mb_y) {
     if (dec->mb_y == end) return VP8_STATUS_SUSPENDED;
     VP8BitReader* const tokens = &dec->parts[dec->mb_y & dec->num_parts_minus_one];
     if (!VP8ParseIntraModeRow(&dec->br, dec)) return VP8_STATUS_NOT_ENOUGH_DATA;
@@ -88,44 +106,60 @@ static void process_rows(VP8LDecoder* dec, int row) {
   }
 }
 
-static VP8StatusCode decode_lossless(int rows) {
+static VP8StatusCode decode_lossless(void) {
   VP8LDecoder* const dec = picture.lossless;
+  const int rows = picture.rows;
   const int end = rows < dec->height - dec->last_row ? dec->last_row + rows : dec->height;
   if (!DecodeImageData(dec, dec->pixels, dec->width, dec->height, end, process_rows)) return dec->status;
   return end < dec->height ? VP8_STATUS_SUSPENDED : VP8_STATUS_OK;
 }
 
-// Reads the headers. The file must stay where it is until finish(). Returns VP8_STATUS_SUSPENDED, or an error.
-EXPORT("start") int start(const uint8_t* file, size_t length) {
+// Reads the headers of a file, which must stay where it is until finish(). decode() then decodes about so many rows at a
+// time. Returns VP8_STATUS_SUSPENDED, or an error.
+EXPORT("start") int start(const uint8_t* file, size_t length, int rows) {
   table_work = 0;
   WebPHeaderStructure headers = {.data = file, .data_size = length, .have_all_data = 1};
   const VP8StatusCode status = WebPParseHeaders(&headers);
   if (status != VP8_STATUS_OK) return status;
   if (!VP8InitIo(&picture.io) || !WebPInitDecBuffer(&picture.output)) return VP8_STATUS_INVALID_PARAM;
   picture.output.colorspace = MODE_RGBA;
+  // Whole macroblocks.
+  picture.rows = (rows + 15) & ~15;
   WebPResetDecParams(&picture.params);
   picture.params.output = &picture.output;
   picture.io.data = file + headers.offset;
   picture.io.data_size = length - headers.offset;
   WebPInitCustomIo(&picture.params, &picture.io);
+  picture.put = picture.io.put;
+  picture.io.put = put_rows;
   return headers.is_lossless ? start_lossless() : start_lossy(&headers);
 }
 
-// Decodes about so many rows, at least one. Returns VP8_STATUS_SUSPENDED, VP8_STATUS_OK at the end, or an error.
-EXPORT("decode") int decode(int rows) {
-  if (rows < 1) rows = 1;
-  return picture.lossy != NULL ? decode_lossy(rows) : decode_lossless(rows);
+// Decodes a piece. Returns VP8_STATUS_SUSPENDED, VP8_STATUS_OK at the end, or an error.
+EXPORT("decode") int decode(void) {
+  if (picture.lossy != NULL) {
+    picture.start = picture.params.last_y;
+    // Even, as two rows share their colours.
+    picture.first = picture.start & ~1;
+    return decode_lossy();
+  }
+  picture.lossless->last_out_row = 0;
+  return decode_lossless();
 }
 
-// [height, width, 4]: red, green, blue and alpha.
-EXPORT("pixels") uint8_t* pixels(void) { return picture.output.u.RGBA.rgba; }
+// The rows that the last piece has given, [rows, width, 4]: red, green, blue and alpha.
+EXPORT("pixels") uint8_t* pixels(void) {
+  const int late = picture.lossy != NULL ? picture.start - picture.first : 0;
+  return picture.output.u.RGBA.rgba + late * picture.output.u.RGBA.stride;
+}
 
-EXPORT("width") int width(void) { return picture.output.width; }
+EXPORT("rows") int rows(void) {
+  return picture.lossy != NULL ? picture.params.last_y - picture.start : picture.lossless->last_out_row;
+}
 
-EXPORT("height") int height(void) { return picture.output.height; }
+EXPORT("width") int width(void) { return picture.io.width; }
 
-// Number of rows that are final.
-EXPORT("rows") int rows(void) { return picture.lossy != NULL ? picture.params.last_y : picture.lossless->last_out_row; }
+EXPORT("height") int height(void) { return picture.io.height; }
 
 // Frees the picture, whatever its state.
 EXPORT("finish") void finish(void) {
