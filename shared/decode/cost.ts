@@ -23,11 +23,11 @@ const FIXED_NANOS = 100_000;
  */
 export const NANOS = {
   png: { pixels: 16, data: 4, lines: 75, file: 26, excess: 64 },
-  jpeg: { pixels: 16, samples: 7, file: 5 },
-  progressiveJpeg: { pixels: 16, samples: 10, file: 34 },
-  reducedJpeg: { pixels: 24, samples: 0.8, file: 18 },
-  reducedProgressiveJpeg: { pixels: 24, samples: 8, file: 46 },
-  dcOfJpeg: { pixels: 24, samples: 1.6, file: 4 },
+  jpeg: { pixels: 28, samples: 1, file: 25 },
+  progressiveJpeg: { pixels: 36, samples: 2, file: 38 },
+  reducedJpeg: { pixels: 60, samples: 0.1, file: 22 },
+  reducedProgressiveJpeg: { pixels: 9, samples: 12, file: 30 },
+  dcOfJpeg: { pixels: 20, samples: 1.3, file: 10 },
   webp: { pixels: 36, file: 60 },
   transparentWebp: { pixels: 45, file: 50, alpha: 25 },
   losslessWebp: { pixels: 22, file: 17 },
