@@ -11,7 +11,7 @@ const FIXED_NANOS = 100_000;
 
 /**
  * ns for what each kind of picture consists of, under Deno 2.9 on one core of an AMD EPYC of 2026 that other programs
- * share. They were chosen by hand. The aim is that the costliest pictures take at most 1.3 times their estimate, as far
+ * share. They were chosen by hand, or fitted to pictures for JPEG. The aim is that the costliest pictures take at most 1.3 times their estimate, as far
  * as a header can tell, and usual ones at least a third of it. `deno task bench costly` prints how far that is true.
  *
  * - `pixels` are fitted into the model's input, after decoding.
