@@ -177,23 +177,22 @@ Deno.test("Arena gives the memory of a request that was dropped between two piec
   let now = 0;
   const arena = new Arena(() => now), notes: string[] = [];
   const one = writer(), other = writer();
+  type Found = { found: number };
+  function* instanceOf(instance: Found): Generator<void, Found> {
+    yield;
+    return instance;
+  }
+  const before = await arena.run(one, "test", LARGE, instanceOf);
   const turn = Promise.withResolvers<void>();
   const dropped = arena.run(one, "test", LARGE, inPieces("a", notes), () => turn.promise);
-  const next = arena.run<{ found: number }, number>(
-    one,
-    "test",
-    LARGE,
-    function* ({ found }): Generator<void, number> {
-      yield;
-      return found;
-    },
-    async () => {},
-  );
+  const next = arena.run(one, "test", LARGE, instanceOf, async () => {});
   now = 9_999;
   await new Promise((resolve) => setTimeout(resolve, 10));
   assertEquals(notes, ["a1"]);
   now = 10_000;
-  assertEquals(await next, 0);
+  const after = await next;
+  assert(after !== before);
+  assertEquals(after!.found, 0);
   turn.resolve();
   // Its picture is in nobody's memory any more.
   await assertRejects(() => dropped, Error, "did not go on for 10000 ms");
