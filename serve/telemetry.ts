@@ -9,6 +9,7 @@ import type { Classifier, Scores } from "../shared/inference/classifier.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Platform, Timing } from "./context.ts";
 import type { Models } from "./models/models.ts";
+import type { Operation } from "./openapi/operation.ts";
 import { type Count, type Distribution, Registry } from "./metrics.ts";
 import type { Meter } from "./open_telemetry.ts";
 import { modelAttributes, Predictions } from "./predictions.ts";
@@ -107,9 +108,10 @@ export class Telemetry {
    * Starts the series of routes at 0: Prometheus sees no increase in a series that begins at 1, and so would miss the
    * first failure.
    */
-  expect(routes: readonly { method: string; path: string }[]): void {
-    for (const { method, path } of routes) {
-      for (const status of [200, 500, 503]) this.#durationsOf(method, path, status);
+  expect(routes: readonly { method: string; path: string; operation: Pick<Operation, "responses"> }[]): void {
+    for (const { method, path, operation } of routes) {
+      const successes = Object.keys(operation.responses).map(Number).filter((status) => status < 300);
+      for (const status of [...successes, 500, 503]) this.#durationsOf(method, path, status);
     }
   }
 

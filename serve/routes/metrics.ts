@@ -6,6 +6,7 @@
  */
 import type { Handler } from "hono";
 import type { AppEnv } from "../context.ts";
+import { acceptsGzip, gzip } from "../gzip.ts";
 import { Problem } from "../problem.ts";
 import type { Service } from "../protocols/protocol.ts";
 
@@ -18,8 +19,15 @@ export function metrics({ collectMetrics }: Service): Handler<AppEnv> {
           "Workers Analytics Engine or the logs",
       );
     }
-    return c.body(await collectMetrics(), 200, {
+    const text = await collectMetrics();
+    const headers = {
       "content-type": "text/plain; version=0.0.4; charset=utf-8",
+      "vary": "Accept-Encoding",
+    };
+    if (!acceptsGzip(c.req.header("accept-encoding"))) return c.body(text, 200, headers);
+    return c.body(await gzip(new TextEncoder().encode(text)), 200, {
+      ...headers,
+      "content-encoding": "gzip",
     });
   };
 }

@@ -147,3 +147,26 @@ Deno.test("Methods that HTTP does not define share one name in metrics, log and 
   const series = "http_server_request_duration_seconds_count";
   assertStringIncludes(metrics, `${series}{http_request_method="_OTHER",http_response_status_code="405"} 3`);
 });
+
+Deno.test("Metrics are compressed for clients that accept gzip", async () => {
+  const app = createApp({ load: () => Promise.reject(new Error("not needed")), report: () => {} });
+  const plain = await app.request("/metrics");
+  const packed = await app.request("/metrics", { headers: { "accept-encoding": "gzip" } });
+  assertEquals([plain, packed].map(({ headers }) => [headers.get("content-encoding"), headers.get("vary")]), [
+    [null, "Accept-Encoding"],
+    ["gzip", "Accept-Encoding"],
+  ]);
+  const text = await new Response(packed.body!.pipeThrough(new DecompressionStream("gzip"))).text();
+  assertStringIncludes(text, 'http_route="/metrics"');
+  assertStringIncludes(await plain.text(), "# TYPE http_server_request_duration_seconds histogram");
+});
+
+Deno.test("The series of a route start at 0 with the statuses that it answers with", async () => {
+  const app = createApp({ load: () => Promise.reject(new Error("not needed")), report: () => {} });
+  const metrics = await (await app.request("/metrics")).text();
+  const statusesOf = (route: string): string[] =>
+    [...metrics.matchAll(/_count\{http_request_method="POST",http_route="([^"]+)".*="(\d+)"\} 0/g)]
+      .filter(([, path]) => path === route).map(([, , status]) => status!);
+  assertEquals(statusesOf("/v1/classify"), ["200", "500", "503"]);
+  assertEquals(statusesOf("/v1/feedback"), ["201", "500", "503"]);
+});
