@@ -29,9 +29,6 @@ const PART_IMAGES = 8;
 /** Numbers in a batch of more than one image: models of larger images take longer for each. */
 const BATCH_NUMBERS = 32 * 28 * 28;
 
-/** In ms: a request that arrives this soon after a run may not be alone. */
-const CLOSE = 1;
-
 /** After no other request arrived during a wait, this many requests do not wait. */
 const UNACCOMPANIED = 15;
 
@@ -89,9 +86,7 @@ export class Engine {
   #loading: Promise<Classifier> | undefined;
   #loaded: Classifier | undefined;
   #running: Promise<void> | undefined;
-  /** When the last run ended. */
-  #ended = -Infinity;
-  /** Whether the event loop has turned since then. */
+  /** Whether the event loop has turned since the last run. */
   #turned = true;
   /** How many times the model has run. */
   #runs = 0;
@@ -214,7 +209,7 @@ export class Engine {
   }
 
   async #answer(job: Job, classifier: Classifier, isGone: () => boolean): Promise<Answer> {
-    if (job.since - this.#ended < CLOSE) await this.#gather(job);
+    if (this.#unaccompanied-- <= 0) await this.#gather(job);
     const most = batchImages(classifier.imageSize);
     while (job.left > 0 && !("error" in job)) {
       // The model runs one batch at a time.
@@ -238,11 +233,10 @@ export class Engine {
   }
 
   /**
-   * A run blocks the event loop, so other requests may be pending after it: one turn of the loop lets them arrive. It
-   * takes 0.1 ms, which is wasted if a single client sends one request at a time.
+   * Other requests may be pending, as a run blocks the event loop: one turn of the loop lets them arrive. It takes 0.1 ms,
+   * which is wasted if a single client sends one request at a time.
    */
   async #gather(job: Job): Promise<void> {
-    if (this.#unaccompanied-- > 0) return;
     await this.#letIn();
     const alone = this.#queue.size === 1 && this.#queue.peek()?.job === job && !this.#running;
     this.#unaccompanied = alone ? UNACCOMPANIED : 0;
@@ -282,7 +276,6 @@ export class Engine {
       resolve();
       this.#turned = false;
       this.#runs++;
-      this.#ended = this.#now();
     }
   }
 

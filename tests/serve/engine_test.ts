@@ -1,6 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type Answer, Engine } from "../../serve/engine.ts";
 import { Problem } from "../../serve/problem.ts";
+import { turn } from "../../serve/turn.ts";
 import { loadModel } from "../../serve/model.ts";
 import { Classifier } from "../../shared/inference/classifier.ts";
 import { readOnnx } from "../../shared/onnx/read.ts";
@@ -51,6 +52,23 @@ Deno.test("Engine.run() batches pending requests and separates their results", a
   assert(runs.every((images) => images <= 32), `runs of ${runs}`);
 });
 
+Deno.test("Engine.run() batches requests of one turn of the event loop, however long the last run is ago", async () => {
+  let now = 0;
+  const runs: number[] = [];
+  const slow = new Engine({
+    load: () => Classifier.load(MODEL),
+    config: LIMITS,
+    onRun: (images) => runs.push(images),
+    now: () => now,
+  });
+  await Promise.all([slow.run(images(0)), slow.run(images(1))]);
+  now += 1000;
+  const later = turn().then(() => slow.run(images(2)));
+  const answers = await Promise.all([slow.run(images(1)), later]);
+  assertEquals(answers.map(({ scores }) => best(scores.probabilities)), [1, 2]);
+  assertEquals(runs.at(-1), 2);
+});
+
 Deno.test("Engine.run() runs large requests in parts of their own", async () => {
   const { engine: large, runs } = engine();
   const answers = await Promise.all([
@@ -89,8 +107,8 @@ Deno.test("Engine.run() recovers after all queued requests have waited too long"
     config: { maxConcurrency: 256, queueTimeoutMs: 100 },
     now: () => now,
   });
-  await late.run(images(0));
-  // It waits for others first, and the clock goes on meanwhile.
+  await Promise.all([late.run(images(0)), late.run(images(0))]);
+  // It waits for others first, as these had company, and the clock goes on meanwhile.
   const waiting = late.run(images(1));
   now += 1000;
   assertEquals((await assertRejects(() => waiting, Problem)).reason, "queue_timeout");
