@@ -20,6 +20,8 @@ import { SmallChunks } from "./small_chunks.ts";
 export const SMALL_BYTES = 64 * 1024;
 /** The first buffer. Bodies that fit into it need no share of the memory for bodies. */
 const FIRST_BYTES = 4 * 1024;
+/** `Request.bytes()` took two in Deno 2.9.6. */
+const MICROTASKS = 4;
 /** Bytes that are read at a time. */
 const PIECE_BYTES = 256 * 1024;
 
@@ -99,6 +101,7 @@ function tooMuchWork(): Problem {
 
 /** After a timeout the client has to close the connection (RFC 9110, section 15.5.9), as Deno does not. */
 async function within<T>(ms: number, reading: Promise<T>): Promise<T> {
+  if (await isSettled(reading)) return await reading;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     const detail = `Cannot read the body as it must arrive within ${ms} ms`;
@@ -109,6 +112,18 @@ async function within<T>(ms: number, reading: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * Whether a promise is settled after some microtasks, as `Request.bytes()` is on Deno for a body that has come with its
+ * head: then no timer is needed, which takes 4 % of the time of a request.
+ */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const settle = (): void => void (settled = true);
+  promise.then(settle, settle);
+  for (let i = 0; i < MICROTASKS && !settled; i++) await undefined;
+  return settled;
 }
 
 /** A reader that fills buffers; undefined if the stream has chunks of its own. */
