@@ -22,7 +22,7 @@ export const CACHE = join(DATA_FOLDER, "cache/images");
 export const MAX_CACHE_BYTES = 1024 ** 3;
 
 /** To be incremented when a decoder's pixels change; `preprocessingFor` has its own version. */
-const VERSION = 2;
+const VERSION = 3;
 
 // "SELVPIX" and the version of the layout, count, bytes a picture; then hashes, pictures, and the digest.
 const MAGIC = Uint8Array.of(0x53, 0x45, 0x4c, 0x56, 0x50, 0x49, 0x58, 1);
