@@ -32,7 +32,10 @@ const BYTES_PER_PIXEL = 8;
 /** Pictures whose decoder may take no more than this are decoded in the small memory: up to 130,000 pixels. */
 const SMALL_BYTES = 3 * MiB;
 
-/** How long those that wait for the large memory sleep, in ms. */
+/**
+ * How long those that wait for the large memory sleep, in ms. They do not wait for a promise of the picture before: workerd
+ * may drop its request, and then the promise never settles.
+ */
 const SLEEP_MS = 2;
 /** workerd may drop a request between two pieces. Without a piece for so long, in ms, another picture gets the memory. */
 const LOST_MS = 10_000;
