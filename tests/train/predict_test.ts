@@ -223,7 +223,7 @@ Deno.test({
     await inWardrobe(async (folder) => {
       await predict(folder);
       const args = ["--model", join(folder, ".model.onnx"), folder];
-      const colored = await runInTerminal("predict", args, {});
+      const colored = await runInTerminal("predict", args, { NO_COLOR: "" });
       const plain = await runInTerminal("predict", args, { NO_COLOR: "1" });
       assertStringIncludes(colored, `${ESCAPE}[31m  wrong`);
       // Progress bars aside, which are erased.
