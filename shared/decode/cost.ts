@@ -11,8 +11,9 @@ const FIXED_NANOS = 100_000;
 
 /**
  * ns for what each kind of picture consists of, under Deno 2.9 on one core of an AMD EPYC of 2026 that other programs
- * share. They were chosen by hand, or fitted to pictures for JPEG. The aim is that the costliest pictures take at most 1.3 times their estimate, as far
- * as a header can tell, and usual ones at least a third of it. `deno task bench costly` prints how far that is true.
+ * share. They were chosen by hand; those of JPEGs were fitted to 128 pictures. The aim is that the costliest pictures take
+ * at most 1.3 times their estimate, as far as a header can tell, and usual ones at least a third of it.
+ * `deno task bench costly` prints how far that is true.
  *
  * - `pixels` are fitted into the model's input, after decoding.
  * - `samples` are a JPEG's before scaling: 3 for a pixel of colour, or 1.5 if colours have half the resolution; its

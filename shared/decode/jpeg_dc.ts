@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { concat } from "../concat.ts";
 import type { JpegComponent, JpegLayout } from "./jpeg_layout.ts";
 
 const SOF0 = 0xc0, SOF2 = 0xc2, DHT = 0xc4, SOI = 0xd8, EOI = 0xd9, SOS = 0xda, DRI = 0xdd;
@@ -75,16 +76,6 @@ export async function toSingleScan(
   }
   const written = await writeScan(planes, unitsAcross, unitsDown, turn);
   return written && concat([...parts, TABLES, scanHeader(planes), written, Uint8Array.of(0xff, EOI)]);
-}
-
-function concat(parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function sequentialFrame(segment: Uint8Array): Uint8Array {

@@ -40,7 +40,7 @@ async function attacks(): Promise<Attack[]> {
   const line = costlyPng({ size: { width: 2_097_152, height: 1 }, format: [6, 16], filter: 4, noise: 0 });
   const quarter = costlyPng({ size: { width: 550, height: 550 }, format: [2, 16], filter: 4, noise: 1 });
   const costliest = await costliestFiles();
-  // As much as is decoded in one call where there are no threads.
+  // As large as a telephone's.
   const telephone = await costlyJpeg({
     size: { width: 4032, height: 3024 },
     noise: 0.36,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { concat } from "../../shared/concat.ts";
 import fc from "fast-check";
 import { encodeJpeg, encodeWebp } from "./picture_encoders.js";
 import { encodePng } from "./png_encoder.ts";
@@ -47,7 +48,7 @@ function form(...files: Uint8Array[]): Uint8Array<ArrayBuffer> {
   const head = (i: number): string =>
     `--edge\r\ncontent-disposition: form-data; name="image"; filename="${i}.png"\r\n\r\n`;
   const text = (string: string): Uint8Array => new TextEncoder().encode(string);
-  return join(...files.flatMap((file, i) => [text(head(i)), file, text("\r\n")]), text("--edge--\r\n"));
+  return concat([...files.flatMap((file, i) => [text(head(i)), file, text("\r\n")]), text("--edge--\r\n")]);
 }
 
 function infer(input: Record<string, unknown>, rest: Record<string, unknown> = {}): Uint8Array<ArrayBuffer> {
@@ -64,7 +65,7 @@ function binaryInfer(): Shot {
     { parameters: { binary_data_size: bytes.length } },
     { parameters: { binary_data_output: true } },
   );
-  return { path: INFER, type: BYTES, body: join(head, bytes), jsonLength: head.length };
+  return { path: INFER, type: BYTES, body: concat([head, bytes]), jsonLength: head.length };
 }
 
 /** A good request; its answer shows whether the server is still well. */
@@ -168,30 +169,20 @@ function mutate(body: Uint8Array<ArrayBuffer>, mutation: Mutation): Uint8Array<A
   const [head, tail] = [body.subarray(0, at), body.subarray(at)];
   switch (mutation.kind) {
     case "set":
-      return join(head, mutation.bytes, tail.subarray(mutation.bytes.length));
+      return concat([head, mutation.bytes, tail.subarray(mutation.bytes.length)]);
     case "insert":
-      return join(head, mutation.bytes, tail);
+      return concat([head, mutation.bytes, tail]);
     case "flip":
       return tail.length === 0
         ? body
-        : join(head, Uint8Array.of(tail[0]! ^ 1 << mutation.bit), tail.subarray(1));
+        : concat([head, Uint8Array.of(tail[0]! ^ 1 << mutation.bit), tail.subarray(1)]);
     case "cut":
-      return join(head);
+      return concat([head]);
     case "drop":
-      return join(head, tail.subarray(mutation.length));
+      return concat([head, tail.subarray(mutation.length)]);
     case "repeat":
-      return join(head, tail.subarray(0, mutation.length), tail);
+      return concat([head, tail.subarray(0, mutation.length), tail]);
     case "graft":
-      return join(head, SEEDS[mutation.from]!.body.subarray(at));
+      return concat([head, SEEDS[mutation.from]!.body.subarray(at)]);
   }
-}
-
-function join(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

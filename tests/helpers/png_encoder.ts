@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { concat } from "../../shared/concat.ts";
 import { crc32, deflateSync } from "node:zlib";
 
 /** What to write. */
@@ -122,14 +123,4 @@ function filterLine(
     out[i + 1] = line[i]! - [0, a, b, Math.floor((a + b) / 2), nearest][type]!;
   }
   return out;
-}
-
-function concat(parts: Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -1,0 +1,15 @@
+/**
+ * Joins arrays of bytes.
+ *
+ * @param parts which stay as they are
+ * @returns a new array
+ */
+export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
